@@ -1,0 +1,60 @@
+"""The detectors that come with calokit, and those in the user's own YAML files."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from calokit.detector.schema import Detector
+from calokit.errors import DetectorError, suggest_near_miss
+
+PRESETS = Path(__file__).parent / "presets"
+"""The folder with one YAML file for each detector that comes with calokit."""
+
+
+def list_detectors() -> list[str]:
+    """Return the names of the detectors that come with calokit, in alphabetical order.
+
+    Example:
+        >>> "zdc_ecal" in list_detectors()
+        True
+    """
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def load_detector(name_or_path: str | Path) -> Detector:
+    """Return a detector that comes with calokit, or the one a YAML file describes.
+
+    Args:
+        name_or_path: A name of `list_detectors()`, or the path of a file (it ends in `.yaml` or `.yml`,
+            or has a folder in it).
+
+    Raises:
+        DetectorError: The name is unknown, the file is missing, or its values do not fit together.
+        ConfigurationError: The file is not YAML, or has an unknown key or a value of the wrong kind.
+
+    Example:
+        >>> load_detector("luxe_ecal").shape
+        (20, 110, 11)
+    """
+    text = str(name_or_path)
+    if text in list_detectors():
+        return _load_preset(text)
+    path = Path(text)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        if not path.is_file():
+            raise DetectorError(
+                f"detector file {text!r} does not exist. Give the path of a detector's YAML file, or "
+                f"one of the names {', '.join(list_detectors())}."
+            )
+        return Detector.from_yaml(path)
+    raise DetectorError(
+        f"unknown detector {text!r}. {suggest_near_miss(text, list_detectors())} "
+        "A detector of your own is given as the path of its YAML file."
+    )
+
+
+@functools.cache
+def _load_preset(name: str) -> Detector:
+    """Read a detector that comes with calokit, once."""
+    return Detector.from_yaml(PRESETS / f"{name}.yaml")

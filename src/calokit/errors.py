@@ -1,0 +1,61 @@
+"""The mistakes a user can make, one class each, and the near miss that a message offers."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CalokitError(Exception):
+    """A mistake in what the user gave; its text says what was given, what was expected and what to do."""
+
+
+class ConfigurationError(CalokitError):
+    """A recipe, detector, sample or study description holds an unknown key or an impossible value."""
+
+
+class DetectorError(CalokitError):
+    """A detector is unknown, or does not fit the showers or the model it is used with."""
+
+
+class ShowerFileError(CalokitError):
+    """A shower file is missing, truncated, of the wrong shape, or holds values that no shower has."""
+
+
+class SplitError(CalokitError):
+    """Showers of one split are asked for what only another split may do (training on test showers)."""
+
+
+class BundleError(CalokitError):
+    """A model bundle is missing, damaged, or of a format version that this release cannot read."""
+
+
+class RunError(CalokitError):
+    """A training run or a study cannot be started or continued as asked."""
+
+
+class ConditionWarning(UserWarning):
+    """Conditions lie outside the range a model was trained on; going on is possible, trust is not."""
+
+
+def suggest_near_miss(given: str, known: Iterable[str]) -> str:
+    """Return a sentence naming the closest known names, for the end of an error message.
+
+    Args:
+        given: What the user wrote.
+        known: Every name that would have been accepted.
+
+    Returns:
+        `"Did you mean 'zdc_ecal'?"` where a name is close, else the list of the known names.
+
+    Example:
+        >>> suggest_near_miss("zdc_ecla", ["zdc_ecal", "luxe_ecal"])
+        "Did you mean 'zdc_ecal'?"
+        >>> suggest_near_miss("tracker", ["zdc_ecal"])
+        "Known: 'zdc_ecal'."
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return "Known: " + ", ".join(repr(name) for name in names) + "."

@@ -1,0 +1,248 @@
+"""Observables of each shower: energies, hits, centre, widths, depth, hottest cells, cell spectrum and rings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, hstack
+from scipy.spatial import cKDTree
+
+from calokit.detector import Detector
+from calokit.errors import CalokitError, suggest_near_miss
+from calokit.showers import Showers
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Integer = NDArray[np.int64]
+
+HOTTEST_CELLS = (1, 2, 4, 9)
+"""How many of the most energetic cells are summed for the hottest-cell fractions."""
+SPECTRUM_MULTIPLES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+"""Band edges of the counts of cells by energy, in multiples of the threshold; the last band is open."""
+RING_RADII = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""Radii about the shower's centre within which the energy is summed, in median cell pitches."""
+
+
+@dataclass(frozen=True)
+class Observables:
+    """Named observables of each shower.
+
+    Attributes:
+        names: The k column names.
+        values: (event, k) float64.
+    """
+
+    names: tuple[str, ...]
+    values: Float64
+
+    def column(self, name: str) -> Float64:
+        """Return one observable, (event,).
+
+        Raises:
+            CalokitError: There is no observable of that name.
+        """
+        if name not in self.names:
+            raise CalokitError(f"no observable {name!r}. {suggest_near_miss(name, self.names)}")
+        return self.values[:, self.names.index(name)]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The cells above threshold of a batch of showers, one after the other, in order of event.
+
+    Attributes:
+        event: (hit,) position of the shower in the batch.
+        cell: (hit,) flat cell.
+        energy: (hit,) MeV.
+        events: Number of showers in the batch.
+    """
+
+    event: Integer
+    cell: Integer
+    energy: Float64
+    events: int
+
+    def sum_by_event(self, weights: Float64 | None = None) -> Float64:
+        """Sum weights (default: 1) over the hits of each shower; (event,)."""
+        total: Float64 = np.bincount(self.event, weights=weights, minlength=self.events).astype(np.float64)
+        return total
+
+
+def find_hits(showers: Showers, threshold: float) -> Hits:
+    """Return the cells above the threshold.
+
+    Args:
+        showers: The showers.
+        threshold: MeV; a cell at or below it is no hit.
+    """
+    energies = showers.energies
+    flat = np.flatnonzero(energies.ravel() > threshold)
+    event, cell = np.divmod(flat, energies.shape[1])
+    return Hits(event, cell, energies.ravel()[flat].astype(np.float64), len(showers))
+
+
+class ObservableCalculator:
+    """Computes the observables of showers of one detector at one threshold.
+
+    An empty shower (no cell above threshold) has 0 in every column: centre on the impact, no width, no depth,
+    no fractions. Centres are relative to the impact where positions are known, else to the detector's axis.
+    Widths are energy-weighted standard deviations about the shower's own centre.
+
+    Columns: `visible_energy` (MeV), `visible_fraction` (visible / incident), `hits`, `centre_x`, `centre_y`,
+    `width_x`, `width_y` (mm), `hottest_N` (energy fraction of the N most energetic cells), `cells_A_to_B` and
+    `cells_above_A` (number of cells between multiples of the threshold), `within_R_pitches` (energy fraction
+    within R median cell pitches of the centre), and with several layers `depth`, `depth_width` (mm) and
+    `layer_I` (MeV).
+
+    Args:
+        detector: Whose cells the showers have.
+        threshold: MeV; cells at or below it count as empty.
+    """
+
+    def __init__(self, detector: Detector, threshold: float) -> None:
+        self.detector = detector
+        self.threshold = threshold
+        self.pitch = median_pitch(detector)
+
+    def __call__(self, showers: Showers, hits: Hits | None = None) -> Observables:
+        """Return the observables of showers; `hits` saves finding them again where already known."""
+        hits = find_hits(showers, self.threshold) if hits is None else hits
+        visible = hits.sum_by_event(hits.energy)
+        columns: dict[str, Float64] = {
+            "visible_energy": visible,
+            "visible_fraction": visible / showers.incident_energies,
+            "hits": hits.sum_by_event(),
+        }
+        columns |= self._transverse(showers, hits, visible)
+        columns |= _hottest(hits, visible)
+        columns |= self._spectrum(hits)
+        if self.detector.number_of_layers > 1:
+            columns |= self._longitudinal(hits, visible)
+        return Observables(tuple(columns), np.stack(list(columns.values()), axis=1))
+
+    def _transverse(self, showers: Showers, hits: Hits, visible: Float64) -> dict[str, Float64]:
+        cells = self.detector.cells
+        x, y = cells.x[hits.cell], cells.y[hits.cell]
+        if showers.positions is not None:
+            impact = showers.positions.astype(np.float64)
+            x, y = x - impact[hits.event, 0], y - impact[hits.event, 1]
+        centre_x, width_x, from_x = _mean_and_width(hits, x, visible)
+        centre_y, width_y, from_y = _mean_and_width(hits, y, visible)
+        distance = np.hypot(from_x, from_y) / self.pitch
+        rings = {
+            f"within_{radius:g}_pitches": _ratio(hits.sum_by_event(hits.energy * (distance < radius)), visible)
+            for radius in RING_RADII
+        }
+        shape = {"centre_x": centre_x, "centre_y": centre_y, "width_x": width_x, "width_y": width_y}
+        return shape | rings
+
+    def _longitudinal(self, hits: Hits, visible: Float64) -> dict[str, Float64]:
+        layers = self.detector.number_of_layers
+        depth, depth_width, _ = _mean_and_width(hits, self.detector.cells.z[hits.cell], visible)
+        place = hits.event * layers + self.detector.cells.layer[hits.cell]
+        energies = np.bincount(place, weights=hits.energy, minlength=hits.events * layers)
+        by_layer = energies.reshape(hits.events, layers)
+        columns = {f"layer_{layer}": by_layer[:, layer] for layer in range(layers)}
+        return {"depth": depth, "depth_width": depth_width} | columns
+
+    def _spectrum(self, hits: Hits) -> dict[str, Float64]:
+        bands = len(SPECTRUM_MULTIPLES)
+        # a threshold of 0 has no multiples: 1 keV stands in
+        edges = np.array(SPECTRUM_MULTIPLES) * (self.threshold or 1e-3)
+        band = np.searchsorted(edges, hits.energy, side="right") - 1
+        place = hits.event * bands + np.maximum(band, 0)
+        counts = np.bincount(place, minlength=hits.events * bands).reshape(hits.events, bands).astype(np.float64)
+        names = [
+            f"cells_{low:g}_to_{high:g}"
+            for low, high in zip(SPECTRUM_MULTIPLES[:-1], SPECTRUM_MULTIPLES[1:], strict=True)
+        ]
+        names.append(f"cells_above_{SPECTRUM_MULTIPLES[-1]:g}")
+        return {name: counts[:, index] for index, name in enumerate(names)}
+
+
+def high_level_features(showers: Showers, threshold: float) -> tuple[Float32, list[str]]:
+    """Return the observables and conditions of each shower in the form a classifier takes.
+
+    Energies and counts enter as logarithms: ln(energy + threshold), ln(fraction + 1e-4), ln(1 + hits).
+
+    Args:
+        showers: The showers.
+        threshold: MeV; cells at or below it count as empty.
+
+    Returns:
+        (event, k) float32, finite for empty showers too, and the k names; the conditions come first.
+    """
+    return features_of(ObservableCalculator(showers.detector, threshold)(showers), showers, threshold)
+
+
+def features_of(observables: Observables, showers: Showers, threshold: float) -> tuple[Float32, list[str]]:
+    """Return classifier features as `high_level_features` does, from observables already computed."""
+    conditions, condition_names = showers.conditions()
+    values = observables.values.copy()
+    for index, name in enumerate(observables.names):
+        if name == "visible_energy" or name.startswith("layer_"):
+            values[:, index] = np.log(values[:, index] + (threshold or 1e-3))
+        elif name == "visible_fraction":
+            values[:, index] = np.log(values[:, index] + 1e-4)
+        elif name == "hits":
+            values[:, index] = np.log1p(values[:, index])
+    matrix = np.concatenate([conditions, values], axis=1).astype(np.float32)
+    return matrix, [*condition_names, *observables.names]
+
+
+def low_level_features(showers: Showers, threshold: float) -> csr_array:
+    """Return the conditions and ln(1 + cell / threshold) of every cell, as a sparse matrix.
+
+    Args:
+        showers: The showers.
+        threshold: MeV; cells at or below it count as empty. A threshold of 0 is taken as 1 keV in the logarithm.
+
+    Returns:
+        (event, conditions + cell) float32 in compressed rows, since most cells of a shower are empty.
+    """
+    conditions, _ = showers.conditions()
+    kept = np.where(showers.energies > threshold, showers.energies, np.float32(0.0))
+    cells = csr_array(kept)
+    cells.data = np.log1p(cells.data / np.float32(threshold or 1e-3))
+    features: csr_array = hstack([csr_array(conditions.astype(np.float32)), cells], format="csr")
+    return features
+
+
+def median_pitch(detector: Detector) -> float:
+    """Return the median distance in mm from a cell to its nearest neighbour in its layer.
+
+    The layer with the most cells stands for the detector.
+    """
+    cells = detector.cells
+    largest = np.bincount(cells.layer).argmax()
+    places = np.stack([cells.x, cells.y], axis=1)[cells.layer == largest]
+    if len(places) < 2:
+        return 1.0
+    distances, _ = cKDTree(places).query(places, k=2)
+    return float(np.median(distances[:, 1]))
+
+
+def _mean_and_width(hits: Hits, values: Float64, visible: Float64) -> tuple[Float64, Float64, Float64]:
+    """Return the energy-weighted mean and standard deviation by event, and each hit's distance from the mean."""
+    mean = _ratio(hits.sum_by_event(hits.energy * values), visible)
+    offset = values - mean[hits.event]
+    return mean, np.sqrt(_ratio(hits.sum_by_event(hits.energy * offset**2), visible)), offset
+
+
+def _hottest(hits: Hits, visible: Float64) -> dict[str, Float64]:
+    order = np.lexsort((-hits.energy, hits.event))
+    counts = np.bincount(hits.event, minlength=hits.events)
+    first = np.cumsum(counts) - counts
+    rank = np.arange(len(order)) - np.repeat(first, counts)
+    ordered = hits.energy[order]
+    return {
+        f"hottest_{number}": _ratio(hits.sum_by_event(ordered * (rank < number)), visible)
+        for number in HOTTEST_CELLS
+    }
+
+
+def _ratio(numerator: Float64, denominator: Float64) -> Float64:
+    """Divide, with 0 where the denominator is 0 (an empty shower)."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

@@ -1,0 +1,171 @@
+"""The scorecard: every figure of one comparison, each beside its floor and its error, as plain data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from calokit.config import Description
+from calokit.errors import CalokitError
+
+SCORECARD_FORMAT_VERSION = 1
+
+
+class Sample(Description):
+    """One side of the comparison: where its showers came from and how many were used."""
+
+    label: str
+    """Short name for tables and legends, such as `Geant4` or `zdc_flow`."""
+    path: str = ""
+    sha256: str = ""
+    split: str = "all"
+    showers: int
+    generator: str = ""
+    milliseconds_per_shower: float | None = None
+    """Generation time as the file states it, with its machine in `timing_note`."""
+    timing_note: str = ""
+
+
+class Measurement(Description):
+    """One number about the pair, beside the same number for truth against truth."""
+
+    name: str
+    """Key, such as `classifier.auc_low`."""
+    title: str
+    """Words for a table, such as `classifier AUC, cells`."""
+    value: float
+    error: float
+    floor: float
+    floor_error: float
+    unit: str = ""
+    direction: Literal["lower", "higher"] = "lower"
+    """Whether a smaller or a larger value means more alike."""
+    showers_per_class: int = 0
+    note: str = ""
+
+    @property
+    def deviation(self) -> float:
+        """Distance from the floor in standard errors, positive where the pair is worse than the floor."""
+        spread = (self.error**2 + self.floor_error**2) ** 0.5
+        if spread == 0.0:
+            return 0.0
+        return (self.value - self.floor) / spread * (1.0 if self.direction == "lower" else -1.0)
+
+
+class Curve(Description):
+    """A quantity in bins of another, for the reference, the generated and (where known) the floor."""
+
+    name: str
+    title: str
+    x_label: str
+    y_label: str
+    log_x: bool = False
+    edges: list[float]
+    """Bin edges, one more than there are values."""
+    reference: list[float | None]
+    reference_error: list[float | None]
+    generated: list[float | None]
+    generated_error: list[float | None]
+    floor: list[float | None] = []
+    floor_error: list[float | None] = []
+
+
+class Spectrum(Description):
+    """A distribution of one observable, as densities in common bins."""
+
+    name: str
+    title: str
+    x_label: str
+    log_x: bool = False
+    log_y: bool = False
+    edges: list[float]
+    reference: list[float]
+    reference_error: list[float]
+    generated: list[float]
+    generated_error: list[float]
+    separation: float
+    separation_error: float
+    separation_floor: float
+    separation_floor_error: float
+
+
+class ImagePair(Description):
+    """A mean image of one readout layer (or of all, summed) for both sides; MeV a cell."""
+
+    name: str
+    title: str
+    row_label: str = "x (mm)"
+    column_label: str = "y (mm)"
+    row_edges: list[float]
+    column_edges: list[float]
+    reference: list[list[float]]
+    generated: list[list[float]]
+    ratio_error: list[list[float | None]]
+    """Statistical error of generated / reference; None where the reference cell is empty."""
+
+
+class EventPair(Description):
+    """One incident particle with the reference's shower and the generated one, summed over layers."""
+
+    incident_energy_gev: float
+    position_mm: list[float] | None = None
+    row_edges: list[float]
+    column_edges: list[float]
+    reference: list[list[float]]
+    generated: list[list[float]]
+
+
+class Scorecard(Description):
+    """Everything that one comparison of generated showers with reference showers found."""
+
+    format_version: int = SCORECARD_FORMAT_VERSION
+    detector: str
+    threshold_mev: float
+    seed: int
+    reference: Sample
+    generated: Sample
+    floor_sample: str
+    """How the floor was made, in words (which truth against which, how many showers)."""
+    measurements: list[Measurement]
+    curves: list[Curve] = []
+    spectra: list[Spectrum] = []
+    images: list[ImagePair] = []
+    events: list[EventPair] = []
+    warnings: list[str] = []
+
+    def measurement(self, name: str) -> Measurement:
+        """Return the measurement of that name.
+
+        Raises:
+            CalokitError: The scorecard has none of that name.
+        """
+        for measurement in self.measurements:
+            if measurement.name == name:
+                return measurement
+        known = ", ".join(m.name for m in self.measurements)
+        raise CalokitError(f"the scorecard has no measurement {name!r}; it has: {known}")
+
+    def to_json(self) -> str:
+        """Return the scorecard as JSON text; `read_scorecard` reads it back."""
+        return json.dumps(self.to_mapping(), allow_nan=False)
+
+
+def read_scorecard(path: Path) -> Scorecard:
+    """Read a scorecard from its JSON file.
+
+    Raises:
+        CalokitError: The file is missing, is not JSON, or is of another format version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CalokitError(f"{path}: no such file; `calokit evaluate` writes it.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise CalokitError(f"{path}: not a scorecard (not JSON).") from None
+    if isinstance(content, dict) and content.get("format_version") != SCORECARD_FORMAT_VERSION:
+        raise CalokitError(
+            f"{path}: scorecard format version {content.get('format_version')!r}, "
+            f"this release reads {SCORECARD_FORMAT_VERSION}; run `calokit evaluate` again."
+        )
+    return Scorecard.from_mapping(content, str(path))

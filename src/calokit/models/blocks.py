@@ -1,0 +1,77 @@
+"""Network parts that several families are built from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class DenseNetwork(nn.Sequential):
+    """Fully connected layers with SiLU between them.
+
+    Args:
+        widths: Number of inputs, of each hidden layer, and of outputs.
+
+    Example:
+        >>> DenseNetwork([3, 16, 2])(torch.zeros(5, 3)).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(self, widths: list[int]) -> None:
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(inputs, outputs), nn.SiLU()]
+        super().__init__(*layers[:-1])
+
+
+class ConvolutionalVelocity(nn.Module):
+    """Residual convolutional network for the velocity of a flow on a readout image.
+
+    2 x 2 cells are folded into channels, so that the convolutions run on a quarter of the places; there is
+    no normalisation layer; conditions are added to the channels of every block. The last convolution of each
+    block and the head start at zero, so that the network starts as the zero velocity.
+
+    Args:
+        layers: Readout layers of the calorimeter, the channels of the image.
+        geometry: Fixed channels that describe each cell's place relative to the impact.
+        condition: Width of the condition vector.
+        channels: Channels of the residual blocks.
+        blocks: Residual blocks of two 3 x 3 convolutions.
+    """
+
+    FOLD = 2
+
+    def __init__(self, layers: int, geometry: int, condition: int, channels: int, blocks: int) -> None:
+        super().__init__()
+        fold = self.FOLD**2
+        self.channels = channels
+        self.stem = nn.Conv2d((layers + geometry) * fold, channels, 3, padding=1)
+        self.first = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks))
+        self.second = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks))
+        self.head = nn.Conv2d(channels, layers * fold, 3, padding=1)
+        self.condition = DenseNetwork([condition, 128, 128, channels * (blocks + 1)])
+        for convolution in [*self.second, self.head]:
+            nn.init.zeros_(convolution.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+
+    def forward(self, image: Tensor, geometry: Tensor, condition: Tensor) -> Tensor:
+        """Return the velocity of an image.
+
+        Args:
+            image: (event, layer, row, column), an even number of rows and columns.
+            geometry: (event, geometry channel, row, column).
+            condition: (event, condition).
+
+        Returns:
+            (event, layer, row, column).
+        """
+        added = self.condition(condition).view(len(image), -1, self.channels, 1, 1)
+        folded = functional.pixel_unshuffle(torch.cat([image, geometry], dim=1), self.FOLD)
+        if self.stem.weight.is_contiguous(memory_format=torch.channels_last):
+            folded = folded.contiguous(memory_format=torch.channels_last)
+        hidden = self.stem(folded) + added[:, 0]
+        for index, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
+            inner = first(functional.silu(hidden)) + added[:, index + 1]
+            hidden = hidden + second(functional.silu(inner))
+        return functional.pixel_shuffle(self.head(functional.silu(hidden)), self.FOLD)

@@ -1,0 +1,204 @@
+"""Two-stage conditional flow matching: the shower's totals given the incident, then all cells given both.
+
+Stage 1 draws the visible fraction and the hit count, stage 2 all cells. Both learn the velocity of straight
+paths from noise to data (Lipman et al., arXiv:2210.02747, eq. 23 with sigma_min = 0). Two stages as in
+CaloDREAM (arXiv:2405.09629); the totals carry the energy response, which the cells alone reproduce poorly.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from calokit.config import Description
+from calokit.detector import Detector
+from calokit.errors import ConfigurationError
+from calokit.models.blocks import ConvolutionalVelocity, DenseNetwork
+from calokit.models.conditions import Condition, IncidentEncoder
+from calokit.models.protocols import Incidents, Surrogate, TrainingBatch
+from calokit.models.readout import CartesianImage
+from calokit.models.solvers import find_solver, integrate, uniform_times
+from calokit.models.transforms import LogCells, ShowerTotals, sinusoidal_features
+from calokit.showers import Showers
+
+
+class FlowSettings(Description):
+    """Settings of the two-stage flow; the defaults are the small ZDC network."""
+
+    kind: Literal["flow"] = "flow"
+    conditions: tuple[Condition, ...] = ("energy", "position")
+    threshold_mev: float = Field(0.1, gt=0)
+    """Cells at or below it count as empty, MeV."""
+    log_scale: float = Field(2.1, gt=0)
+    """Divides ln(cell / threshold)."""
+    zero_mean: float = Field(-0.6, lt=0)
+    zero_width: float = Field(0.15, gt=0)
+    channels: int = Field(64, ge=4)
+    blocks: int = Field(3, ge=1)
+    totals_width: int = Field(256, ge=8)
+    totals_layers: int = Field(3, ge=1)
+    totals_draws: int = Field(4, ge=1)
+    """Noise draws a shower in the loss of stage 1, which is cheap."""
+    totals_solver: str = "midpoint"
+    totals_steps: int = Field(8, ge=1)
+    solver: str = "midpoint"
+    times: tuple[float, ...] = (0.0, 0.5, 1.0)
+    """Times of the cells' solver steps, from 0 to 1."""
+
+
+class FlowSurrogate(Surrogate):
+    """The two-stage flow for a detector with one Cartesian section.
+
+    Args:
+        settings: Sizes, transforms and solvers.
+        detector: One section, Cartesian, an even number of rows and columns; layers are channels.
+
+    Raises:
+        ConfigurationError: The detector has another readout, or the solver times do not run from 0 to 1.
+    """
+
+    def __init__(self, settings: FlowSettings, detector: Detector) -> None:
+        super().__init__()
+        self.settings = settings
+        self.image = CartesianImage(detector)
+        if self.image.rows % 2 or self.image.columns % 2:
+            raise ConfigurationError(
+                f"the flow folds 2 x 2 cells, and detector {detector.name!r} has "
+                f"{self.image.rows} x {self.image.columns}; give it an even number of both."
+            )
+        if settings.times[0] != 0.0 or settings.times[-1] != 1.0 or list(settings.times) != sorted(settings.times):
+            raise ConfigurationError(f"model.times must rise from 0 to 1, given {list(settings.times)}.")
+        self.encoder = IncidentEncoder(
+            settings.conditions, self.image.pitch_mm, (self.image.rows, self.image.columns)
+        )
+        self.cells = LogCells(
+            settings.threshold_mev, settings.log_scale, settings.zero_mean, settings.zero_width
+        )
+        self.totals = ShowerTotals(0.5 * settings.threshold_mev)
+        time_width = sinusoidal_features(torch.zeros(1)).shape[1]
+        self.totals_velocity = DenseNetwork(
+            [self.encoder.width + 2 + time_width, *[settings.totals_width] * settings.totals_layers, 2]
+        )
+        self.cells_velocity = ConvolutionalVelocity(
+            self.image.layers,
+            self.image.geometry_channels,
+            self.encoder.width + 2 + time_width,
+            settings.channels,
+            settings.blocks,
+        )
+
+    def fit_transforms(self, sample: Showers) -> None:
+        """Set the scales of conditions and totals from training showers."""
+        batch = TrainingBatch.of(sample)
+        self.encoder.fit(batch.incidents)
+        visible, hits = self._measure_totals(batch.energies)
+        full = hits > 0
+        if not bool(full.any()):
+            raise ConfigurationError(
+                f"no cell of the training sample is above the threshold of {self.settings.threshold_mev} MeV; "
+                "lower model.threshold_mev or check the energy unit of the file (MeV)."
+            )
+        self.totals.fit(batch.incidents.energies[full], visible[full], hits[full])
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the two stages, each with an optimiser of its own."""
+        return {"totals": self.totals_velocity, "cells": self.cells_velocity}
+
+    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the flow-matching losses of both stages (mean squared velocity error, about one untrained)."""
+        visible, hits = self._measure_totals(batch.energies)
+        encoded = self.encoder(batch.incidents)
+        return {
+            "totals": self._totals_loss(batch.incidents.energies, visible, hits, encoded, generator),
+            "cells": self._cells_loss(batch, visible, hits, encoded, generator),
+        }
+
+    @torch.no_grad()
+    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+        """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
+        encoded = self.encoder(incidents)
+        visible, hits = self._draw_totals(incidents.energies, encoded, generator)
+        noise = torch.randn(len(incidents), self.image.cells, generator=generator)
+        condition = torch.cat([encoded, self._totals_condition(incidents.energies, visible, hits)], dim=1)
+        geometry = self.image.geometry(incidents.positions)
+
+        def velocity(state: Tensor, time: float) -> Tensor:
+            times = torch.full((len(incidents),), time)
+            return self._cells_velocity(state, geometry, condition, times)
+
+        values = integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
+        return self._scale_to_visible(self.cells.inverse(values), visible)
+
+    def _measure_totals(self, energies: Tensor) -> tuple[Tensor, Tensor]:
+        above = energies > self.settings.threshold_mev
+        return (energies * above).sum(1), above.sum(1).to(energies.dtype)
+
+    def _totals_condition(self, incident: Tensor, visible: Tensor, hits: Tensor) -> Tensor:
+        return self.totals(incident, visible, hits, torch.full_like(hits, 0.5))
+
+    def _totals_loss(
+        self, incident: Tensor, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        draws = self.settings.totals_draws
+        incident, visible, hits = (x.repeat(draws) for x in (incident, visible, hits))
+        fraction = torch.rand(hits.shape, generator=generator)
+        target = self.totals(incident, visible, hits, fraction)
+        noise = torch.randn(target.shape, generator=generator)
+        times = _draw_times(len(target), generator)
+        state = noise + times[:, None] * (target - noise)
+        with torch.autocast("cpu", enabled=False):
+            predicted = self._totals_velocity(state, encoded.repeat(draws, 1), times)
+        return (predicted - (target - noise)).square().mean()
+
+    def _cells_loss(
+        self, batch: TrainingBatch, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        target = self.cells(batch.energies, generator)
+        noise = torch.randn(target.shape, generator=generator)
+        times = _draw_times(len(target), generator)
+        state = noise + times[:, None] * (target - noise)
+        condition = torch.cat(
+            [encoded, self._totals_condition(batch.incidents.energies, visible, hits)], dim=1
+        )
+        geometry = self.image.geometry(batch.incidents.positions)
+        predicted = self._cells_velocity(state, geometry, condition, times)
+        full = (hits > 0).to(target.dtype)[:, None]
+        return ((predicted - (target - noise)).square() * full).sum() / (full.sum() * target.shape[1]).clamp_min(1)
+
+    def _draw_totals(
+        self, incident: Tensor, encoded: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        noise = torch.randn(len(incident), 2, generator=generator)
+
+        def velocity(state: Tensor, time: float) -> Tensor:
+            with torch.autocast("cpu", enabled=False):
+                return self._totals_velocity(state, encoded, torch.full((len(state),), time))
+
+        times = uniform_times(self.settings.totals_steps)
+        drawn = integrate(find_solver(self.settings.totals_solver), velocity, noise, times)
+        return self.totals.inverse(drawn, incident)
+
+    def _totals_velocity(self, state: Tensor, encoded: Tensor, times: Tensor) -> Tensor:
+        velocity: Tensor = self.totals_velocity(torch.cat([state, encoded, sinusoidal_features(times)], dim=1))
+        return velocity
+
+    def _cells_velocity(self, state: Tensor, geometry: Tensor, condition: Tensor, times: Tensor) -> Tensor:
+        full_condition = torch.cat([condition, sinusoidal_features(times)], dim=1)
+        velocity: Tensor = self.cells_velocity(self.image.fold(state), geometry, full_condition)
+        return velocity.float().flatten(1)
+
+    def _scale_to_visible(self, energies: Tensor, visible: Tensor) -> Tensor:
+        for _ in range(2):
+            factor = visible / energies.sum(1).clamp_min(1e-12)
+            energies = energies * factor[:, None]
+            energies = torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
+        return energies
+
+
+def _draw_times(count: int, generator: torch.Generator) -> Tensor:
+    """Draw logit-normal times (Esser et al., arXiv:2403.03206), stratified over the batch."""
+    place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
+    return torch.sigmoid(torch.special.ndtri(place.clamp(1e-6, 1 - 1e-6)))

@@ -1,0 +1,66 @@
+"""A Cartesian section as an image, with the place of every cell relative to the impact."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from calokit.detector import Detector
+from calokit.errors import ConfigurationError
+
+
+class CartesianImage(nn.Module):
+    """The cells of a one-section Cartesian detector as (event, layer, row, column).
+
+    Args:
+        detector: The detector.
+
+    Raises:
+        ConfigurationError: The detector has several sections or another readout.
+    """
+
+    row_centres: Tensor
+    column_centres: Tensor
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        readout = detector.sections[0].readout
+        if len(detector.sections) != 1 or readout.kind != "cartesian":
+            raise ConfigurationError(
+                f"this model needs one Cartesian section, and detector {detector.name!r} has "
+                f"{', '.join(section.readout.kind for section in detector.sections)}."
+            )
+        self.layers, self.rows, self.columns = detector.shape
+        self.cells = self.layers * self.rows * self.columns
+        self.pitch_mm = (readout.row_pitch_mm, readout.column_pitch_mm)
+        for name, count, pitch in (
+            ("row_centres", self.rows, self.pitch_mm[0]),
+            ("column_centres", self.columns, self.pitch_mm[1]),
+        ):
+            centres = (torch.arange(count) - 0.5 * (count - 1)) * pitch
+            self.register_buffer(name, centres, persistent=False)
+
+    geometry_channels = 4
+
+    def fold(self, flat: Tensor) -> Tensor:
+        """Return (event, layer, row, column) of (event, cell)."""
+        return flat.view(-1, self.layers, self.rows, self.columns)
+
+    def geometry(self, positions: Tensor | None) -> Tensor:
+        """Return channels that say where each cell lies relative to the impact.
+
+        Args:
+            positions: (event, 2) impact in mm; None stands for the detector's axis.
+
+        Returns:
+            (event, 4, row, column): distances in x and y and the radius in units of five pitches, and
+            exp(-radius / two pitches).
+        """
+        if positions is None:
+            positions = self.row_centres.new_zeros(1, 2)
+        across_x = (self.row_centres - positions[:, :1])[:, :, None] / self.pitch_mm[0]
+        across_y = (self.column_centres - positions[:, 1:])[:, None, :] / self.pitch_mm[1]
+        across_x = across_x.expand(-1, -1, self.columns)
+        across_y = across_y.expand(-1, self.rows, -1)
+        radius = torch.sqrt(across_x.square() + across_y.square())
+        return torch.stack([across_x / 5, across_y / 5, radius / 5, torch.exp(-radius / 2)], dim=1)

@@ -1,0 +1,128 @@
+"""Solvers of the flow's differential equation dx/dt = v(x, t), from noise at t = 0 to data at t = 1."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from calokit.errors import ConfigurationError, suggest_near_miss
+
+Velocity = Callable[[Tensor, float], Tensor]
+
+
+class Solver(ABC):
+    """One step of a numerical scheme; a scheme is its formula, its order and its cost."""
+
+    name: ClassVar[str]
+    order: ClassVar[int]
+    evaluations: ClassVar[int]
+    """Velocity evaluations a step."""
+
+    @abstractmethod
+    def step(self, velocity: Velocity, state: Tensor, start: float, stop: float) -> Tensor:
+        """Advance the state (event, ...) from one time to another."""
+
+
+class Euler(Solver):
+    """First order: follow the velocity at the start."""
+
+    name = "euler"
+    order = 1
+    evaluations = 1
+
+    def step(self, velocity: Velocity, state: Tensor, start: float, stop: float) -> Tensor:
+        """Advance by one Euler step."""
+        return state + (stop - start) * velocity(state, start)
+
+
+class Midpoint(Solver):
+    """Second order: follow the velocity found half way."""
+
+    name = "midpoint"
+    order = 2
+    evaluations = 2
+
+    def step(self, velocity: Velocity, state: Tensor, start: float, stop: float) -> Tensor:
+        """Advance by one explicit midpoint step."""
+        half = 0.5 * (stop - start)
+        return state + 2 * half * velocity(state + half * velocity(state, start), start + half)
+
+
+class Heun(Solver):
+    """Second order: follow the mean of the velocities at the start and at the predicted end."""
+
+    name = "heun"
+    order = 2
+    evaluations = 2
+
+    def step(self, velocity: Velocity, state: Tensor, start: float, stop: float) -> Tensor:
+        """Advance by one Heun step."""
+        first = velocity(state, start)
+        second = velocity(state + (stop - start) * first, stop)
+        return state + 0.5 * (stop - start) * (first + second)
+
+
+class RungeKutta4(Solver):
+    """The classical fourth-order scheme."""
+
+    name = "rk4"
+    order = 4
+    evaluations = 4
+
+    def step(self, velocity: Velocity, state: Tensor, start: float, stop: float) -> Tensor:
+        """Advance by one classical Runge-Kutta step."""
+        length = stop - start
+        first = velocity(state, start)
+        second = velocity(state + 0.5 * length * first, start + 0.5 * length)
+        third = velocity(state + 0.5 * length * second, start + 0.5 * length)
+        fourth = velocity(state + length * third, stop)
+        return state + length / 6 * (first + 2 * second + 2 * third + fourth)
+
+
+_SOLVERS: dict[str, type[Solver]] = {scheme.name: scheme for scheme in (Euler, Midpoint, Heun, RungeKutta4)}
+
+
+def find_solver(name: str) -> Solver:
+    """Return the solver of that name.
+
+    Raises:
+        ConfigurationError: There is none of that name.
+
+    Example:
+        >>> find_solver("heun").order
+        2
+    """
+    if name not in _SOLVERS:
+        raise ConfigurationError(f"no solver {name!r}. {suggest_near_miss(name, _SOLVERS)}")
+    return _SOLVERS[name]()
+
+
+def uniform_times(steps: int) -> list[float]:
+    """Return the `steps` + 1 equally spaced times from 0 to 1."""
+    return [index / steps for index in range(steps + 1)]
+
+
+def integrate(solver: Solver, velocity: Velocity, noise: Tensor, times: Sequence[float]) -> Tensor:
+    """Carry noise (event, ...) along the velocity through the given times.
+
+    Args:
+        solver: The scheme.
+        velocity: v(state, time) of the state's shape.
+        noise: The state at the first time.
+        times: Increasing times, first 0 and last 1.
+
+    Returns:
+        The state at the last time.
+
+    Example:
+        >>> import torch
+        >>> float(integrate(Heun(), lambda x, t: x, torch.ones(1), uniform_times(50)).log().round(decimals=3))
+        1.0
+    """
+    state = noise
+    for start, stop in zip(times[:-1], times[1:], strict=True):
+        state = solver.step(velocity, state, start, stop)
+    return state

@@ -1,0 +1,271 @@
+"""Mean images and showers side by side, on the readout grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from calokit.errors import CalokitError
+from calokit.evaluation.scorecard import EventPair, ImagePair, Measurement, Scorecard
+from calokit.report.rounding import round_to_error
+from calokit.report.style import figure_style, new_figure
+from calokit.report.verdict import find_measurement, require_same_reference
+
+Floats = NDArray[np.float64]
+
+RATIO_RANGES = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Half widths of the colour scale of a ratio image."""
+DECADES_SHOWN = 4.0
+"""An energy scale reaches at most so many powers of ten below its largest value."""
+
+
+def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
+    """Draw one mean image: a row for each generated sample with reference, generated and their ratio.
+
+    Args:
+        scorecards: Against the same reference; those without this image are left out.
+        name: The image's key.
+
+    Returns:
+        A figure. Reference and generated share one logarithmic colour scale, empty cells are white; the
+        ratio's scale is centred on 1, and cells whose statistical error exceeds the scale are grey.
+
+    Raises:
+        CalokitError: No scorecard has that image, or the scorecards do not belong together.
+    """
+    cards = require_same_reference(scorecards)
+    pairs = [(card, next((i for i in card.images if i.name == name), None)) for card in cards]
+    drawn = [(card, image) for card, image in pairs if image is not None]
+    if not drawn:
+        known = ", ".join(dict.fromkeys(i.name for card in cards for i in card.images)) or "none"
+        raise CalokitError(f"no scorecard has an image {name!r}; known: {known}.")
+    scale = _energy_scale([np.asarray(side) for _, i in drawn for side in (i.reference, i.generated)])
+    half_width = _ratio_half_width([image for _, image in drawn])
+    with figure_style():
+        figure = new_figure(10.2, 3.3 * len(drawn) + 0.2)
+        panels = figure.subplots(len(drawn), 3, squeeze=False)
+        for row, (card, image) in zip(panels, drawn, strict=True):
+            grid = (np.asarray(image.row_edges), np.asarray(image.column_edges))
+            for axes, side, title in (
+                (row[0], image.reference, card.reference.label),
+                (row[1], image.generated, card.generated.label),
+            ):
+                mesh = _draw_energies(axes, grid, np.asarray(side), scale)
+                axes.set_title(title)
+            figure.colorbar(mesh, ax=list(row[:2]), label="mean E (MeV)", pad=0.02, aspect=25)
+            ratio = _draw_ratio(row[2], grid, image, half_width)
+            row[2].set_title(f"{card.generated.label} / {card.reference.label}")
+            figure.colorbar(ratio, ax=row[2], label="ratio", pad=0.04, aspect=25)
+            for axes in row:
+                axes.set_xlabel(image.row_label)
+                axes.set_ylabel(image.column_label)
+                if "mm" in image.row_label and "mm" in image.column_label:
+                    _scale_equally(axes, grid)
+        figure.suptitle(f"{drawn[0][1].title}, {cards[0].detector}", fontsize=11, fontweight="bold")
+    return figure
+
+
+def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
+    """Draw single showers: a row for each incident, the reference's shower and each generated one.
+
+    Args:
+        scorecards: Against the same reference.
+        count: The most rows drawn; those of the first scorecard that has events.
+
+    Returns:
+        A figure; each row has one logarithmic colour scale (MeV a cell, summed over layers), the incident
+        energy on its left and a cross where the particle entered.
+
+    Raises:
+        CalokitError: No scorecard has events, or the scorecards do not belong together.
+    """
+    cards = require_same_reference(scorecards)
+    incidents = _incidents(cards, count)
+    columns = 1 + len(cards)
+    with figure_style():
+        figure = new_figure(2.6 * columns + 1.2, 2.35 * len(incidents) + 0.4)
+        panels = figure.subplots(len(incidents), columns, squeeze=False, sharex="col", sharey="row")
+        for place, (row, incident) in enumerate(zip(panels, incidents, strict=True)):
+            sides = [incident, *(_same_incident(card, incident) for card in cards)]
+            images = [np.asarray(incident.reference)]
+            images += [np.asarray(event.generated) for event in sides[1:] if event is not None]
+            scale = _energy_scale(images)
+            _draw_row(row, sides, scale)
+            row[0].set_ylabel(f"{_format_energy(incident)}\ny (mm)", loc="center")
+            figure.colorbar(_mappable(scale), ax=list(row), label="E (MeV)", pad=0.02, aspect=18)
+            if place == 0:
+                for axes, label in zip(
+                    row, [cards[0].reference.label, *(c.generated.label for c in cards)], strict=True
+                ):
+                    axes.set_title(label)
+        for axes in panels[-1]:
+            axes.set_xlabel("x (mm)")
+    return figure
+
+
+def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifier.auc_low") -> Figure:
+    """Draw a few incidents with the reference's shower above the generated one, the score in the title.
+
+    Args:
+        scorecard: The comparison.
+        count: The most incidents drawn, spread over those the scorecard has.
+        measurement: Key of the score; where it is missing, the first measurement whose key begins with
+            `classifier`, else none.
+
+    Returns:
+        A wide figure for the top of a page.
+
+    Raises:
+        CalokitError: The scorecard has no events.
+    """
+    incidents = _incidents([scorecard], len(scorecard.events))
+    chosen = np.unique(np.linspace(0, len(incidents) - 1, min(count, len(incidents))).round().astype(int))
+    events = sorted((incidents[i] for i in chosen), key=lambda event: event.incident_energy_gev)
+    with figure_style():
+        figure = new_figure(2.55 * len(events) + 0.6, 5.6)
+        panels = figure.subplots(2, len(events), squeeze=False, sharex=True, sharey=True)
+        for column, event in enumerate(events):
+            scale = _energy_scale([np.asarray(event.reference), np.asarray(event.generated)])
+            grid = (np.asarray(event.row_edges), np.asarray(event.column_edges))
+            for axes, side in zip(panels[:, column], (event.reference, event.generated), strict=True):
+                _draw_energies(axes, grid, np.asarray(side), scale)
+                _mark_impact(axes, event)
+                _scale_equally(axes, grid)
+            panels[0, column].set_title(_format_energy(event))
+            panels[1, column].set_xlabel("x (mm)", loc="center")
+            colour_bar = figure.colorbar(
+                _mappable(scale), ax=list(panels[:, column]), location="bottom", pad=0.02, aspect=22
+            )
+            colour_bar.set_label("E (MeV)", loc="center")
+        panels[0, 0].set_ylabel(f"{scorecard.reference.label}\ny (mm)", loc="center")
+        panels[1, 0].set_ylabel(f"{scorecard.generated.label}\ny (mm)", loc="center")
+        figure.suptitle(_hero_title(scorecard, measurement), fontsize=11)
+    return figure
+
+
+def _hero_title(scorecard: Scorecard, name: str) -> str:
+    classifiers = (m for m in scorecard.measurements if m.name.startswith("classifier"))
+    score = find_measurement(scorecard, name) or next(classifiers, None)
+    title = f"{scorecard.detector}: {scorecard.reference.label} and {scorecard.generated.label}, same incidents"
+    return title if score is None else f"{title}\n{_describe_score(score)}"
+
+
+def _describe_score(score: Measurement) -> str:
+    value = round_to_error(score.value, score.error).mathtext()
+    floor = round_to_error(score.floor, score.floor_error).mathtext()
+    return f"{score.title} {value} (floor {floor})"
+
+
+def _incidents(cards: Sequence[Scorecard], count: int) -> list[EventPair]:
+    """Return the events of the first scorecard that has some, in order of energy."""
+    events = next((card.events for card in cards if card.events), [])
+    if not events or count < 1:
+        raise CalokitError("no scorecard has single events; evaluate with at least one event to show.")
+    return sorted(events[:count], key=lambda event: event.incident_energy_gev)
+
+
+def _same_incident(card: Scorecard, incident: EventPair) -> EventPair | None:
+    """Find the event of the same incident particle, which another scorecard may lack."""
+    for event in card.events:
+        if (event.incident_energy_gev, event.position_mm) == (incident.incident_energy_gev, incident.position_mm):
+            return event
+    return None
+
+
+def _draw_row(row: Sequence[Axes], sides: Sequence[EventPair | None], scale: LogNorm) -> None:
+    """Draw the reference's shower of the first event, then the generated shower of each other."""
+    for place, (axes, event) in enumerate(zip(row, sides, strict=True)):
+        if event is None:
+            axes.text(0.5, 0.5, "not among\nits events", ha="center", va="center", transform=axes.transAxes)
+            continue
+        grid = (np.asarray(event.row_edges), np.asarray(event.column_edges))
+        _draw_energies(axes, grid, np.asarray(event.reference if place == 0 else event.generated), scale)
+        _mark_impact(axes, event)
+        _scale_equally(axes, grid)
+
+
+def _draw_energies(axes: Axes, grid: tuple[Floats, Floats], image: Floats, scale: LogNorm) -> QuadMesh:
+    """Draw energies (row is x, column is y) with empty cells white."""
+    energies = np.ma.masked_less_equal(image, 0.0)
+    return axes.pcolormesh(grid[0], grid[1], energies.T, norm=scale, cmap=_energy_colours(), rasterized=True)
+
+
+def _draw_ratio(axes: Axes, grid: tuple[Floats, Floats], image: ImagePair, half_width: float) -> QuadMesh:
+    ratio, error = _ratio(image)
+    colours = colormaps["RdBu_r"].with_extremes(bad="white")
+    uncertain = np.ma.masked_where(~(np.isfinite(ratio) & (error > half_width)), np.ones_like(ratio))
+    shown = np.ma.masked_invalid(np.where(error > half_width, np.nan, ratio))
+    scale = Normalize(1.0 - half_width, 1.0 + half_width)
+    mesh = axes.pcolormesh(grid[0], grid[1], shown.T, norm=scale, cmap=colours, rasterized=True)
+    axes.pcolormesh(
+        grid[0], grid[1], uncertain.T, norm=Normalize(0.0, 1.5), cmap=colormaps["Greys"], rasterized=True
+    )
+    if uncertain.count():
+        note = f"grey: statistical error above {half_width:g}"
+        axes.annotate(note, (0.02, 0.02), xycoords="axes fraction", fontsize=7)
+    return mesh
+
+
+def _ratio(image: ImagePair) -> tuple[Floats, Floats]:
+    """Return generated over reference and its error; not-a-number where the reference is empty."""
+    reference, generated = np.asarray(image.reference), np.asarray(image.generated)
+    ratio = np.divide(generated, reference, out=np.full(reference.shape, np.nan), where=reference > 0.0)
+    error = np.array([[np.inf if e is None else e for e in row] for row in image.ratio_error])
+    return ratio, error
+
+
+def _ratio_half_width(images: Sequence[ImagePair]) -> float:
+    """Choose the scale that shows 95 % of the energy (as the reference has it) without saturation."""
+    reach = []
+    for image in images:
+        ratio, _ = _ratio(image)
+        known = np.isfinite(ratio)
+        weights = np.asarray(image.reference)[known]
+        distance = np.abs(ratio[known] - 1.0)
+        order = np.argsort(distance)
+        within = np.cumsum(weights[order]) <= 0.95 * weights.sum()
+        reach.append(float(distance[order][within].max(initial=0.0)))
+    return next((half_width for half_width in RATIO_RANGES if half_width >= max(reach)), RATIO_RANGES[-1])
+
+
+def _energy_scale(images: Sequence[Floats]) -> LogNorm:
+    """Span all positive energies, but at most `DECADES_SHOWN` below the largest."""
+    positive = np.concatenate([image[image > 0.0].ravel() for image in images])
+    if positive.size == 0:
+        return LogNorm(0.1, 1.0)
+    highest = float(positive.max())
+    lowest = max(float(positive.min()), highest * 10.0**-DECADES_SHOWN)
+    return LogNorm(min(lowest, 0.5 * highest), highest)
+
+
+def _energy_colours() -> Colormap:
+    return colormaps["viridis"].with_extremes(bad="white")
+
+
+def _mappable(scale: LogNorm) -> ScalarMappable:
+    return ScalarMappable(norm=scale, cmap=_energy_colours())
+
+
+def _mark_impact(axes: Axes, event: EventPair) -> None:
+    if event.position_mm is not None:
+        x, y = event.position_mm
+        axes.plot(x, y, marker="+", color="black", markersize=9, markeredgewidth=2.2)
+        axes.plot(x, y, marker="+", color="white", markersize=8, markeredgewidth=1.0)
+
+
+def _format_energy(event: EventPair) -> str:
+    return f"{event.incident_energy_gev:.3g} GeV"
+
+
+def _scale_equally(axes: Axes, grid: tuple[Floats, Floats]) -> None:
+    """Give both lengths one scale, but for grids so long that little would be seen."""
+    width, height = np.ptp(grid[0]), np.ptp(grid[1])
+    axes.set_aspect("equal" if 0.2 < width / height < 5.0 else "auto")

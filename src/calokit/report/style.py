@@ -1,0 +1,134 @@
+"""The look of every figure: mplhep style, a palette safe for colour-blind readers, and writing to files."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from calokit.errors import CalokitError
+from calokit.report.files import write_atomically
+
+GENERATED_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette, as given by Wong, Nature Methods 8 (2011) 441, without black and yellow."""
+GENERATED_LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+REFERENCE_FILL = "#D9D9D9"
+REFERENCE_LINE = "#4D4D4D"
+FLOOR_LINE = "#000000"
+
+_OVERRIDES = {
+    "font.size": 10,
+    "font.sans-serif": ["TeX Gyre Heros", "DejaVu Sans"],
+    "axes.titlesize": 10,
+    "axes.labelsize": 11,
+    "axes.labelpad": 4,
+    "axes.linewidth": 0.8,
+    "axes.autolimit_mode": "data",
+    "axes.formatter.limits": [-3, 4],
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.major.size": 5,
+    "xtick.minor.size": 2.5,
+    "ytick.major.size": 5,
+    "ytick.minor.size": 2.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "legend.fontsize": 9,
+    "legend.borderpad": 0.4,
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Set mplhep's ATLAS style with sizes for a page, inside the block only."""
+    import mplhep  # noqa: PLC0415  (takes a second, and only figures need it)
+
+    with mpl.rc_context({**mplhep.style.ATLAS, **_OVERRIDES}):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, drawn by Agg and laid out without overlaps."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def colour_of(index: int) -> str:
+    """Return the colour of the generated sample of that place; the palette begins again after six."""
+    return GENERATED_COLOURS[index % len(GENERATED_COLOURS)]
+
+
+def line_of(index: int) -> str | tuple[int, tuple[int, ...]]:
+    """Return the line style of the generated sample of that place."""
+    return GENERATED_LINES[index % len(GENERATED_LINES)]
+
+
+def figure_bytes(figure: Figure, suffix: str, resolution: float = 150.0) -> bytes:
+    """Write a figure to bytes.
+
+    Args:
+        figure: What to write.
+        suffix: `png`, `pdf` or `svg`.
+        resolution: Dots per inch of a PNG, and of the images inside a PDF or SVG.
+
+    Returns:
+        The file's content, equal for equal figures (no date is written).
+
+    Raises:
+        CalokitError: The suffix is none of the three.
+    """
+    metadata: dict[str, dict[str, None]] = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
+    }
+    if suffix not in metadata:
+        raise CalokitError(f"figures are written as {', '.join(metadata)}, not as {suffix!r}.")
+    stream = io.BytesIO()
+    with figure_style(), mpl.rc_context({"svg.hashsalt": "calokit"}):
+        figure.savefig(stream, format=suffix, dpi=resolution, metadata=metadata[suffix])
+    return stream.getvalue()
+
+
+def figure_svg(figure: Figure, name: str, resolution: float = 150.0) -> str:
+    """Return a figure as an SVG element for the inside of an HTML page.
+
+    Args:
+        figure: What to write.
+        name: Set before every identifier, so that several figures may stand on one page.
+        resolution: Dots per inch of the images inside.
+
+    Returns:
+        Text from `<svg` to `</svg>`, without fixed size (its view box gives the proportions).
+    """
+    text = figure_bytes(figure, "svg", resolution).decode()
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+
+
+def save_figure(figure: Figure, path: Path, resolution: float = 200.0) -> None:
+    """Write a figure to a PNG, PDF or SVG file, by the name's ending, whole or not at all.
+
+    Args:
+        figure: What to write.
+        path: Where; its folder is made where it is missing.
+        resolution: Dots per inch of a PNG, and of the images inside a PDF or SVG.
+
+    Raises:
+        CalokitError: The name ends in something else.
+    """
+    write_atomically(path, figure_bytes(figure, path.suffix.removeprefix("."), resolution))

@@ -1,0 +1,129 @@
+"""Scorecards as one table in the terminal: every measurement beside its floor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from calokit.evaluation.scorecard import Measurement, Sample, Scorecard
+from calokit.report.rounding import round_plainly, round_to_error
+from calokit.report.verdict import (
+    Grade,
+    find_measurement,
+    grade_measurement,
+    measurement_names,
+    require_same_reference,
+)
+
+GRADE_STYLES = {
+    Grade.COMPATIBLE: "green",
+    Grade.DOUBTFUL: "yellow",
+    Grade.INCOMPATIBLE: "red",
+    Grade.UNGRADED: "",
+}
+GRADE_MARKS = {Grade.COMPATIBLE: "  ", Grade.DOUBTFUL: " *", Grade.INCOMPATIBLE: "**", Grade.UNGRADED: "  "}
+_MOST_SAMPLES_ON_ONE_LINE = 2
+
+
+def scorecard_table(scorecards: Sequence[Scorecard]) -> Table:
+    """Lay out scorecards against one reference as a table for the terminal.
+
+    Rows are measurements; columns are the floor (truth against truth) and one for each generated sample,
+    coloured by the deviation from the floor (green < 2, yellow < 5, red >= 5 standard errors) and marked
+    with stars, so that the colours are not needed. From three samples on the error stands below the value.
+
+    Args:
+        scorecards: One for each generated sample, all against the same reference.
+
+    Returns:
+        A table that fits 80 columns with up to three samples and 100 with up to five.
+
+    Raises:
+        CalokitError: None was given, or they do not share detector, threshold and reference.
+    """
+    cards = require_same_reference(scorecards)
+    stacked = len(cards) > _MOST_SAMPLES_ON_ONE_LINE
+    table = Table(
+        title=_headline(cards),
+        title_justify="left",
+        title_style="",
+        caption=_legend(cards),
+        caption_justify="left",
+        caption_style="",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0) if stacked else (0, 1),
+        show_edge=False,
+    )
+    table.add_column("measurement", overflow="fold", ratio=None)
+    table.add_column("floor", justify="right", no_wrap=True)
+    for card in cards:
+        table.add_column(card.generated.label, justify="right", no_wrap=not stacked, overflow="fold")
+    for name in measurement_names(cards):
+        table.add_row(*_row(name, cards, stacked))
+    return table
+
+
+def _row(name: str, cards: Sequence[Scorecard], stacked: bool) -> list[Text]:
+    """Lay out one measurement: its words, its floor (of the first scorecard that has it), its values."""
+    measurements = [find_measurement(card, name) for card in cards]
+    known = next(m for m in measurements if m is not None)
+    arrow = "↓" if known.direction == "lower" else "↑"
+    title = Text(f"{known.title} ({known.unit})" if known.unit else known.title)
+    title.append(f" {arrow}", style="dim")
+    row = [title, Text(_format(known.floor, known.floor_error, stacked), style="dim")]
+    return row + [_cell(measurement, stacked) for measurement in measurements]
+
+
+def _cell(measurement: Measurement | None, stacked: bool) -> Text:
+    if measurement is None:
+        return Text("–", style="dim")
+    grade = grade_measurement(measurement)
+    value = _format(measurement.value, measurement.error, stacked)
+    return Text(f"{value}{GRADE_MARKS[grade]}" if not stacked else _star_first(value, grade), GRADE_STYLES[grade])
+
+
+def _star_first(value: str, grade: Grade) -> str:
+    first, _, rest = value.partition("\n")
+    return f"{GRADE_MARKS[grade].strip()}{first}" + (f"\n{rest}" if rest else "")
+
+
+def _format(value: float, error: float, stacked: bool) -> str:
+    text = round_to_error(value, error).plain()
+    return text.replace(" ±", "\n±") if stacked else text
+
+
+def _headline(cards: Sequence[Scorecard]) -> Text:
+    """Say what was compared: detector, showers, threshold, floor, and the time of each sample."""
+    first = cards[0]
+    text = Text()
+    text.append(first.detector, style="bold")
+    text.append(f"  threshold {round_plainly(first.threshold_mev)} MeV")
+    text.append(f"\nfloor: {first.floor_sample}")
+    for sample in (first.reference, *(card.generated for card in cards)):
+        text.append(f"\n{sample.label}: {_describe_sample(sample)}")
+    return text
+
+
+def _describe_sample(sample: Sample) -> str:
+    text = f"{sample.showers:,} showers".replace(",", " ")
+    if sample.milliseconds_per_shower is not None:
+        text += f", {round_plainly(sample.milliseconds_per_shower)} ms per shower"
+        text += f" ({sample.timing_note})" if sample.timing_note else ""
+    return text
+
+
+def _legend(cards: Sequence[Scorecard]) -> Text:
+    text = Text("from the floor: ", style="dim")
+    text.append("< 2 σ", style="green")
+    text.append(", ")
+    text.append("< 5 σ *", style="yellow")
+    text.append(", ")
+    text.append("≥ 5 σ **", style="red")
+    text.append("; ↓ lower, ↑ higher is more alike")
+    for card in cards:
+        for warning in card.warnings:
+            text.append(f"\nwarning ({card.generated.label}): {warning}", style="yellow")
+    return text

@@ -1,0 +1,120 @@
+"""How far measurements lie from their floor, as grades and as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from calokit.errors import CalokitError
+from calokit.evaluation.scorecard import Measurement, Scorecard
+from calokit.report.rounding import round_to_error
+
+COMPATIBLE_BELOW = 2.0
+"""Standard errors from the floor up to which a measurement counts as compatible with it."""
+INCOMPATIBLE_FROM = 5.0
+"""Standard errors from the floor at which a measurement counts as clearly worse than it."""
+
+
+class Grade(Enum):
+    """How a measurement stands against the same measurement of truth against truth."""
+
+    COMPATIBLE = "compatible"
+    DOUBTFUL = "doubtful"
+    INCOMPATIBLE = "incompatible"
+    UNGRADED = "ungraded"
+    """Neither the value nor the floor has an error, and they differ: no distance can be stated."""
+
+
+def grade_measurement(measurement: Measurement) -> Grade:
+    """Grade a measurement by its deviation from the floor: < 2, < 5 or >= 5 standard errors.
+
+    A value better than the floor is compatible, however far.
+    """
+    if measurement.error == measurement.floor_error == 0.0 and measurement.value != measurement.floor:
+        return Grade.UNGRADED
+    if measurement.deviation < COMPATIBLE_BELOW:
+        return Grade.COMPATIBLE
+    if measurement.deviation < INCOMPATIBLE_FROM:
+        return Grade.DOUBTFUL
+    return Grade.INCOMPATIBLE
+
+
+def format_deviation(measurement: Measurement) -> str:
+    """Return the deviation from the floor as text, such as `+3.2 σ`; a dash where it has none."""
+    if grade_measurement(measurement) is Grade.UNGRADED:
+        return "–"
+    size = abs(measurement.deviation)
+    return f"{measurement.deviation:+.{0 if size >= 100 else 1}f} σ"
+
+
+def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
+    """Say in words which measurements are compatible with the floor at two sigma and which are worst.
+
+    Args:
+        scorecard: The comparison.
+        worst: How many of the measurements farthest from the floor are named.
+
+    Returns:
+        One or two sentences of plain text.
+    """
+    graded = [m for m in scorecard.measurements if grade_measurement(m) is not Grade.UNGRADED]
+    if not graded:
+        return f"{scorecard.generated.label}: nothing was measured that has a floor and an error."
+    apart = [m for m in graded if m.deviation >= COMPATIBLE_BELOW]
+    sample = f"{scorecard.generated.label} against {scorecard.reference.label}"
+    if not apart:
+        return (
+            f"{sample}: all {len(graded)} measurements agree with the floor within two standard errors, "
+            "as far as so many showers can tell."
+        )
+    apart.sort(key=lambda m: -m.deviation)
+    named = "; ".join(_describe_deviation(m) for m in apart[:worst])
+    return (
+        f"{sample}: {len(graded) - len(apart)} of {len(graded)} measurements agree with the floor within "
+        f"two standard errors. Farthest from it: {named}."
+    )
+
+
+def require_same_reference(scorecards: Sequence[Scorecard]) -> tuple[Scorecard, ...]:
+    """Return the scorecards, after checking that they may stand side by side.
+
+    Raises:
+        CalokitError: None was given, two have the same label, or they differ in detector, threshold or
+            reference sample.
+    """
+    if not scorecards:
+        raise CalokitError("no scorecard was given; a report needs at least one.")
+    first = scorecards[0]
+    labels = [scorecard.generated.label for scorecard in scorecards]
+    for scorecard in scorecards[1:]:
+        for what, left, right in (
+            ("detector", first.detector, scorecard.detector),
+            ("threshold (MeV)", first.threshold_mev, scorecard.threshold_mev),
+            ("reference file (sha256)", first.reference.sha256, scorecard.reference.sha256),
+            ("reference split", first.reference.split, scorecard.reference.split),
+        ):
+            if left != right:
+                raise CalokitError(
+                    f"{what} of {first.generated.label!r} is {left!r}, of {scorecard.generated.label!r} "
+                    f"{right!r}: one report compares samples with one reference; write two reports."
+                )
+    if len(set(labels)) < len(labels):
+        raise CalokitError(f"generated samples need different labels in one report; given: {', '.join(labels)}.")
+    return tuple(scorecards)
+
+
+def measurement_names(scorecards: Sequence[Scorecard]) -> list[str]:
+    """Return every measurement's name once, in the order in which the scorecards first give them."""
+    return list(dict.fromkeys(m.name for scorecard in scorecards for m in scorecard.measurements))
+
+
+def find_measurement(scorecard: Scorecard, name: str) -> Measurement | None:
+    """Return the measurement of that name, or None where this scorecard lacks it."""
+    return next((m for m in scorecard.measurements if m.name == name), None)
+
+
+def _describe_deviation(measurement: Measurement) -> str:
+    unit = f" {measurement.unit}" if measurement.unit else ""
+    value = round_to_error(measurement.value, measurement.error).plain()
+    floor = round_to_error(measurement.floor, measurement.floor_error).plain()
+    return f"{measurement.title} {value}{unit}, floor {floor}{unit} ({format_deviation(measurement)})"

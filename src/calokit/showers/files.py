@@ -1,0 +1,412 @@
+"""The native shower file: CaloChallenge HDF5 with impact, direction and provenance added, read in chunks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from calokit.detector import Detector, list_detectors, load_detector
+from calokit.errors import ConfigurationError, DetectorError, ShowerFileError, SplitError, suggest_near_miss
+from calokit.showers.batch import Float32, Float64, Showers, condition_columns
+from calokit.showers.splits import Split, parse_split, split_range
+
+SHOWER_FORMAT_VERSION = 1
+READ_BYTES = 16 * 2**20
+"""How much of a file one chunk holds in memory."""
+
+_WIDTHS = {"incident_energies": 1, "incident_positions": 2, "incident_directions": 3}
+
+
+@dataclass(frozen=True)
+class ShowerFile:
+    """A view on one split of a native shower file; it never holds more than what is asked for.
+
+    Attributes:
+        path: The file.
+        split: Which showers the view holds.
+        meant_for: The file's own `split` attribute, where it has one.
+        first: Position in the file of the view's first shower.
+        last: Position in the file behind the view's last shower.
+        detector: The detector of the showers.
+        attributes: The file's attributes, as plain Python values.
+        has_positions: Whether the file knows the impact positions.
+        has_directions: Whether the file knows the directions.
+    """
+
+    path: Path
+    split: Split
+    meant_for: Split | None
+    first: int
+    last: int
+    detector: Detector
+    attributes: dict[str, Any]
+    has_positions: bool
+    has_directions: bool
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    @property
+    def particle(self) -> str:
+        """The incident particle, or `unknown`."""
+        return str(self.attributes.get("particle", "unknown"))
+
+    @property
+    def generator(self) -> str:
+        """The program and settings that made the showers, or `unknown`."""
+        return str(self.attributes.get("generator", "unknown"))
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes, hexadecimal."""
+        return file_sha256(self.path)
+
+    def read(self, start: int, stop: int) -> Showers:
+        """Read the showers from `start` up to (not including) `stop`, counted within the view.
+
+        Raises:
+            ShowerFileError: The range is empty or outside the view, or the showers are not sane
+                (NaN, negative energies, impossible directions).
+        """
+        if not 0 <= start < stop <= len(self):
+            raise ShowerFileError(f"{self.path}: showers {start} to {stop} asked for, it has {len(self)}.")
+        return self._read_within(start + self.first, stop + self.first, None)
+
+    def read_all(self) -> Showers:
+        """Read every shower of the view into memory."""
+        return self.read(0, len(self))
+
+    def chunks(self, size: int | None = None) -> Iterator[Showers]:
+        """Go through the view in file order, `size` showers at a time (default: about 16 MB).
+
+        The file is open while the iteration runs; the last chunk may be shorter.
+        """
+        size = size or max(1, READ_BYTES // (4 * self.detector.number_of_cells))
+        with _open_hdf5(self.path) as file:
+            for start in range(self.first, self.last, size):
+                yield self._read_within(start, min(start + size, self.last), file)
+
+    def condition_chunks(self, size: int = 65536) -> Iterator[tuple[Float64, list[str]]]:
+        """Go through the condition columns alone (see `Showers.conditions`), which is much faster."""
+        with _open_hdf5(self.path) as file:
+            for start in range(self.first, self.last, size):
+                stop = min(start + size, self.last)
+                energy = _read_rows(file, self.path, "incident_energies", start, stop)[:, 0]
+                yield condition_columns(
+                    energy,
+                    _read_rows(file, self.path, "incident_positions", start, stop) if self.has_positions else None,
+                    _read_rows(file, self.path, "incident_directions", start, stop)
+                    if self.has_directions
+                    else None,
+                )
+
+    def _read_within(self, start: int, stop: int, file: h5py.File | None) -> Showers:
+        if file is None:
+            with _open_hdf5(self.path) as opened:
+                return self._read_within(start, stop, opened)
+
+        def column(name: str, present: bool) -> Float32 | None:
+            return _read_rows(file, self.path, name, start, stop) if present else None
+
+        energies = _read_rows(file, self.path, "showers", start, stop)
+        incident = _read_rows(file, self.path, "incident_energies", start, stop)[:, 0]
+        showers = Showers(
+            energies,
+            incident,
+            self.detector,
+            column("incident_positions", self.has_positions),
+            column("incident_directions", self.has_directions),
+        )
+        check_sanity(showers, f"{self.path}, showers {start} to {stop - 1}")
+        return showers
+
+
+def open_showers(
+    path: str | Path, split: str | Split = Split.ALL, detector: Detector | None = None
+) -> ShowerFile:
+    """Open a native or CaloChallenge shower file and check its form, without reading the showers.
+
+    Args:
+        path: The HDF5 file.
+        split: `train`, `validation`, `test` or `all`.
+        detector: The detector, for a file that does not name its own (a CaloChallenge file).
+
+    Raises:
+        ShowerFileError: The file is missing, is not HDF5, is truncated, or lacks or misshapes a dataset.
+        SplitError: The file has no showers of that split.
+        DetectorError: The file names no known detector, or another one than given.
+    """
+    path = Path(path)
+    split = parse_split(split)
+    with _open_hdf5(path) as file:
+        attributes = {name: _plain(value) for name, value in file.attrs.items()}
+        _check_version(path, attributes)
+        _check_present(path, file)
+        detector = _find_detector(path, attributes, detector)
+        events = _check_shapes(path, file, detector)
+        present = {name for name in _WIDTHS if name in file}
+    meant_for = parse_split(str(attributes["split"])) if "split" in attributes else None
+    try:
+        first, last = split_range(events, split, meant_for)
+    except SplitError as error:
+        raise SplitError(f"{path}: {error}") from None
+    if first == last:
+        raise ShowerFileError(f"{path}: no showers in split {split} (the file holds {events}).")
+    return ShowerFile(
+        path,
+        split,
+        meant_for,
+        first,
+        last,
+        detector,
+        attributes,
+        "incident_positions" in present,
+        "incident_directions" in present,
+    )
+
+
+class ShowerWriter:
+    """Writes a native shower file piece by piece; the file appears under its name only when complete.
+
+    Use it as a context manager. Leaving it with an exception removes what was written.
+
+    Args:
+        path: Where the file shall stand.
+        detector: The detector of the showers.
+        particle: The incident particle.
+        generator: The program and settings that make the showers.
+        attributes: Further attributes (seed, sample, laws of incidence, `split` ...).
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        detector: Detector,
+        particle: str,
+        generator: str,
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.detector = detector
+        self._digest = hashlib.sha256()
+        if not self.path.parent.is_dir():
+            raise ShowerFileError(f"{self.path}: the folder {self.path.parent} does not exist.")
+        self._file = h5py.File(self.partial, "w", track_order=False)
+        shape = [list(section.shape) for section in detector.sections if section.shape is not None]
+        self._file.attrs.update(
+            {
+                "format_version": SHOWER_FORMAT_VERSION,
+                "detector": detector.name,
+                "detector_description": json.dumps(detector.to_mapping(), separators=(",", ":")),
+                "particle": particle,
+                "generator": generator,
+                "energy_unit": "MeV",
+                "length_unit": "mm",
+                "sections": json.dumps(
+                    [
+                        {"name": section.name, "shape": list(section.shape) if section.shape else None}
+                        for section in detector.sections
+                    ]
+                ),
+                **(attributes or {}),
+            }
+        )
+        if len(shape) == len(detector.sections) == 1:
+            self._file.attrs["shape"] = shape[0]
+
+    def write(self, showers: Showers) -> None:
+        """Append showers.
+
+        Raises:
+            ShowerFileError: The showers are not sane, or know other columns than those before them.
+        """
+        check_sanity(showers, f"showers to be written to {self.path}")
+        columns = {
+            "showers": showers.energies,
+            "incident_energies": showers.incident_energies[:, None],
+            "incident_positions": showers.positions,
+            "incident_directions": showers.directions,
+        }
+        present = {name: values for name, values in columns.items() if values is not None}
+        if len(self._file) and set(self._file) != set(present):
+            raise ShowerFileError(
+                f"{self.path}: earlier showers have {sorted(self._file)}, these have {sorted(present)}."
+            )
+        for name, values in present.items():
+            self._append(name, np.ascontiguousarray(values, dtype=np.float32))
+
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """Add attributes that are known only when the showers are made (times, counts)."""
+        self._file.attrs.update(attributes)
+
+    def _append(self, name: str, values: Float32) -> None:
+        self._digest.update(name.encode() + values.tobytes())
+        if name not in self._file:
+            width = values.shape[1]
+            rows = chunk_rows(width)
+            self._file.create_dataset(
+                name,
+                (0, width),
+                "f4",
+                maxshape=(None, width),
+                chunks=(rows, width),
+                compression="gzip",
+                compression_opts=4,
+                shuffle=True,
+            )
+        dataset = self._file[name]
+        before = dataset.shape[0]
+        dataset.resize(before + len(values), 0)
+        dataset[before:] = values
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._file.attrs["content_sha256"] = self._digest.hexdigest()
+        self._file.close()
+        if kind is None:
+            self.partial.replace(self.path)
+        else:
+            self.partial.unlink(missing_ok=True)
+
+
+def check_sanity(showers: Showers, where: str) -> None:
+    """Refuse values that no shower has.
+
+    Raises:
+        ShowerFileError: NaN or infinite values, negative deposits, incident energies that are not positive,
+            or directions that are not unit vectors into the calorimeter.
+    """
+    smallest = float(showers.energies.min(initial=0.0))
+    total = float(showers.energies.sum(dtype=np.float64))
+    if not np.isfinite(total) or np.isnan(smallest):
+        bad = int(np.flatnonzero(~np.isfinite(showers.energies).all(axis=1))[0])
+        raise ShowerFileError(f"{where}: NaN or infinite cell energies, first in shower {bad} of these.")
+    if smallest < 0.0:
+        bad = int(np.flatnonzero((showers.energies < 0).any(axis=1))[0])
+        raise ShowerFileError(
+            f"{where}: negative cell energies down to {smallest:.4g} MeV, first in shower {bad} of these; "
+            "subtract no pedestal below zero, or cut noise before writing."
+        )
+    incident = showers.incident_energies
+    if not (np.isfinite(incident).all() and (incident > 0).all()):
+        raise ShowerFileError(f"{where}: incident energies must be positive numbers of MeV.")
+    if showers.positions is not None and not np.isfinite(showers.positions).all():
+        raise ShowerFileError(f"{where}: impact positions hold NaN or infinite values.")
+    if showers.directions is not None:
+        length = np.linalg.norm(showers.directions.astype(np.float64), axis=1)
+        if not (np.abs(length - 1.0) < 1e-3).all() or (showers.directions[:, 2] <= 0).any():
+            raise ShowerFileError(f"{where}: directions must be unit vectors with z > 0 (into the calorimeter).")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _open_hdf5(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise ShowerFileError(f"{path}: no such file.")
+    try:
+        return h5py.File(path, "r")
+    except OSError:
+        raise ShowerFileError(
+            f"{path}: not a readable HDF5 file; it is truncated or of another format. "
+            "Copy it again, or convert it to the native form."
+        ) from None
+
+
+def _read_rows(file: h5py.File, path: Path, name: str, start: int, stop: int) -> Float32:
+    try:
+        rows: Float32 = file[name][start:stop].astype(np.float32, copy=False)
+    except OSError:
+        raise ShowerFileError(
+            f"{path}: dataset {name!r} cannot be read from row {start}; the file is damaged. Copy it again."
+        ) from None
+    return rows
+
+
+def _check_version(path: Path, attributes: dict[str, Any]) -> None:
+    version = int(attributes.get("format_version", SHOWER_FORMAT_VERSION))
+    if version > SHOWER_FORMAT_VERSION:
+        raise ShowerFileError(
+            f"{path}: shower format version {version}; this release reads up to {SHOWER_FORMAT_VERSION}. "
+            "Update calokit."
+        )
+
+
+def _check_present(path: Path, file: h5py.File) -> None:
+    for name in ("showers", "incident_energies"):
+        if name not in file:
+            raise ShowerFileError(
+                f"{path}: dataset {name!r} is missing (it holds: {', '.join(sorted(file)) or 'nothing'}). "
+                + suggest_near_miss(name, file)
+            )
+
+
+def _check_shapes(path: Path, file: h5py.File, detector: Detector) -> int:
+    showers = file["showers"]
+    if showers.ndim != 2 or showers.shape[1] != detector.number_of_cells:
+        raise ShowerFileError(
+            f"{path}: showers have shape {showers.shape}, but detector {detector.name!r} needs "
+            f"(events, {detector.number_of_cells})."
+        )
+    for name, width in _WIDTHS.items():
+        if name in file and file[name].shape != (showers.shape[0], width):
+            raise ShowerFileError(
+                f"{path}: {name} have shape {file[name].shape}, expected ({showers.shape[0]}, {width})."
+            )
+    return int(showers.shape[0])
+
+
+def _find_detector(path: Path, attributes: dict[str, Any], given: Detector | None) -> Detector:
+    name = attributes.get("detector")
+    if given is not None:
+        if name is not None and name != given.name:
+            raise DetectorError(f"{path}: showers of detector {name!r}, but {given.name!r} was asked for.")
+        return given
+    if "detector_description" in attributes:
+        try:
+            description = json.loads(attributes["detector_description"])
+        except json.JSONDecodeError:
+            raise ShowerFileError(f"{path}: attribute detector_description is not JSON.") from None
+        try:
+            return Detector.from_mapping(description, f"{path}, attribute detector_description")
+        except ConfigurationError as error:
+            raise ShowerFileError(str(error)) from None
+    if name is None:
+        raise DetectorError(
+            f"{path}: the file does not say which detector it belongs to; name one with --detector "
+            f"({', '.join(list_detectors())})."
+        )
+    return load_detector(str(name))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, bytes):
+        return value.decode()
+    return value
+
+
+def chunk_rows(cells: int) -> int:
+    """Return how many showers one compressed chunk of a file holds: a power of two, about half a megabyte."""
+    return int(2 ** np.clip(np.floor(np.log2(max(1.0, 2**19 / (4 * cells)))), 0, 8))

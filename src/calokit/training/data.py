@@ -1,0 +1,134 @@
+"""The training input: endless shuffled batches from a file of any size, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calokit.errors import ShowerFileError, SplitError
+from calokit.showers import ShowerFile, Showers, Split, concatenate
+from calokit.showers.files import chunk_rows
+
+POOL_BYTES = 64 * 2**20
+"""How many bytes of showers are shuffled among each other at a time."""
+
+
+@dataclass(frozen=True)
+class ConditionRange:
+    """Smallest and largest value of one condition column among the training showers."""
+
+    name: str
+    smallest: float
+    largest: float
+
+
+def open_for_training(view: ShowerFile) -> ShowerFile:
+    """Return the view after checking that its showers may train.
+
+    Raises:
+        SplitError: The view is not a training split, or may hold test showers.
+    """
+    if view.meant_for in (Split.TEST, Split.VALIDATION):
+        raise SplitError(
+            f"{view.path} is meant for {view.meant_for}; training on it would make every later score worthless."
+        )
+    if view.split is not Split.TRAIN:
+        raise SplitError(f"{view.path}: training takes the split 'train', not {str(view.split)!r}.")
+    return view
+
+
+class ShuffledShowers:
+    """Draws batches epoch by epoch: blocks of the file in random order, mixed within pools of bounded size.
+
+    Any batch can be produced from its number alone, so a resumed training sees what it would have seen.
+
+    Args:
+        view: The showers to draw from.
+        batch_size: Showers a batch.
+        seed: Decides the order.
+
+    Raises:
+        ShowerFileError: The view is smaller than one batch.
+    """
+
+    def __init__(self, view: ShowerFile, batch_size: int, seed: int) -> None:
+        if len(view) < batch_size:
+            raise ShowerFileError(
+                f"{view.path}: {len(view)} showers in split {view.split}, fewer than one batch of {batch_size}."
+            )
+        self.view = view
+        self.batch_size = batch_size
+        self.seed = seed
+        self.block = chunk_rows(view.detector.number_of_cells)
+        self.blocks_a_pool = max(1, POOL_BYTES // (4 * view.detector.number_of_cells * self.block))
+        self.batches_an_epoch = len(view) // batch_size
+
+    def batches(self, start: int = 0) -> Iterator[Showers]:
+        """Yield batches number `start`, `start` + 1, ... without end."""
+        while True:
+            epoch, first = divmod(start, self.batches_an_epoch)
+            yield from self._epoch_batches(epoch, first)
+            start = (epoch + 1) * self.batches_an_epoch
+
+    def sample(self, showers: int) -> Showers:
+        """Return a shuffled sample of at most `showers` showers and at most one pool."""
+        pool = self._read_pool(self._pools(0)[0], np.random.default_rng((self.seed, 0, 0)))
+        return pool[:showers]
+
+    def _pools(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Split the blocks, in this epoch's order, into pools."""
+        blocks = np.random.default_rng((self.seed, epoch)).permutation(-(-len(self.view) // self.block))
+        return [
+            blocks[start : start + self.blocks_a_pool] for start in range(0, len(blocks), self.blocks_a_pool)
+        ]
+
+    def _epoch_batches(self, epoch: int, first: int) -> Iterator[Showers]:
+        skip = first * self.batch_size
+        rest: Showers | None = None
+        for number, blocks in enumerate(self._pools(epoch)):
+            size = sum(self._block_size(block) for block in blocks)
+            if skip >= size:
+                skip -= size
+                continue
+            pool = self._read_pool(blocks, np.random.default_rng((self.seed, epoch, number)))[skip:]
+            skip = 0
+            if rest is not None:
+                pool = concatenate([rest, pool])
+            whole = len(pool) - len(pool) % self.batch_size
+            for start in range(0, whole, self.batch_size):
+                yield pool[start : start + self.batch_size]
+            rest = pool[whole:] if whole < len(pool) else None
+
+    def _block_size(self, block: int) -> int:
+        return int(min(self.block, len(self.view) - block * self.block))
+
+    def _read_pool(self, blocks: NDArray[np.int64], rng: np.random.Generator) -> Showers:
+        parts = [
+            self.view.read(block * self.block, block * self.block + self._block_size(block)) for block in blocks
+        ]
+        pool = concatenate(parts)
+        return pool[rng.permutation(len(pool))]
+
+
+def measure_ranges(view: ShowerFile) -> list[ConditionRange]:
+    """Find the range of every condition column over a view (reads the condition columns only).
+
+    Returns:
+        One range a column: ln of the incident energy (MeV), impact (mm), direction (rad).
+    """
+    smallest: NDArray[np.float64] | None = None
+    largest: NDArray[np.float64] | None = None
+    names: list[str] = []
+    for conditions, names in view.condition_chunks():
+        low, high = conditions.min(axis=0), conditions.max(axis=0)
+        smallest = low if smallest is None else np.minimum(smallest, low)
+        largest = high if largest is None else np.maximum(largest, high)
+    assert smallest is not None
+    assert largest is not None
+    return [
+        ConditionRange(name, float(low), float(high))
+        for name, low, high in zip(names, smallest, largest, strict=True)
+    ]

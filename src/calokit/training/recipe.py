@@ -1,0 +1,54 @@
+"""A recipe: one complete, typed description of what is trained and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from calokit.config import Description
+from calokit.models.flow import FlowSettings
+from calokit.models.regression import RegressionSettings
+
+ModelSettings = Annotated[FlowSettings | RegressionSettings, Field(discriminator="kind")]
+
+RECIPE_FORMAT_VERSION = 1
+
+
+class TrainingSettings(Description):
+    """How a recipe is trained, whatever its model."""
+
+    steps: int = Field(20_000, ge=1)
+    batch_size: int = Field(256, ge=2)
+    learning_rate: float = Field(1e-3, gt=0)
+    """Highest rate; it rises over the warm-up and falls to zero as a cosine."""
+    warmup_steps: int = Field(200, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    gradient_clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient of each part."""
+    moving_average: float = Field(0.9995, ge=0, lt=1)
+    """Decay of the moving average of the weights, which is what is validated and shipped."""
+    square_symmetries: bool = True
+    """Show every shower in a random one of the detector's mirror images (and transpositions, if square)."""
+    validate_every: int = Field(1000, ge=1)
+    validation_showers: int = Field(8192, ge=1)
+    patience: int | None = Field(None, ge=1)
+    """Stop after so many validations without a better loss and keep the best weights; None trains all steps
+    (the loss of a flow stops falling long before its showers stop improving)."""
+    seed: int = Field(1, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+
+
+class Recipe(Description):
+    """A model and its training, complete: nothing else decides the result but the data and the machine."""
+
+    format_version: Literal[1] = RECIPE_FORMAT_VERSION
+    name: str
+    title: str
+    source: str = ""
+    """Paper or document that the recipe follows."""
+    detector: str | None = None
+    """The detector it is meant for; None takes any that the model accepts."""
+    model: ModelSettings
+    training: TrainingSettings = TrainingSettings()

@@ -1,0 +1,207 @@
+"""From a recipe and a shower file to a bundle: the run folder, its provenance, starting and continuing."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from calokit.detector import Detector, load_detector
+from calokit.errors import DetectorError, RunError
+from calokit.models.protocols import Surrogate, TrainingBatch
+from calokit.showers import ShowerFile, Split, open_showers
+from calokit.training.bundle import Bundle, write_bundle
+from calokit.training.data import ConditionRange, ShuffledShowers, measure_ranges, open_for_training
+from calokit.training.families import build_surrogate
+from calokit.training.loop import Progress, TrainingLoop
+from calokit.training.precision import Precision, choose_precision
+from calokit.training.recipe import Recipe
+
+FIT_SHOWERS = 50_000
+"""How many training showers the transforms are fitted on, at most."""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a finished run leaves.
+
+    Attributes:
+        bundle_path: The bundle, NAME.calokit in the run folder.
+        bundle: The same, in memory.
+        seconds: Time spent in training steps.
+    """
+
+    bundle_path: Path
+    bundle: Bundle
+    seconds: float
+
+
+def start_training(
+    recipe: Recipe, data: Path, folder: Path, progress: Progress, steps_for_seconds: float | None = None
+) -> TrainedRun:
+    """Train a recipe from the beginning.
+
+    Args:
+        recipe: What to train.
+        data: A native shower file; its `train` split trains, its `validation` split validates.
+        folder: The run folder; it must not hold a run already.
+        progress: Told of every step.
+        steps_for_seconds: Choose the number of steps so that training takes about this long on this
+            machine (measured before the start and recorded), instead of the recipe's.
+
+    Raises:
+        RunError: The folder holds a run already.
+        SplitError: The file offers no training showers.
+        DetectorError: The showers belong to another detector than the recipe.
+    """
+    if (folder / "run.json").exists():
+        raise RunError(f"{folder} holds a run already; continue it with --resume, or choose another folder.")
+    train = open_for_training(open_showers(data, Split.TRAIN))
+    check_detector(recipe, train.detector)
+    source = ShuffledShowers(train, recipe.training.batch_size, recipe.training.seed)
+    model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
+    sample = source.sample(FIT_SHOWERS)
+    model.fit_transforms(sample)
+    batch = TrainingBatch.of(sample[: recipe.training.batch_size])
+    precision = choose_precision(model, batch, recipe.training)
+    if steps_for_seconds is not None:
+        steps = max(200, int(1e3 * steps_for_seconds / (1.15 * precision.milliseconds)))
+        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+    folder.mkdir(parents=True, exist_ok=True)
+    run = {
+        "recipe": recipe.to_mapping(),
+        "data": str(data.resolve()),
+        "data_sha256": train.sha256,
+        "precision": precision.to_mapping(),
+        "ranges": [vars(one) for one in measure_ranges(train)],
+        **describe_machine(),
+    }
+    _write_json(folder / "run.json", run)
+    (folder / "recipe.yaml").write_text(recipe.to_yaml())
+    loop = _make_loop(model, recipe, source, train, folder, precision)
+    loop.save()
+    return _finish(loop, recipe, train, folder, run, progress)
+
+
+def continue_training(folder: Path, progress: Progress, data: Path | None = None) -> TrainedRun:
+    """Continue a run that was interrupted, from its last checkpoint.
+
+    Args:
+        folder: The run folder.
+        progress: Told of every step.
+        data: Where the shower file stands now, if it has moved; its content must be the same.
+
+    Raises:
+        RunError: The folder holds no run, or the shower file has changed.
+    """
+    try:
+        run = json.loads((folder / "run.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise RunError(f"{folder} holds no run to continue; start one without --resume.") from None
+    recipe = Recipe.from_mapping(run["recipe"], f"{folder / 'run.json'}, recipe")
+    train = open_for_training(open_showers(data or run["data"], Split.TRAIN))
+    if train.sha256 != run["data_sha256"]:
+        raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
+    source = ShuffledShowers(train, recipe.training.batch_size, recipe.training.seed)
+    model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
+    loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
+    loop.restore()
+    return _finish(loop, recipe, train, folder, run, progress)
+
+
+def check_detector(recipe: Recipe, detector: Detector) -> None:
+    """Check that showers of a detector can train a recipe.
+
+    Raises:
+        DetectorError: The recipe is meant for another detector.
+    """
+    if recipe.detector is None:
+        return
+    wanted = load_detector(recipe.detector)
+    if wanted.name != detector.name:
+        raise DetectorError(
+            f"recipe {recipe.name!r} is meant for detector {wanted.name!r}, the showers are of {detector.name!r}. "
+            "Use other showers, or --set detector=null to train it on these all the same."
+        )
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return processor, threads and versions, for provenance."""
+    return {
+        "threads": torch.get_num_threads(),
+        "processor": processor_name(),
+        "device": "cpu",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "calokit": version("calokit"),
+    }
+
+
+def processor_name() -> str:
+    """Return the processor's model name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _make_loop(
+    model: Surrogate,
+    recipe: Recipe,
+    source: ShuffledShowers,
+    train: ShowerFile,
+    folder: Path,
+    precision: Precision,
+) -> TrainingLoop:
+    validation = open_showers(train.path, Split.VALIDATION)
+    return TrainingLoop(model, recipe.training, source, validation, folder, precision)
+
+
+def _finish(
+    loop: TrainingLoop,
+    recipe: Recipe,
+    train: ShowerFile,
+    folder: Path,
+    run: dict[str, Any],
+    progress: Progress,
+) -> TrainedRun:
+    model = loop.run(progress)
+    Precision("float32", "contiguous").lay_out(model)
+    provenance = {
+        "data_file": train.path.name,
+        "data_sha256": run["data_sha256"],
+        "data_showers": len(train),
+        "data_generator": train.generator,
+        "particle": train.particle,
+        "steps": loop.state.step,
+        "presentations": loop.state.step * recipe.training.batch_size,
+        "seconds": round(loop.state.seconds, 1),
+        "validation": loop.state.validation,
+        "precision": run["precision"],
+        **{key: run[key] for key in ("threads", "processor", "device", "python", "torch", "calokit")},
+    }
+    ranges = [ConditionRange(**one) for one in run["ranges"]]
+    bundle = Bundle(model, recipe, train.detector, ranges, provenance)
+    path = folder / f"{recipe.name}.calokit"
+    write_bundle(path, bundle)
+    return TrainedRun(path, bundle, loop.state.seconds)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w") as stream:
+        json.dump(content, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
