@@ -25,15 +25,16 @@ class DenseNetwork(nn.Sequential):
         super().__init__(*layers[:-1])
 
 
-class ConvolutionalVelocity(nn.Module):
-    """Residual convolutional network for the velocity of a flow on a readout image.
+class ConvolutionalNetwork(nn.Module):
+    """Residual convolutional network on a readout image, for the unknown parts of a flow's velocity.
 
     2 x 2 cells are folded into channels, so that the convolutions run on a quarter of the places; there is
     no normalisation layer; conditions are added to the channels of every block. The last convolution of each
-    block and the head start at zero, so that the network starts as the zero velocity.
+    block and the head start at zero, so that the network starts by adding nothing.
 
     Args:
         layers: Readout layers of the calorimeter, the channels of the image.
+        outputs: Numbers returned for each cell.
         geometry: Fixed channels that describe each cell's place relative to the impact.
         condition: Width of the condition vector.
         channels: Channels of the residual blocks.
@@ -42,21 +43,23 @@ class ConvolutionalVelocity(nn.Module):
 
     FOLD = 2
 
-    def __init__(self, layers: int, geometry: int, condition: int, channels: int, blocks: int) -> None:
+    def __init__(
+        self, layers: int, outputs: int, geometry: int, condition: int, channels: int, blocks: int
+    ) -> None:
         super().__init__()
         fold = self.FOLD**2
         self.channels = channels
         self.stem = nn.Conv2d((layers + geometry) * fold, channels, 3, padding=1)
         self.first = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks))
         self.second = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks))
-        self.head = nn.Conv2d(channels, layers * fold, 3, padding=1)
+        self.head = nn.Conv2d(channels, outputs * layers * fold, 3, padding=1)
         self.condition = DenseNetwork([condition, 128, 128, channels * (blocks + 1)])
         for convolution in [*self.second, self.head]:
             nn.init.zeros_(convolution.weight)  # type: ignore[arg-type]
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, geometry: Tensor, condition: Tensor) -> Tensor:
-        """Return the velocity of an image.
+        """Return the outputs for every cell.
 
         Args:
             image: (event, layer, row, column), an even number of rows and columns.
@@ -64,7 +67,7 @@ class ConvolutionalVelocity(nn.Module):
             condition: (event, condition).
 
         Returns:
-            (event, layer, row, column).
+            (event, output x layer, row, column), all layers of the first output first.
         """
         added = self.condition(condition).view(len(image), -1, self.channels, 1, 1)
         folded = functional.pixel_unshuffle(torch.cat([image, geometry], dim=1), self.FOLD)

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
-from calokit.models.blocks import ConvolutionalVelocity, DenseNetwork
+from calokit.models.blocks import ConvolutionalNetwork, DenseNetwork
 from calokit.models.conditions import Condition, IncidentEncoder
+from calokit.models.mixture import HitMixture
 from calokit.models.protocols import Incidents, Surrogate, TrainingBatch
 from calokit.models.readout import CartesianImage
 from calokit.models.solvers import find_solver, integrate, uniform_times
@@ -36,7 +37,7 @@ class FlowSettings(Description):
     """Divides ln(cell / threshold)."""
     zero_mean: float = Field(-0.6, lt=0)
     zero_width: float = Field(0.15, gt=0)
-    channels: int = Field(64, ge=4)
+    channels: int = Field(48, ge=4)
     blocks: int = Field(3, ge=1)
     totals_width: int = Field(256, ge=8)
     totals_layers: int = Field(3, ge=1)
@@ -77,13 +78,15 @@ class FlowSurrogate(Surrogate):
         self.cells = LogCells(
             settings.threshold_mev, settings.log_scale, settings.zero_mean, settings.zero_width
         )
+        self.mixture = HitMixture(settings.zero_mean, settings.zero_width)
         self.totals = ShowerTotals(0.5 * settings.threshold_mev)
         time_width = sinusoidal_features(torch.zeros(1)).shape[1]
         self.totals_velocity = DenseNetwork(
             [self.encoder.width + 2 + time_width, *[settings.totals_width] * settings.totals_layers, 2]
         )
-        self.cells_velocity = ConvolutionalVelocity(
+        self.cells_network = ConvolutionalNetwork(
             self.image.layers,
+            2,
             self.image.geometry_channels,
             self.encoder.width + 2 + time_width,
             settings.channels,
@@ -102,10 +105,11 @@ class FlowSurrogate(Surrogate):
                 "lower model.threshold_mev or check the energy unit of the file (MeV)."
             )
         self.totals.fit(batch.incidents.energies[full], visible[full], hits[full])
+        self.mixture.fit(self.cells(batch.energies[full], torch.Generator().manual_seed(0)))
 
     def parts(self) -> dict[str, nn.Module]:
         """Return the two stages, each with an optimiser of its own."""
-        return {"totals": self.totals_velocity, "cells": self.cells_velocity}
+        return {"totals": self.totals_velocity, "cells": self.cells_network}
 
     def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the flow-matching losses of both stages (mean squared velocity error, about one untrained)."""
@@ -187,8 +191,10 @@ class FlowSurrogate(Surrogate):
 
     def _cells_velocity(self, state: Tensor, geometry: Tensor, condition: Tensor, times: Tensor) -> Tensor:
         full_condition = torch.cat([condition, sinusoidal_features(times)], dim=1)
-        velocity: Tensor = self.cells_velocity(self.image.fold(state), geometry, full_condition)
-        return velocity.float().flatten(1)
+        outputs = self.cells_network(self.image.fold(state), geometry, full_condition).float()
+        log_odds, correction = outputs.flatten(1).chunk(2, dim=1)
+        velocity: Tensor = self.mixture(state, times, log_odds, correction)
+        return velocity
 
     def _scale_to_visible(self, energies: Tensor, visible: Tensor) -> Tensor:
         for _ in range(2):

@@ -51,7 +51,7 @@ class LogCells(nn.Module):
 class ShowerTotals(nn.Module):
     """Visible fraction and hit count as two standardised numbers.
 
-    The visible fraction enters as its logarithm, compressed below exp(-4) where only particles that slip
+    The visible fraction enters as its logarithm, compressed below exp(-3) where only particles that slip
     through a gap are; the hit count as ln(1 + hits), made continuous by a uniform draw within the count.
     Both maps are strictly increasing, so the inverse is exact (the count by rounding down).
 
@@ -62,8 +62,8 @@ class ShowerTotals(nn.Module):
     mean: Tensor
     width: Tensor
 
-    KNEE = -4.0
-    COMPRESSION = 0.25
+    KNEE = -3.0
+    COMPRESSION = 0.1
 
     def __init__(self, floor_mev: float) -> None:
         super().__init__()

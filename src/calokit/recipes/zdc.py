@@ -15,7 +15,7 @@ def zdc_flow() -> Recipe:
         source="Flow matching: arXiv:2210.02747; two stages as in arXiv:2405.09629",
         detector="zdc_ecal",
         model=FlowSettings(),
-        training=TrainingSettings(steps=40_000),
+        training=TrainingSettings(steps=30_000),
     )
 
 

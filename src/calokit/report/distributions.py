@@ -20,8 +20,9 @@ from calokit.report.style import (
     REFERENCE_LINE,
     colour_of,
     figure_style,
+    fix_layout,
     line_of,
-    new_figure,
+    new_plot,
 )
 from calokit.report.verdict import require_same_reference
 
@@ -76,6 +77,7 @@ def draw_spectrum(scorecards: Sequence[Scorecard], name: str) -> Figure:
         main.set_ylabel(_density_label(first.x_label))
         _draw_ratios(ratio, drawn, reference_label, stepped=True)
         _finish(main, ratio, first.x_label, first.log_x, _edges(first), cards)
+        fix_layout(figure)
     return figure
 
 
@@ -113,6 +115,7 @@ def draw_curve(scorecards: Sequence[Scorecard], name: str) -> Figure:
         main.set_ylabel(first.y_label)
         _draw_ratios(ratio, drawn, cards[0].reference.label, stepped=False)
         _finish(main, ratio, first.x_label, first.log_x, edges, cards)
+        fix_layout(figure)
     return figure
 
 
@@ -128,7 +131,7 @@ def divide(numerator: Floats, denominator: Floats) -> Floats:
 
 
 def _panels() -> tuple[Figure, Axes, Axes]:
-    figure = new_figure(5.6, 4.8)
+    figure = new_plot(5.6, 4.8)
     figure.get_layout_engine().set(hspace=0.0, h_pad=0.03)  # type: ignore[union-attr]
     main, ratio = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 1.0])
     return figure, main, ratio
@@ -160,7 +163,7 @@ def _draw_ratios(
     axes.axhline(1.0, color=REFERENCE_LINE, linewidth=0.8, zorder=2)
     ratios = [divide(_array(d.generated), _array(d.reference)) for _, _, d in drawn]
     errors = [np.abs(divide(_array(d.generated_error), _array(d.reference))) for _, _, d in drawn]
-    half_width = _ratio_half_width(ratios, errors)
+    half_width = _ratio_half_width(ratios, errors, band)
     axes.set_ylim(1.0 - 1.08 * half_width, 1.0 + 1.08 * half_width)
     for (index, card, item), ratio, error in zip(drawn, ratios, errors, strict=True):
         if isinstance(item, Curve):
@@ -187,14 +190,17 @@ def _mark_outside(axes: Axes, centres: Floats, ratio: Floats, half_width: float,
             axes.plot(centres[outside], heights, marker, color=colour, markersize=3.5, zorder=6)
 
 
-def _ratio_half_width(ratios: Sequence[Floats], errors: Sequence[Floats]) -> float:
-    """Choose the panel so that it shows 95 % of the bins known to 20 %, with their errors."""
-    ratio, error = np.concatenate(ratios), np.concatenate(errors)
-    known = np.isfinite(ratio) & (error < 0.2)
-    if not known.any():
+def _ratio_half_width(ratios: Sequence[Floats], errors: Sequence[Floats], band: Floats) -> float:
+    """Choose the panel so that it shows nine in ten of the bins that the reference knows to 20 %."""
+    reach = []
+    for ratio, error in zip(ratios, errors, strict=True):
+        known = np.isfinite(ratio) & (band < 0.2)
+        reach.append(np.abs(ratio[known] - 1.0) + np.nan_to_num(error[known]))
+    found = np.concatenate(reach)
+    if found.size == 0:
         return RATIO_RANGES[-1]
-    reach = float(np.quantile(np.abs(ratio[known] - 1.0) + error[known], 0.95))
-    return next((half_width for half_width in RATIO_RANGES if half_width >= reach), RATIO_RANGES[-1])
+    needed = float(np.quantile(found, 0.9))
+    return next((half_width for half_width in RATIO_RANGES if half_width >= needed), RATIO_RANGES[-1])
 
 
 def _draw_band(axes: Axes, edges: Floats, values: Floats, errors: Floats, colour: str) -> None:

@@ -9,21 +9,22 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import EventPair, ImagePair, Measurement, Scorecard
 from calokit.report.rounding import round_to_error
-from calokit.report.style import figure_style, new_figure
+from calokit.report.style import figure_style, fix_layout, new_image_grid
 from calokit.report.verdict import find_measurement, require_same_reference
 
 Floats = NDArray[np.float64]
 
 RATIO_RANGES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Half widths of the colour scale of a ratio image."""
-DECADES_SHOWN = 4.0
+UNCERTAIN_COLOUR = "#C8C8C8"
+DECADES_SHOWN = 5.0
 """An energy scale reaches at most so many powers of ten below its largest value."""
 
 
@@ -50,7 +51,7 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
     scale = _energy_scale([np.asarray(side) for _, i in drawn for side in (i.reference, i.generated)])
     half_width = _ratio_half_width([image for _, image in drawn])
     with figure_style():
-        figure = new_figure(10.2, 3.3 * len(drawn) + 0.2)
+        figure = new_image_grid(10.2, 3.3 * len(drawn) + 0.2)
         panels = figure.subplots(len(drawn), 3, squeeze=False)
         for row, (card, image) in zip(panels, drawn, strict=True):
             grid = (np.asarray(image.row_edges), np.asarray(image.column_edges))
@@ -58,18 +59,20 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
                 (row[0], image.reference, card.reference.label),
                 (row[1], image.generated, card.generated.label),
             ):
-                mesh = _draw_energies(axes, grid, np.asarray(side), scale)
+                _draw_energies(axes, grid, np.asarray(side), scale)
                 axes.set_title(title)
-            figure.colorbar(mesh, ax=list(row[:2]), label="mean E (MeV)", pad=0.02, aspect=25)
+            _draw_energy_bar(row[1], [row[1]], scale, "mean E (MeV)")
             ratio = _draw_ratio(row[2], grid, image, half_width)
             row[2].set_title(f"{card.generated.label} / {card.reference.label}")
-            figure.colorbar(ratio, ax=row[2], label="ratio", pad=0.04, aspect=25)
+            ticks = 1.0 + half_width * np.linspace(-1.0, 1.0, 5)
+            figure.colorbar(ratio, ax=row[2], label="ratio", pad=0.02, ticks=ticks, format="%g", extend="both")
             for axes in row:
                 axes.set_xlabel(image.row_label)
                 axes.set_ylabel(image.column_label)
                 if "mm" in image.row_label and "mm" in image.column_label:
                     _scale_equally(axes, grid)
         figure.suptitle(f"{drawn[0][1].title}, {cards[0].detector}", fontsize=11, fontweight="bold")
+        fix_layout(figure)
     return figure
 
 
@@ -91,7 +94,7 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
     incidents = _incidents(cards, count)
     columns = 1 + len(cards)
     with figure_style():
-        figure = new_figure(2.6 * columns + 1.2, 2.35 * len(incidents) + 0.4)
+        figure = new_image_grid(2.6 * columns + 1.2, 2.35 * len(incidents) + 0.4)
         panels = figure.subplots(len(incidents), columns, squeeze=False, sharex="col", sharey="row")
         for place, (row, incident) in enumerate(zip(panels, incidents, strict=True)):
             sides = [incident, *(_same_incident(card, incident) for card in cards)]
@@ -100,7 +103,7 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
             scale = _energy_scale(images)
             _draw_row(row, sides, scale)
             row[0].set_ylabel(f"{_format_energy(incident)}\ny (mm)", loc="center")
-            figure.colorbar(_mappable(scale), ax=list(row), label="E (MeV)", pad=0.02, aspect=18)
+            _draw_energy_bar(row[-1], list(row), scale, "E (MeV)")
             if place == 0:
                 for axes, label in zip(
                     row, [cards[0].reference.label, *(c.generated.label for c in cards)], strict=True
@@ -108,6 +111,7 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
                     axes.set_title(label)
         for axes in panels[-1]:
             axes.set_xlabel("x (mm)")
+        fix_layout(figure)
     return figure
 
 
@@ -130,7 +134,7 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
     chosen = np.unique(np.linspace(0, len(incidents) - 1, min(count, len(incidents))).round().astype(int))
     events = sorted((incidents[i] for i in chosen), key=lambda event: event.incident_energy_gev)
     with figure_style():
-        figure = new_figure(2.55 * len(events) + 0.6, 5.6)
+        figure = new_image_grid(2.55 * len(events) + 0.6, 5.6)
         panels = figure.subplots(2, len(events), squeeze=False, sharex=True, sharey=True)
         for column, event in enumerate(events):
             scale = _energy_scale([np.asarray(event.reference), np.asarray(event.generated)])
@@ -148,6 +152,7 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
         panels[0, 0].set_ylabel(f"{scorecard.reference.label}\ny (mm)", loc="center")
         panels[1, 0].set_ylabel(f"{scorecard.generated.label}\ny (mm)", loc="center")
         figure.suptitle(_hero_title(scorecard, measurement), fontsize=11)
+        fix_layout(figure)
     return figure
 
 
@@ -198,19 +203,32 @@ def _draw_energies(axes: Axes, grid: tuple[Floats, Floats], image: Floats, scale
     return axes.pcolormesh(grid[0], grid[1], energies.T, norm=scale, cmap=_energy_colours(), rasterized=True)
 
 
+def _draw_energy_bar(beside: Axes, panels: Sequence[Axes], scale: LogNorm, label: str) -> None:
+    """Draw the colour bar of an energy scale on the right of panels; pointed where lower energies exist."""
+    figure = beside.get_figure()
+    meshes = [mesh for axes in panels for mesh in axes.collections if isinstance(mesh, QuadMesh)]
+    lowest = min((float(np.ma.min(m.get_array())) for m in meshes if np.ma.count(m.get_array())), default=1.0)
+    extend = "min" if scale.vmin is not None and lowest < 0.999 * scale.vmin else "neither"
+    figure.colorbar(meshes[0], ax=list(panels), label=label, pad=0.02, extend=extend)  # type: ignore[union-attr]
+
+
 def _draw_ratio(axes: Axes, grid: tuple[Floats, Floats], image: ImagePair, half_width: float) -> QuadMesh:
     ratio, error = _ratio(image)
-    colours = colormaps["RdBu_r"].with_extremes(bad="white")
-    uncertain = np.ma.masked_where(~(np.isfinite(ratio) & (error > half_width)), np.ones_like(ratio))
-    shown = np.ma.masked_invalid(np.where(error > half_width, np.nan, ratio))
+    uncertain = np.isfinite(ratio) & (error > half_width)
+    shown = np.ma.masked_where(~np.isfinite(ratio) | uncertain, ratio)
     scale = Normalize(1.0 - half_width, 1.0 + half_width)
-    mesh = axes.pcolormesh(grid[0], grid[1], shown.T, norm=scale, cmap=colours, rasterized=True)
-    axes.pcolormesh(
-        grid[0], grid[1], uncertain.T, norm=Normalize(0.0, 1.5), cmap=colormaps["Greys"], rasterized=True
-    )
-    if uncertain.count():
-        note = f"grey: statistical error above {half_width:g}"
-        axes.annotate(note, (0.02, 0.02), xycoords="axes fraction", fontsize=7)
+    mesh = axes.pcolormesh(grid[0], grid[1], shown.T, norm=scale, cmap=_ratio_colours(), rasterized=True)
+    if uncertain.any():
+        grey = np.ma.masked_where(~uncertain, np.ones_like(ratio))
+        axes.pcolormesh(grid[0], grid[1], grey.T, cmap=ListedColormap([UNCERTAIN_COLOUR]), rasterized=True)
+        axes.annotate(
+            f"grey: statistical error above {half_width:g}",
+            (0.5, 0.02),
+            xycoords="axes fraction",
+            ha="center",
+            fontsize=7.5,
+            bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        )
     return mesh
 
 
@@ -223,17 +241,23 @@ def _ratio(image: ImagePair) -> tuple[Floats, Floats]:
 
 
 def _ratio_half_width(images: Sequence[ImagePair]) -> float:
-    """Choose the scale that shows 95 % of the energy (as the reference has it) without saturation."""
+    """Choose the scale within which 90 % of the energy lies, and whose cells are known well enough to show."""
     reach = []
     for image in images:
-        ratio, _ = _ratio(image)
-        known = np.isfinite(ratio)
+        ratio, error = _ratio(image)
+        known = np.isfinite(ratio) & np.isfinite(error)
         weights = np.asarray(image.reference)[known]
-        distance = np.abs(ratio[known] - 1.0)
-        order = np.argsort(distance)
-        within = np.cumsum(weights[order]) <= 0.95 * weights.sum()
-        reach.append(float(distance[order][within].max(initial=0.0)))
-    return next((half_width for half_width in RATIO_RANGES if half_width >= max(reach)), RATIO_RANGES[-1])
+        if weights.sum() > 0.0:
+            reach += [_weighted_quantile(v, weights, 0.9) for v in (np.abs(ratio[known] - 1.0), error[known])]
+    needed = max(reach, default=RATIO_RANGES[-1])
+    return next((half_width for half_width in RATIO_RANGES if half_width >= needed), RATIO_RANGES[-1])
+
+
+def _weighted_quantile(values: Floats, weights: Floats, fraction: float) -> float:
+    """Return the smallest value below which that fraction of the weight lies."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, fraction * reached[-1])])
 
 
 def _energy_scale(images: Sequence[Floats]) -> LogNorm:
@@ -248,6 +272,10 @@ def _energy_scale(images: Sequence[Floats]) -> LogNorm:
 
 def _energy_colours() -> Colormap:
     return colormaps["viridis"].with_extremes(bad="white")
+
+
+def _ratio_colours() -> Colormap:
+    return colormaps["RdBu_r"].with_extremes(bad="white")
 
 
 def _mappable(scale: LogNorm) -> ScalarMappable:

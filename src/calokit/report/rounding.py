@@ -19,13 +19,20 @@ class RoundedValue:
 
     def plain(self) -> str:
         """Return text for a terminal or a page, such as `0.512 ± 0.003` or `(1.2 ± 0.3)×10⁻⁴`."""
-        power = f"×10{str(self.exponent).translate(_SUPERSCRIPTS)}" if self.exponent else ""
-        return self._join("±", power)
+        return self._join("±", self._plain_power())
+
+    def lines(self) -> str:
+        """Return the same for a narrow column: the error on a second line."""
+        power = self._plain_power()
+        return f"{self.value}{power}\n± {self.error}{power}" if self.error else f"{self.value}{power}"
 
     def mathtext(self) -> str:
         """Return the same for a figure's text, in matplotlib's mathematical notation."""
         power = rf"$\times10^{{{self.exponent}}}$" if self.exponent else ""
         return self._join(r"$\pm$", power)
+
+    def _plain_power(self) -> str:
+        return f"×10{str(self.exponent).translate(_SUPERSCRIPTS)}" if self.exponent else ""
 
     def _join(self, sign: str, power: str) -> str:
         if not self.error:
@@ -55,8 +62,9 @@ def round_to_error(value: float, error: float) -> RoundedValue:
     value, error = _scaled(value, exponent), _scaled(error, exponent)
     if error <= 0.0:
         return RoundedValue(f"{_round_significant(value, 3)}", "", exponent)
-    leading, power = f"{error:.0e}".split("e")
-    digits = -int(power) + (1 if leading == "1" else 0)
+    digits = -int(f"{error:.0e}".split("e")[1])
+    if f"{error:.1e}".startswith("1"):
+        digits = 1 - int(f"{error:.1e}".split("e")[1])
     places = max(digits, 0)
     return RoundedValue(
         f"{round(value, digits) + 0.0:.{places}f}", f"{round(error, digits):.{places}f}", exponent

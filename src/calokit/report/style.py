@@ -41,6 +41,7 @@ _OVERRIDES = {
     "lines.markersize": 4,
     "legend.fontsize": 9,
     "legend.borderpad": 0.4,
+    "mathtext.default": "regular",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
@@ -55,11 +56,26 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, drawn by Agg and laid out without overlaps."""
+def new_plot(width: float, height: float) -> Figure:
+    """Return an empty figure for plots, of a size in inches, drawn by Agg and laid out without overlaps."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def new_image_grid(width: float, height: float) -> Figure:
+    """Return an empty figure for rows of images of equal scales, which stand close to each other."""
+    figure = Figure(figsize=(width, height), layout="compressed")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def fix_layout(figure: Figure) -> None:
+    """Lay a finished figure out once, so that writing it to several formats need not do so again."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def colour_of(index: int) -> str:
@@ -115,6 +131,7 @@ def figure_svg(figure: Figure, name: str, resolution: float = 150.0) -> str:
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r' d="[^"]*"', _shorten_numbers, text)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
@@ -132,3 +149,8 @@ def save_figure(figure: Figure, path: Path, resolution: float = 200.0) -> None:
         CalokitError: The name ends in something else.
     """
     write_atomically(path, figure_bytes(figure, path.suffix.removeprefix("."), resolution))
+
+
+def _shorten_numbers(path: re.Match[str]) -> str:
+    """Cut the coordinates of an SVG path to a hundredth of a point."""
+    return re.sub(r"(\.\d{2})\d+", r"\1", path.group())

@@ -71,8 +71,8 @@ def _row(name: str, cards: Sequence[Scorecard], stacked: bool) -> list[Text]:
     measurements = [find_measurement(card, name) for card in cards]
     known = next(m for m in measurements if m is not None)
     arrow = "↓" if known.direction == "lower" else "↑"
-    title = Text(f"{known.title} ({known.unit})" if known.unit else known.title)
-    title.append(f" {arrow}", style="dim")
+    title = Text().append(f"{arrow} ", style="dim")
+    title.append(f"{known.title} ({known.unit})" if known.unit else known.title)
     row = [title, Text(_format(known.floor, known.floor_error, stacked), style="dim")]
     return row + [_cell(measurement, stacked) for measurement in measurements]
 
@@ -91,8 +91,8 @@ def _star_first(value: str, grade: Grade) -> str:
 
 
 def _format(value: float, error: float, stacked: bool) -> str:
-    text = round_to_error(value, error).plain()
-    return text.replace(" ±", "\n±") if stacked else text
+    rounded = round_to_error(value, error)
+    return rounded.lines() if stacked else rounded.plain()
 
 
 def _headline(cards: Sequence[Scorecard]) -> Text:
@@ -116,7 +116,7 @@ def _describe_sample(sample: Sample) -> str:
 
 
 def _legend(cards: Sequence[Scorecard]) -> Text:
-    text = Text("from the floor: ", style="dim")
+    text = Text("from the floor: ")
     text.append("< 2 σ", style="green")
     text.append(", ")
     text.append("< 5 σ *", style="yellow")

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from calokit.errors import ConfigurationError
 from calokit.models.protocols import Surrogate, TrainingBatch
 from calokit.training.recipe import TrainingSettings
 
@@ -47,6 +48,19 @@ def native_precision() -> Precision:
     """Return the format this processor computes fastest in, told by what it offers (no measurement)."""
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return Precision("bfloat16" if fast else "float32", "channels_last")
+
+
+def parse_precision(name: str) -> Precision | None:
+    """Return the precision of that name, None for `auto`.
+
+    Raises:
+        ConfigurationError: The name is none of auto, float32, bfloat16.
+    """
+    if name == "auto":
+        return None
+    if name not in ("float32", "bfloat16"):
+        raise ConfigurationError(f"no precision {name!r}; write auto, float32 or bfloat16.")
+    return Precision(name, "channels_last")
 
 
 def choose_precision(

@@ -17,6 +17,7 @@ from calokit.errors import DetectorError, RunError
 from calokit.models.protocols import Surrogate, TrainingBatch
 from calokit.showers import ShowerFile, Split, open_showers
 from calokit.training.bundle import Bundle, write_bundle
+from calokit.training.checkpoint import read_checkpoint
 from calokit.training.data import ConditionRange, ShuffledShowers, measure_ranges, open_for_training
 from calokit.training.families import build_surrogate
 from calokit.training.loop import Progress, TrainingLoop
@@ -113,6 +114,16 @@ def continue_training(folder: Path, progress: Progress, data: Path | None = None
     loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
     loop.restore()
     return _finish(loop, recipe, train, folder, run, progress)
+
+
+def planned_steps(folder: Path) -> int:
+    """Return how many steps the run in a folder has still to do (0 where it holds none)."""
+    try:
+        run = json.loads((folder / "run.json").read_text())
+        state = read_checkpoint(folder / "checkpoint.safetensors").state
+    except (FileNotFoundError, json.JSONDecodeError, RunError):
+        return 0
+    return int(run["recipe"]["training"]["steps"]) - int(state["step"])
 
 
 def check_detector(recipe: Recipe, detector: Detector) -> None:

@@ -1,0 +1,54 @@
+"""The command line: a thin face on calls that a notebook can make too."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from calokit.cli.demo import demo
+from calokit.cli.detectors import detectors
+from calokit.cli.evaluate import evaluate
+from calokit.cli.generate import generate
+from calokit.cli.inspect import inspect
+from calokit.cli.recipes import recipes
+from calokit.cli.study import study
+from calokit.cli.train import train
+from calokit.errors import CalokitError
+
+app = typer.Typer(
+    name="calokit",
+    help="Calorimeter showers: describe, read, train, generate, and judge with numbers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (detectors, inspect, recipes, train, generate, evaluate, study, demo):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with one line and exit code 2."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except CalokitError as error:
+        _complain("error", str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _complain("interrupted", "what was finished is kept; a training continues with --resume.")
+        sys.exit(130)
+
+
+def _show_warning(message: Warning | str, *_details: Any) -> None:
+    _complain("warning", str(message))
+
+
+def _complain(kind: str, text: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+        f"calokit: {kind}: {text}", style={"error": "bold red"}.get(kind, "yellow")
+    )

@@ -1,0 +1,5 @@
+"""`python -m calokit.cli` is `calokit`."""
+
+from calokit.cli import main
+
+main()

@@ -1,0 +1,61 @@
+"""`calokit generate`: showers from a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from calokit.cli.options import Output, Seed, SplitName, Threads, use_threads
+from calokit.errors import ConfigurationError
+
+
+def generate(
+    bundle: Annotated[Path, typer.Argument(help="A trained model, NAME.calokit.")],
+    output: Output,
+    like: Annotated[
+        Path | None, typer.Option(help="Take the incident particles, with every condition, from these showers.")
+    ] = None,
+    split: SplitName = "all",
+    energy: Annotated[float | None, typer.Option(help="One incident energy, in GeV.")] = None,
+    position: Annotated[
+        tuple[float, float], typer.Option(help="With --energy: impact x and y, in mm.")
+    ] = (0.0, 0.0),
+    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="How many showers.")] = None,
+    seed: Seed = 1,
+    threads: Threads = 1,
+    precision: Annotated[
+        str, typer.Option(help="auto, float32 or bfloat16; auto takes what this processor is built for.")
+    ] = "auto",
+) -> None:
+    """Generate showers, for the incident particles of a file or for one energy."""
+    from calokit.inference import generate_file, incidents_at, incidents_like, read_bundle
+    from calokit.report.progress import track
+    from calokit.showers import open_showers
+    from calokit.training.precision import parse_precision
+
+    if (like is None) == (energy is None):
+        raise ConfigurationError("give either --like FILE or --energy GEV.")
+    if energy is not None and count is None:
+        raise ConfigurationError("--energy needs --count: how many showers.")
+    use_threads(threads)
+    model = read_bundle(bundle)
+    view = None if like is None else open_showers(like, split)
+    if view is not None:
+        total = len(view) if count is None else min(count, len(view))
+        incidents = incidents_like(view, count)
+    else:
+        assert energy is not None
+        assert count is not None
+        total = count
+        incidents = incidents_at(energy, count, position)
+    with track(total, f"generating with {model.name}", "showers") as advance:
+        done = generate_file(model, incidents, output, seed, advance, parse_precision(precision), view)
+    Console().print(
+        f"{done.showers} showers, {done.milliseconds_per_shower:.3g} ms a shower (model only, {threads or 'all'} "
+        f"threads): {output}",
+        soft_wrap=True,
+        highlight=False,
+    )

@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Seed = Annotated[int, typer.Option(min=0, help="Decides every random draw.")]
+Threads = Annotated[int, typer.Option(min=0, help="Processor threads to compute with; 0 takes all.")]
+SplitName = Annotated[
+    str, typer.Option(help="Which showers of the file: train, validation, test or all.", metavar="SPLIT")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
+
+
+def use_threads(threads: int) -> None:
+    """Let torch compute with that many threads (0: one for each processor this process may use)."""
+    import os
+
+    import torch
+
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))

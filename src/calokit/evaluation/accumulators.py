@@ -1,0 +1,181 @@
+"""What a comparison keeps of each sample: sums and counts of fixed size, and a bounded sample of showers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, hstack, vstack
+
+from calokit.evaluation.distances import (
+    Histogram,
+    count_in_bins,
+    histogram_from_clusters,
+    histogram_from_counts,
+)
+from calokit.evaluation.images import CellHistograms, CellSums
+from calokit.evaluation.observables import Hits, ObservableCalculator, Observables, features_of, find_hits
+from calokit.evaluation.response import BinnedMoments, Incidents
+from calokit.evaluation.survey import Bins
+from calokit.showers import Showers
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Integer = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class KeptShowers:
+    """A bounded sample of showers, for the classifier, the matching of incidents and the gallery.
+
+    Attributes:
+        cells: (event, cell) float32 sparse, MeV above threshold.
+        high_level: (event, k) float32, as `high_level_features` gives them.
+        conditions: (event, k) float64, as `Showers.conditions` gives them.
+        incidents: The incident particles.
+    """
+
+    cells: csr_array
+    high_level: Float32
+    conditions: Float64
+    incidents: Incidents
+
+    def low_level(self, threshold: float) -> csr_array:
+        """Return the features of `low_level_features`."""
+        cells = self.cells.copy()
+        cells.data = np.log1p(cells.data / np.float32(threshold or 1e-3))
+        features: csr_array = hstack([csr_array(self.conditions.astype(np.float32)), cells], format="csr")
+        return features
+
+    def first(self, number: int) -> KeptShowers:
+        """Return evenly spread showers, at most so many."""
+        chosen = spread_positions(len(self.high_level), number)
+        return KeptShowers(
+            self.cells[chosen], self.high_level[chosen], self.conditions[chosen], _select(self.incidents, chosen)
+        )
+
+
+class SideSums:
+    """Everything one sample of a comparison is asked for, filled block by block.
+
+    Args:
+        calculator: Computes the observables.
+        bins: Every bin, from the survey of the reference.
+        kept: Positions of the showers that are kept, rising.
+    """
+
+    def __init__(self, calculator: ObservableCalculator, bins: Bins, kept: Integer) -> None:
+        cells = calculator.detector.number_of_cells
+        self.calculator, self.bins, self.kept = calculator, bins, kept
+        self.showers = 0
+        self.visible_fraction = BinnedMoments(bins.energy)
+        self.hits = BinnedMoments(bins.energy)
+        self.observables = {name: np.zeros(len(edges) - 1) for name, edges in bins.observables.items()}
+        self.named_cells = {cell: np.zeros(len(edges)) for cell, edges in bins.named_cells.items()}
+        self.spectrum: Float64 = np.zeros((2, len(bins.cell_energy) - 1))
+        self.layers: Float64 = np.zeros((2, calculator.detector.number_of_layers))
+        self.cells = CellSums(cells)
+        self.cell_histograms = CellHistograms(cells, bins.coarse_cell_energy)
+        self._parts: list[KeptShowers] = []
+
+    def add(self, showers: Showers) -> None:
+        """Add the next block of the sample."""
+        hits = find_hits(showers, self.calculator.threshold)
+        observables = self.calculator(showers, hits)
+        energies = showers.incident_energies.astype(np.float64)
+        self.visible_fraction.add(energies, observables.column("visible_fraction"))
+        self.hits.add(energies, observables.column("hits"))
+        for name, edges in self.bins.observables.items():
+            self.observables[name] += count_in_bins(observables.column(name), edges)
+        self.cells.add(hits)
+        self.cell_histograms.add(hits)
+        self._add_spectra(hits)
+        self._add_layers(observables)
+        self._keep(showers, hits, observables)
+        self.showers += len(showers)
+
+    def histogram(self, name: str) -> Histogram:
+        """Return the distribution of an observable."""
+        return histogram_from_counts(self.observables[name], self.bins.observables[name])
+
+    def cell_spectrum(self) -> Histogram:
+        """Return the spectrum of all hits; its errors are those of independent showers."""
+        counts, squares = self.spectrum
+        return histogram_from_clusters(counts, squares, self.showers, self.bins.cell_energy)
+
+    def named_spectrum(self, cell: int) -> Histogram:
+        """Return the spectrum of one cell; showers that miss the cell make the first bin, below the threshold."""
+        edges = self.bins.named_cells[cell]
+        return histogram_from_counts(self.named_cells[cell], np.concatenate([[0.0], edges]))
+
+    def kept_showers(self) -> KeptShowers:
+        """Return the showers that were kept."""
+        parts = self._parts
+        return KeptShowers(
+            vstack([part.cells for part in parts], format="csr"),
+            np.concatenate([part.high_level for part in parts]),
+            np.concatenate([part.conditions for part in parts]),
+            _join([part.incidents for part in parts]),
+        )
+
+    def _add_spectra(self, hits: Hits) -> None:
+        edges = self.bins.cell_energy
+        bins = len(edges) - 1
+        place = np.clip(np.searchsorted(edges, hits.energy, side="right") - 1, 0, bins - 1)
+        counts = np.bincount(hits.event * bins + place, minlength=hits.events * bins).reshape(hits.events, bins)
+        self.spectrum[0] += counts.sum(axis=0)
+        self.spectrum[1] += (counts.astype(np.float64) ** 2).sum(axis=0)
+        for cell, cell_edges in self.bins.named_cells.items():
+            energies = hits.energy[hits.cell == cell]
+            self.named_cells[cell][0] += hits.events - len(energies)
+            self.named_cells[cell][1:] += count_in_bins(energies, cell_edges)
+
+    def _add_layers(self, observables: Observables) -> None:
+        layers = self.layers.shape[1]
+        if layers > 1:
+            first = observables.names.index("layer_0")
+            energies = observables.values[:, first : first + layers]
+            self.layers[0] += energies.sum(axis=0)
+            self.layers[1] += (energies**2).sum(axis=0)
+
+    def _keep(self, showers: Showers, hits: Hits, observables: Observables) -> None:
+        first, last = np.searchsorted(self.kept, [self.showers, self.showers + len(showers)])
+        chosen = self.kept[first:last] - self.showers
+        if not len(chosen):
+            return
+        high_level, _ = features_of(observables, showers, self.calculator.threshold)
+        matrix = csr_array(
+            (hits.energy.astype(np.float32), (hits.event, hits.cell)), shape=showers.energies.shape
+        )
+        incidents = Incidents(showers.incident_energies, showers.positions, showers.directions)
+        self._parts.append(
+            KeptShowers(
+                matrix[chosen], high_level[chosen], showers.conditions()[0][chosen], _select(incidents, chosen)
+            )
+        )
+
+
+def spread_positions(showers: int, number: int) -> Integer:
+    """Return at most `number` positions, evenly spread over so many showers; (position,) rising."""
+    number = min(number, showers)
+    positions: Integer = (np.arange(number, dtype=np.int64) * showers) // max(number, 1)
+    return positions
+
+
+def _select(incidents: Incidents, chosen: Integer) -> Incidents:
+    return Incidents(
+        incidents.incident_energies[chosen],
+        None if incidents.positions is None else incidents.positions[chosen],
+        None if incidents.directions is None else incidents.directions[chosen],
+    )
+
+
+def _join(parts: list[Incidents]) -> Incidents:
+    positions = [part.positions for part in parts if part.positions is not None]
+    directions = [part.directions for part in parts if part.directions is not None]
+    return Incidents(
+        np.concatenate([part.incident_energies for part in parts]),
+        np.concatenate(positions) if positions else None,
+        np.concatenate(directions) if directions else None,
+    )
