@@ -85,30 +85,63 @@ def _measurements(reference, generated, showers):
     common = {"showers_per_class": showers}
     return [
         Measurement(
-            name="classifier.auc_low", title="classifier AUC, cells", value=0.5 + 2.1 * wide + 0.0121, error=0.00312,
-            floor=0.5004, floor_error=0.0029, note="20 % held out", **common,
+            name="classifier.auc_low",
+            title="classifier AUC, cells",
+            value=0.5 + 2.1 * wide + 0.0121,
+            error=0.00312,
+            floor=0.5004,
+            floor_error=0.0029,
+            note="20 % held out",
+            **common,
         ),
         Measurement(
-            name="classifier.auc_high", title="classifier AUC, observables", value=0.5041, error=0.0031,
-            floor=0.4993, floor_error=0.0030, **common,
+            name="classifier.auc_high",
+            title="classifier AUC, observables",
+            value=0.5041,
+            error=0.0031,
+            floor=0.4993,
+            floor_error=0.0030,
+            **common,
         ),
         Measurement(
-            name="frechet", title="Fréchet distance × 10³ of the observables", value=8.4, error=0.71,
-            floor=1.2, floor_error=0.22, **common,
+            name="frechet",
+            title="Fréchet distance × 10³ of the observables",
+            value=8.4,
+            error=0.71,
+            floor=1.2,
+            floor_error=0.22,
+            **common,
         ),
         Measurement(
-            name="separation.visible_energy", title="separation, visible energy", value=1.84e-4, error=6.1e-5,
-            floor=1.23e-4, floor_error=4.4e-5, **common,
+            name="separation.visible_energy",
+            title="separation, visible energy",
+            value=1.84e-4,
+            error=6.1e-5,
+            floor=1.23e-4,
+            floor_error=4.4e-5,
+            **common,
         ),
         Measurement(
-            name="coverage", title="coverage", value=0.941, error=0.004, floor=0.962, floor_error=0.003,
-            direction="higher", **common,
+            name="coverage",
+            title="coverage",
+            value=0.941,
+            error=0.004,
+            floor=0.962,
+            floor_error=0.003,
+            direction="higher",
+            **common,
         ),
         Measurement(
-            name="wasserstein.hits", title="Wasserstein distance, hits", unit="cells", value=0.31, error=0.16,
-            floor=0.22, floor_error=0.12, **common,
+            name="wasserstein.hits",
+            title="Wasserstein distance, hits",
+            unit="cells",
+            value=0.31,
+            error=0.16,
+            floor=0.22,
+            floor_error=0.12,
+            **common,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _curves(energies, reference, generated):
@@ -128,10 +161,17 @@ def _curves(energies, reference, generated):
 
     def curve(name, title, y_label, reference_pair, generated_pair):
         return Curve(
-            name=name, title=title, x_label="incident energy (GeV)", y_label=y_label, log_x=True,
-            edges=ENERGY_BINS.tolist(), reference=reference_pair[0], reference_error=reference_pair[1],
-            generated=generated_pair[0], generated_error=generated_pair[1],
-        )  # fmt: skip
+            name=name,
+            title=title,
+            x_label="incident energy (GeV)",
+            y_label=y_label,
+            log_x=True,
+            edges=ENERGY_BINS.tolist(),
+            reference=reference_pair[0],
+            reference_error=reference_pair[1],
+            generated=generated_pair[0],
+            generated_error=generated_pair[1],
+        )
 
     difference = [(f - fractions[0].mean()) ** 2 for f in fractions]
     response = curve("response", "Response", "visible / incident energy", *(mean(f) for f in fractions))
@@ -139,7 +179,9 @@ def _curves(energies, reference, generated):
     return [
         response.model_copy(update={"floor": floor, "floor_error": response.reference_error}),
         curve("resolution", "Resolution", "σ / mean of the visible energy", *(spread(f) for f in fractions)),
-        curve("mse", "Mean squared error", "mean squared error of the fraction", *(mean(d) for d in difference)),
+        curve(
+            "mse", "Mean squared error", "mean squared error of the fraction", *(mean(d) for d in difference)
+        ),
         curve("hits", "Hits against energy", "cells above threshold", *(mean(h.astype(float)) for h in hits)),
     ]
 
@@ -151,12 +193,28 @@ def _spectra(energies, reference, generated):
     hits = [(side > 0.0).sum(axis=(1, 2)).astype(float) for side in (reference, generated)]
     widths = [_width(side) for side in (reference, generated)]
     return [
-        _spectrum("visible_energy", "Visible energy", "visible energy (MeV)", np.geomspace(800, 1e5, 31), sums, True),
-        _spectrum("visible_fraction", "Visible fraction", "visible / incident energy", np.linspace(0.85, 1.05, 41), fractions),
+        _spectrum(
+            "visible_energy", "Visible energy", "visible energy (MeV)", np.geomspace(800, 1e5, 31), sums, True
+        ),
+        _spectrum(
+            "visible_fraction",
+            "Visible fraction",
+            "visible / incident energy",
+            np.linspace(0.85, 1.05, 41),
+            fractions,
+        ),
         _spectrum("width_x", "Width in x", "energy-weighted width in x (mm)", np.linspace(0, 60, 41), widths),
-        _spectrum("cell_energy", "Cell energy", "cell energy (MeV)", np.geomspace(THRESHOLD, 5e4, 41), cells, True, True),
+        _spectrum(
+            "cell_energy",
+            "Cell energy",
+            "cell energy (MeV)",
+            np.geomspace(THRESHOLD, 5e4, 41),
+            cells,
+            True,
+            True,
+        ),
         _spectrum("hits", "Cells above threshold", "cells above threshold", np.linspace(0, 200, 41), hits),
-    ]  # fmt: skip
+    ]
 
 
 def _spectrum(name, title, x_label, edges, sides, log_x=False, log_y=False):
@@ -167,10 +225,21 @@ def _spectrum(name, title, x_label, edges, sides, log_x=False, log_y=False):
         densities.append((counts * scale).tolist())
         errors.append((np.sqrt(counts) * scale).tolist())
     return Spectrum(
-        name=name, title=title, x_label=x_label, log_x=log_x, log_y=log_y, edges=edges.tolist(),
-        reference=densities[0], reference_error=errors[0], generated=densities[1], generated_error=errors[1],
-        separation=3.4e-4, separation_error=5e-5, separation_floor=2.1e-4, separation_floor_error=4e-5,
-    )  # fmt: skip
+        name=name,
+        title=title,
+        x_label=x_label,
+        log_x=log_x,
+        log_y=log_y,
+        edges=edges.tolist(),
+        reference=densities[0],
+        reference_error=errors[0],
+        generated=densities[1],
+        generated_error=errors[1],
+        separation=3.4e-4,
+        separation_error=5e-5,
+        separation_floor=2.1e-4,
+        separation_floor_error=4e-5,
+    )
 
 
 def _width(showers):
@@ -183,25 +252,39 @@ def _width(showers):
 def _image(reference, generated):
     first, second = reference.mean(axis=0), generated.mean(axis=0)
     relative = [
-        np.divide(s.std(axis=0) / len(s) ** 0.5, s.mean(axis=0), out=np.zeros((CELLS, CELLS)), where=s.mean(axis=0) > 0)
+        np.divide(
+            s.std(axis=0) / len(s) ** 0.5,
+            s.mean(axis=0),
+            out=np.zeros((CELLS, CELLS)),
+            where=s.mean(axis=0) > 0,
+        )
         for s in (reference, generated)
     ]
     error = np.divide(second, first, out=np.full_like(first, np.nan), where=first > 0) * np.hypot(*relative)
     return ImagePair(
-        name="layer_0", title="Mean energy a cell", row_edges=EDGES.tolist(), column_edges=EDGES.tolist(),
-        reference=first.tolist(), generated=second.tolist(), ratio_error=[_known(row) for row in error],
-    )  # fmt: skip
+        name="layer_0",
+        title="Mean energy a cell",
+        row_edges=EDGES.tolist(),
+        column_edges=EDGES.tolist(),
+        reference=first.tolist(),
+        generated=second.tolist(),
+        ratio_error=[_known(row) for row in error],
+    )
 
 
 def _events(energies, positions, reference, generated, count):
-    order = np.argsort(energies[: 40 * count])[:: 40][:count]
+    order = np.argsort(energies[: 40 * count])[::40][:count]
     return [
         EventPair(
-            incident_energy_gev=float(energies[i]), position_mm=positions[i].tolist(), row_edges=EDGES.tolist(),
-            column_edges=EDGES.tolist(), reference=reference[i].tolist(), generated=generated[i].tolist(),
+            incident_energy_gev=float(energies[i]),
+            position_mm=positions[i].tolist(),
+            row_edges=EDGES.tolist(),
+            column_edges=EDGES.tolist(),
+            reference=reference[i].tolist(),
+            generated=generated[i].tolist(),
         )
         for i in order
-    ]  # fmt: skip
+    ]
 
 
 def _known(values):

@@ -91,24 +91,46 @@ def _first_mistake(cls: type[BaseModel], error: ValidationError) -> str:
     """Turn pydantic's report into one line: the key, what is wrong with it, and the near miss."""
     mistakes = error.errors()
     mistake = next((m for m in mistakes if m["type"] == "extra_forbidden"), mistakes[0])
-    key = ".".join(str(part) for part in mistake["loc"]) or "(top level)"
+    location, known = _follow(cls, mistake["loc"])
+    key = ".".join(location) or "(top level)"
     if mistake["type"] == "extra_forbidden":
-        return f"unknown key {key!r}. {suggest_near_miss(str(mistake['loc'][-1]), _known_keys(cls, mistake['loc'][:-1]))}"
+        return f"unknown key {key!r}. {suggest_near_miss(location[-1], known)}"
     if mistake["type"] == "missing":
         return f"key {key!r} is missing."
+    if mistake["type"] == "union_tag_invalid":
+        tag = str(mistake["ctx"]["tag"])
+        tags = [one.strip("' ") for one in mistake["ctx"]["expected_tags"].split(",")]
+        return f"{key}: no kind {tag!r}. {suggest_near_miss(tag, tags)}"
     return f"{key}: {mistake['msg']} (given: {mistake['input']!r})."
 
 
-def _known_keys(cls: Any, location: tuple[int | str, ...]) -> set[str]:
-    """Collect the keys accepted at a place of a nested description."""
+def _follow(cls: Any, location: tuple[int | str, ...]) -> tuple[list[str], set[str]]:
+    """Follow pydantic's location of a mistake.
+
+    Returns:
+        The keys as the user wrote them (pydantic also names the chosen member of a union), and the keys that
+        are accepted where the last one stands.
+    """
     models: set[Any] = {cls}
-    for part in location:
+    written: list[str] = []
+    for part in location[:-1]:
+        tagged = {model for model in models if _is_tag(model, part)}
+        if tagged:
+            models = tagged
+            continue
+        written.append(str(part))
         found: set[Any] = set()
         for model in models:
             field = model.model_fields.get(str(part))
             found |= _models_in(field.annotation) if field is not None else set()
         models = found or models
-    return {name for model in models for name in model.model_fields}
+    return [*written, *map(str, location[-1:])], {name for model in models for name in model.model_fields}
+
+
+def _is_tag(model: Any, part: int | str) -> bool:
+    """Tell whether a part of a location is the `kind` of a description class, and not a key."""
+    kind = model.model_fields.get("kind")
+    return kind is not None and kind.default == part and part not in model.model_fields
 
 
 def _models_in(annotation: Any) -> set[Any]:

@@ -1,2 +1,93 @@
-def demo() -> None:
-    """x"""
+"""`calokit demo`: the main job from showers to report, in about five minutes of computing."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from calokit.cli.options import Seed, Threads, use_threads
+from calokit.errors import CalokitError
+
+TRAIN_FILE = "samples/zdc_ecal_positrons.h5"
+TEST_FILE = "samples/zdc_ecal_positrons_test.h5"
+SHIPPED = "zoo/zdc_flow.calokit"
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of everything it makes.")] = Path("demo"),
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long to train, about.")] = 3.0,
+    seed: Seed = 1,
+    threads: Threads = 0,
+) -> None:
+    """Train a surrogate on real Geant4 showers, generate, and judge it beside the shipped one."""
+    from calokit.cli.evaluate import judge
+    from calokit.evaluation import EvaluationSettings
+    from calokit.report.html import write_report
+    from calokit.report.terminal import scorecard_table
+    from calokit.showers import open_showers
+
+    use_threads(threads)
+    started = time.monotonic()
+    console = Console(highlight=False, soft_wrap=True)
+    home = _find_home()
+    output.mkdir(parents=True, exist_ok=True)
+    data, test = open_showers(home / TRAIN_FILE), open_showers(home / TEST_FILE)
+    console.print(
+        f"[bold]1  Showers[/] {len(data)} to train on, {len(test)} of other seeds to judge by: "
+        f"{data.particle} in the {data.detector.title}, {data.generator}"
+    )
+    console.print(f"[bold]2  Training[/] recipe zdc_flow for about {minutes:g} min (killed? `calokit demo` goes on)")
+    trained = _train(home / TRAIN_FILE, output / "run", minutes, seed)
+    console.print("[bold]3  Generating[/] the same incident particles with this surrogate and the shipped one")
+    bundles = {"trained_here": trained, "shipped": home / SHIPPED}
+    generated = [_generate(bundle, home / TEST_FILE, output / f"{name}.h5", seed) for name, bundle in bundles.items()]
+    console.print("[bold]4  Judging[/] both beside Geant4; the floor is Geant4 against Geant4")
+    settings = EvaluationSettings(
+        threshold_mev=0.1, classifier_seeds=1, cells=(130, 210), gallery_events=6, seed=seed
+    )
+    cards = [judge(test, open_showers(path), data, settings) for path in generated]
+    console.print(scorecard_table(cards))
+    page = write_report(cards, output / "report")
+    console.print(f"report: {page.resolve()} (one file, opens offline)")
+    console.print(f"{(time.monotonic() - started) / 60:.1f} min in all")
+
+
+def _find_home() -> Path:
+    """Find the checkout with its samples and trained bundles."""
+    for place in (Path.cwd(), Path(__file__).resolve().parents[3]):
+        if (place / TRAIN_FILE).is_file():
+            return place
+    raise CalokitError(f"{TRAIN_FILE} is not here; run `calokit demo` in a clone of the repository.")
+
+
+def _train(data: Path, folder: Path, minutes: float, seed: int) -> Path:
+    """Train the demo's surrogate, or continue where an earlier demo was killed."""
+    from calokit.recipes import load_recipe
+    from calokit.report.progress import track
+    from calokit.training.run import continue_training, planned_steps, start_training
+
+    left = planned_steps(folder)
+    if left > 0:
+        with track(left, "continuing", "steps") as advance:
+            return continue_training(folder, advance, data).bundle_path
+    shutil.rmtree(folder, ignore_errors=True)
+    recipe = load_recipe("zdc_flow", [f"training.seed={seed}", "training.moving_average=0.998"])
+    with track(None, "training zdc_flow", "steps") as advance:
+        return start_training(recipe, data, folder, advance, 60 * minutes).bundle_path
+
+
+def _generate(bundle: Path, like: Path, path: Path, seed: int) -> Path:
+    """Generate one shower for each incident particle of a file."""
+    from calokit.inference import generate_file, incidents_like, read_bundle
+    from calokit.report.progress import track
+    from calokit.showers import open_showers
+
+    view = open_showers(like)
+    with track(len(view), f"generating {path.stem}", "showers") as advance:
+        generate_file(read_bundle(bundle), incidents_like(view), path, seed, advance, like=view)
+    return path

@@ -1,2 +1,86 @@
-def evaluate() -> None:
-    """x"""
+"""`calokit evaluate`: generated showers beside the reference's, with floors and errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from calokit.cli.options import Seed, SplitName, Threads, use_threads
+
+if TYPE_CHECKING:
+    from calokit.evaluation import EvaluationSettings, Scorecard
+    from calokit.showers import ShowerFile
+
+
+def evaluate(
+    reference: Annotated[Path, typer.Argument(help="The reference showers (Geant4).")],
+    generated: Annotated[list[Path], typer.Argument(help="One file or several to judge, of any origin.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The report's folder: scorecard.json and report.html.")
+    ] = Path("report"),
+    split: SplitName = "all",
+    floor: Annotated[
+        Path | None,
+        typer.Option(help="Reference showers of other seeds, judged alike; without it the reference is halved."),
+    ] = None,
+    threshold: Annotated[float, typer.Option(min=0.0, help="Cells at or below it are empty, in MeV.")] = 0.1,
+    classifiers: Annotated[
+        int, typer.Option(min=0, help="Trainings of each classifier; more give a better error, 0 gives none.")
+    ] = 3,
+    showers: Annotated[
+        int, typer.Option(min=100, help="At most so many showers of each class for the classifiers.")
+    ] = 60_000,
+    cells: Annotated[
+        str | None, typer.Option(help="Flat numbers of the cells to show: 130,210 (default: chosen).")
+    ] = None,
+    seed: Seed = 1,
+    threads: Threads = 0,
+) -> None:
+    """Judge generated showers by the reference, and write a scorecard and a report."""
+    from calokit.evaluation import EvaluationSettings
+    from calokit.report.html import write_report
+    from calokit.report.terminal import scorecard_table
+    from calokit.showers import open_showers
+
+    use_threads(threads)
+    settings = EvaluationSettings.from_mapping(
+        {
+            "threshold_mev": threshold,
+            "classifier_seeds": classifiers,
+            "classifier_showers": showers,
+            "cells": None if cells is None else cells.split(","),
+            "seed": seed,
+        },
+        "the options of calokit evaluate",
+    )
+    truth = open_showers(reference, split)
+    other = None if floor is None else open_showers(floor)
+    views = [open_showers(path) for path in generated]
+    cards = [judge(truth, view, other, settings) for view in views]
+    console = Console()
+    console.print(scorecard_table(cards))
+    page = write_report(cards, output)
+    console.print(f"report: {page} (scorecards as JSON and figures as PDF beside it)", soft_wrap=True, highlight=False)
+
+
+def judge(
+    reference: ShowerFile, generated: ShowerFile, floor: ShowerFile | None, settings: EvaluationSettings
+) -> Scorecard:
+    """Evaluate one file under a progress bar; its label is the file's name."""
+    from calokit.evaluation import evaluate_showers
+    from calokit.report.progress import track
+
+    label = generated.path.stem
+    with track(1000, f"judging {label}", "parts") as advance:
+        done = 0
+
+        def tell(text: str, part: float) -> None:
+            nonlocal done
+            advance(int(1000 * part) - done, text)
+            done = int(1000 * part)
+
+        card = evaluate_showers(reference, generated, floor=floor, settings=settings, progress=tell)
+    return card.model_copy(update={"generated": card.generated.model_copy(update={"label": label})})

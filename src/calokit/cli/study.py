@@ -1,2 +1,85 @@
-def study() -> None:
-    """x"""
+"""`calokit study`: recipes x seeds x data sizes, resumable, one table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from calokit.cli.options import Threads, use_threads
+
+SHOWN = ("classifier.auc_low", "classifier.auc_high", "mse.mean", "response.mean_deviation")
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="The study, a YAML file; its table stands beside it.")],
+    table: Annotated[bool, typer.Option("--table", help="Print the finished rows and stop.")] = False,
+    metrics: Annotated[
+        str, typer.Option(help="Metrics to print, with commas; each beside its floor.")
+    ] = ",".join(SHOWN),
+    runs: Annotated[
+        Path | None, typer.Option(help="Folder of the runs (default: .cache/studies/NAME beside the study).")
+    ] = None,
+    background: Annotated[
+        bool, typer.Option("--background", help="Go on after this terminal closes; writes study.log.")
+    ] = False,
+    threads: Threads = 1,
+) -> None:
+    """Do every run of a study that is not done yet, or print its table."""
+    from calokit.engine.study import StudyFile, read_table, run_study
+
+    described = StudyFile.read(file)
+    if table:
+        Console().print(_tabulate(read_table(described.table_path), metrics.split(",")))
+        return
+    folder = runs or file.parent / ".cache" / "studies" / described.study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if background:
+        command = [sys.executable, "-m", "calokit.cli", "study", str(file), "--threads", str(threads)]
+        with (folder / "study.log").open("a") as log:
+            process = subprocess.Popen(
+                [*command, "--runs", str(folder)], stdout=log, stderr=log, start_new_session=True
+            )
+        Console().print(f"process {process.pid} works on it; log: {folder / 'study.log'}", soft_wrap=True)
+        return
+    use_threads(threads)
+    run_study(described, folder)
+    Console().print(_tabulate(read_table(described.table_path), metrics.split(",")))
+
+
+def _tabulate(rows: list[dict[str, Any]], metrics: list[str]) -> Table:
+    from calokit.errors import CalokitError, suggest_near_miss
+    from calokit.report.rounding import round_to_error
+
+    known = {name for row in rows for name in row["metrics"]}
+    for name in metrics:
+        if rows and name not in known:
+            raise CalokitError(f"no metric {name!r} in the table. {suggest_near_miss(name, known)}")
+    shown = Table(width=min(Console().width, 120))
+    for column in ("label", "seed", "showers", "steps", "CPU min", "ms/shower"):
+        shown.add_column(column, justify="left" if column == "label" else "right", overflow="fold")
+    for name in metrics:
+        shown.add_column(name.replace(".", "\n"), justify="right", overflow="fold")
+    for row in rows:
+        cells = [
+            f"{round_to_error(*row['metrics'][name][:2]).plain()}\n[dim]({round_to_error(*row['metrics'][name][2:]).plain()})[/]"
+            if name in row["metrics"]
+            else "-"
+            for name in metrics
+        ]
+        shown.add_row(
+            row["label"],
+            str(row["seed"]),
+            str(row["showers"]),
+            str(row["steps"]),
+            f"{row['cpu_minutes']:.1f}",
+            f"{row['milliseconds_per_shower']:.2f}",
+            *cells,
+        )
+    shown.caption = "in brackets: the floor, Geant4 against Geant4"
+    return shown

@@ -1,0 +1,14 @@
+"""How alike two samples of showers are, with every number beside its floor and its error."""
+
+from calokit.evaluation.comparison import EvaluationSettings, evaluate_showers
+from calokit.evaluation.observables import Observables, high_level_features
+from calokit.evaluation.scorecard import Scorecard, read_scorecard
+
+__all__ = [
+    "EvaluationSettings",
+    "Observables",
+    "Scorecard",
+    "evaluate_showers",
+    "high_level_features",
+    "read_scorecard",
+]

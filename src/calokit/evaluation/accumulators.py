@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, hstack, vstack
+from scipy.sparse import csr_array, vstack
 
 from calokit.evaluation.distances import (
     Histogram,
@@ -15,7 +15,14 @@ from calokit.evaluation.distances import (
     histogram_from_counts,
 )
 from calokit.evaluation.images import CellHistograms, CellSums
-from calokit.evaluation.observables import Hits, ObservableCalculator, Observables, features_of, find_hits
+from calokit.evaluation.observables import (
+    Hits,
+    ObservableCalculator,
+    Observables,
+    features_of,
+    find_hits,
+    join_low_level,
+)
 from calokit.evaluation.response import BinnedMoments, Incidents
 from calokit.evaluation.survey import Bins
 from calokit.showers import Showers
@@ -43,16 +50,16 @@ class KeptShowers:
 
     def low_level(self, threshold: float) -> csr_array:
         """Return the features of `low_level_features`."""
-        cells = self.cells.copy()
-        cells.data = np.log1p(cells.data / np.float32(threshold or 1e-3))
-        features: csr_array = hstack([csr_array(self.conditions.astype(np.float32)), cells], format="csr")
-        return features
+        return join_low_level(self.conditions, self.cells, threshold)
 
     def first(self, number: int) -> KeptShowers:
         """Return evenly spread showers, at most so many."""
         chosen = spread_positions(len(self.high_level), number)
         return KeptShowers(
-            self.cells[chosen], self.high_level[chosen], self.conditions[chosen], _select(self.incidents, chosen)
+            self.cells[chosen],
+            self.high_level[chosen],
+            self.conditions[chosen],
+            _select(self.incidents, chosen),
         )
 
 
@@ -105,7 +112,7 @@ class SideSums:
         return histogram_from_clusters(counts, squares, self.showers, self.bins.cell_energy)
 
     def named_spectrum(self, cell: int) -> Histogram:
-        """Return the spectrum of one cell; showers that miss the cell make the first bin, below the threshold."""
+        """Return the spectrum of one cell; showers that miss it make the first bin, below the threshold."""
         edges = self.bins.named_cells[cell]
         return histogram_from_counts(self.named_cells[cell], np.concatenate([[0.0], edges]))
 
@@ -123,7 +130,9 @@ class SideSums:
         edges = self.bins.cell_energy
         bins = len(edges) - 1
         place = np.clip(np.searchsorted(edges, hits.energy, side="right") - 1, 0, bins - 1)
-        counts = np.bincount(hits.event * bins + place, minlength=hits.events * bins).reshape(hits.events, bins)
+        counts = np.bincount(hits.event * bins + place, minlength=hits.events * bins).reshape(
+            hits.events, bins
+        )
         self.spectrum[0] += counts.sum(axis=0)
         self.spectrum[1] += (counts.astype(np.float64) ** 2).sum(axis=0)
         for cell, cell_edges in self.bins.named_cells.items():
@@ -151,7 +160,10 @@ class SideSums:
         incidents = Incidents(showers.incident_energies, showers.positions, showers.directions)
         self._parts.append(
             KeptShowers(
-                matrix[chosen], high_level[chosen], showers.conditions()[0][chosen], _select(incidents, chosen)
+                matrix[chosen],
+                high_level[chosen],
+                showers.conditions()[0][chosen],
+                _select(incidents, chosen),
             )
         )
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
-from calokit.evaluation.accumulators import KeptShowers, SideSums, spread_positions
+from calokit.evaluation.accumulators import KeptShowers
 from calokit.evaluation.images import frame_of
 from calokit.evaluation.measurements import (
-    Sides,
     draw_curves,
     draw_energy_curve,
     draw_images,
@@ -24,22 +23,21 @@ from calokit.evaluation.measurements import (
     overall_mean,
 )
 from calokit.evaluation.observables import ObservableCalculator
-from calokit.evaluation.response import BinnedMoments, match_incidents, same_incidents, squared_errors
+from calokit.evaluation.passage import Passage
+from calokit.evaluation.response import BinnedValues
 from calokit.evaluation.scorecard import Curve, EventPair, Measurement, Sample, Scorecard
-from calokit.evaluation.streams import Comparison, plan_comparison
-from calokit.evaluation.survey import Bins, survey_reference
+from calokit.evaluation.streams import plan_comparison
+from calokit.evaluation.survey import survey_reference
 from calokit.showers import ShowerFile
 from calokit.units import MEV_PER_GEV
 
-Float64 = NDArray[np.float64]
 Progress = Callable[[str, float], None]
 
 LEAST_KEPT = 2000
-"""So many showers are kept for the gallery and the matching of incidents even where no classifier is trained."""
-KEPT_BYTES = 512 * 2**20
-"""The showers kept of one sample take at most about so much memory; big detectors keep fewer showers."""
-HIT_BYTES = 12
-STREAMING_PART = 0.2
+"""So many showers are kept for the gallery and the matching of incidents even without classifiers."""
+LEAST_CLASSIFIED = 50
+"""With fewer showers a class the classifiers are left out."""
+PASSAGE_PART = 0.2
 """Part of the progress that going through the files makes; the classifiers make the rest."""
 
 
@@ -49,7 +47,8 @@ class EvaluationSettings(Description):
     Attributes:
         threshold_mev: Cells at or below it count as empty in all samples.
         energy_bins: Bins of equal width in the logarithm of the incident energy, over the reference's range.
-        classifier_showers: At most so many showers of each class, evenly spread, are given to the classifiers.
+        classifier_showers: At most so many showers of each class, evenly spread, train and test the
+            classifiers.
         classifier_seeds: Classifiers trained for each number; 0 leaves the classifiers out.
         classifier_epochs: Passes over the training part.
         cells: Flat cells whose spectra are shown; None chooses them from the reference.
@@ -78,7 +77,7 @@ def evaluate_showers(
     """Compare generated showers with reference showers, going once through the files in bounded memory.
 
     Where both files hold showers of the same incidents in the same order (as `calokit generate --like` makes
-    them) the squared error and a gallery of matched showers are given too. All bins are fixed by the reference.
+    them) the squared error and a gallery of matched showers are given too. The reference fixes all bins.
 
     Args:
         reference: The truth.
@@ -100,61 +99,175 @@ def evaluate_showers(
     tell("survey of the reference", 0.0)
     calculator = ObservableCalculator(comparison.detector, settings.threshold_mev)
     bins = survey_reference(comparison, calculator, settings.energy_bins, settings.cells)
-    passage = _Passage(comparison, calculator, bins, settings, tell)
+    passage = Passage(
+        comparison,
+        calculator,
+        bins,
+        max(settings.classifier_showers, LEAST_KEPT),
+        lambda done: tell("going through the showers", PASSAGE_PART * done),
+    )
     warnings = list(comparison.warnings)
-    sides = passage.sides
     measurements = _judge_by_classifiers(passage, settings, warnings, tell)
-    measurements += measure_response(sides)
-    curves = draw_curves(sides)
+    measurements += measure_response(passage.sides)
+    curves = draw_curves(passage.sides)
     if passage.paired:
-        floor_errors, note = passage.floor_squared_errors()
-        measurements.append(_measure_squared_error(passage.squared, floor_errors, sides, note))
-        curves.append(_draw_squared_error(passage.squared, floor_errors))
+        measurement, curve = _judge_squared_errors(passage)
+        measurements.append(measurement)
+        curves.append(curve)
     else:
         warnings.append(
-            "the generated showers are not of the same incidents as the reference's, in the same order: squared "
-            "error and matched showers are left out."
+            "the generated showers are not of the same incidents as the reference's in the same order; "
+            "squared error and matched showers are left out."
         )
-    measurements += measure_separations(sides)
+    measurements += measure_separations(passage.sides)
     tell("done", 1.0)
     return Scorecard(
         detector=comparison.detector.name,
         threshold_mev=settings.threshold_mev,
         seed=settings.seed,
-        reference=_describe(reference, comparison.showers, ""),
-        generated=_describe(generated, comparison.showers, _label(reference)),
+        reference=_describe(reference, comparison.showers),
+        generated=_describe(generated, comparison.showers),
         floor_sample=comparison.floor_sample,
         measurements=measurements,
         curves=curves,
-        spectra=draw_spectra(sides),
-        images=draw_images(sides),
+        spectra=draw_spectra(passage.sides),
+        images=draw_images(passage.sides),
         events=_draw_gallery(passage, settings.gallery_events) if passage.paired else [],
         warnings=warnings,
     )
 
 
-class _Passage:
-    """One passage through the three samples, side by side, and what it left."""
+def _judge_by_classifiers(
+    passage: Passage, settings: EvaluationSettings, warnings: list[str], tell: Progress
+) -> list[Measurement]:
+    """Train the classifiers of the generated sample and of the floor, on cells and on observables."""
+    showers = min(settings.classifier_showers, len(passage.reference.high_level))
+    if settings.classifier_seeds == 0 or showers < LEAST_CLASSIFIED:
+        warnings.append(
+            f"no classifier was trained ({showers} showers a class, {settings.classifier_seeds} seeds; "
+            f"at least {LEAST_CLASSIFIED} showers and one seed are needed)."
+        )
+        return []
+    # torch is loaded only here, since a comparison without classifiers does not need it
+    from calokit.evaluation.classifier import ClassifierSettings, classifier_auc
 
-    def __init__(
-        self,
-        comparison: Comparison,
-        calculator: ObservableCalculator,
-        bins: Bins,
-        settings: EvaluationSettings,
-        tell: Progress,
-    ) -> None:
-        self.comparison, self.calculator, self.bins = comparison, calculator, bins
-        wanted = max(settings.classifier_showers, LEAST_KEPT)
-        affordable = int(KEPT_BYTES / (HIT_BYTES * max(bins.mean_hits, 1.0)))
-        kept = spread_positions(comparison.showers, min(wanted, max(affordable, 100)))
-        self.sides = Sides(*(SideSums(calculator, bins, kept) for _ in range(3)))
-        self.squared, self._floor_squared = BinnedMoments(bins.energy), BinnedMoments(bins.energy)
-        self.paired, self._floor_paired = True, True
-        for start, stop in comparison.blocks():
-            self._add_block(start, stop)
-            tell("going through the showers", STREAMING_PART * stop / comparison.showers)
-        self.kept = Sides_of_kept(*(side.kept_showers() for side in self._all_sides()))
+    training = ClassifierSettings(epochs=settings.classifier_epochs)
+    seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
+    samples = [kept.first(showers) for kept in (passage.reference, passage.generated, passage.floor)]
+    measurements = []
+    for number, (name, title, features_of) in enumerate(
+        (
+            ("classifier.auc_low", "classifier AUC, cells", _low_level(settings.threshold_mev)),
+            ("classifier.auc_high", "classifier AUC, observables", lambda kept: kept.high_level),
+        )
+    ):
+        reference = features_of(samples[0])
+        results = [
+            classifier_auc(reference, features_of(other), seeds, training, _part_of(tell, 2 * number + index))
+            for index, other in enumerate(samples[1:])
+        ]
+        measurements.append(
+            Measurement(
+                name=name,
+                title=title,
+                value=results[0].value,
+                error=results[0].error,
+                floor=results[1].value,
+                floor_error=results[1].error,
+                showers_per_class=showers,
+                note=f"{settings.classifier_seeds} trainings, 3/5 of the showers to train on, 1/5 to test on",
+            )
+        )
+    return measurements
 
-    def _all_sides(self) -> tuple[SideSums, SideSums, SideSums]:
-        return self.sides.reference, self.sides.generated, self.sides.floor
+
+def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:
+    return lambda kept: kept.low_level(threshold)
+
+
+def _part_of(tell: Progress, number: int) -> Progress:
+    """Return the progress of one of the four classifier results, as part of the whole."""
+    share = (1.0 - PASSAGE_PART) / 4.0
+    return lambda text, done: tell(text, PASSAGE_PART + share * (number + done))
+
+
+def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
+    floor, note = passage.floor_squared_errors()
+    value, least = overall_mean(passage.squared), overall_mean(floor)
+    measurement = Measurement(
+        name="mse.mean",
+        title="squared error of cell / incident energy",
+        value=value.value,
+        error=value.error,
+        floor=least.value,
+        floor_error=least.error,
+        showers_per_class=passage.comparison.showers,
+        note=note,
+    )
+    unknown = np.full(len(passage.bins.energy) - 1, np.nan)
+    nothing = BinnedValues(unknown, unknown, np.zeros(len(unknown)))
+    curve = draw_energy_curve(
+        "mse",
+        "squared error of cell / incident energy",
+        "mean over cells",
+        passage.bins.energy,
+        (nothing, passage.squared.mean(), floor.mean()),
+    )
+    return measurement, curve
+
+
+def _draw_gallery(passage: Passage, number: int) -> list[EventPair]:
+    """Return matched showers at evenly spread ranks of the incident energy, each in its main section."""
+    detector = passage.comparison.detector
+    frames = [frame for section in detector.sections if (frame := frame_of(detector, section)) is not None]
+    if not frames:
+        return []
+    incidents = passage.reference.incidents
+    order = np.argsort(incidents.incident_energies, kind="stable")
+    ranks = ((np.arange(number) + 0.5) / max(number, 1) * len(order)).astype(int)
+    events = []
+    for event in order[ranks]:
+        reference = passage.reference.cells[[event]].toarray()[0].astype(np.float64)
+        generated = passage.generated.cells[[event]].toarray()[0].astype(np.float64)
+        frame = max(frames, key=lambda frame: float(reference[frame.cells].sum()))
+        position = None if incidents.positions is None else incidents.positions[event]
+        events.append(
+            EventPair(
+                incident_energy_gev=float(incidents.incident_energies[event]) / MEV_PER_GEV,
+                position_mm=None if position is None else [float(value) for value in position],
+                row_edges=frame.row_edges.tolist(),
+                column_edges=frame.column_edges.tolist(),
+                reference=frame.sum_layers(reference).tolist(),
+                generated=frame.sum_layers(generated).tolist(),
+            )
+        )
+    return events
+
+
+def _describe(file: ShowerFile, showers: int) -> Sample:
+    """Return where a sample came from; its label is the generator's name and version."""
+    label = file.generator.split(",")[0].strip()
+    milliseconds = file.attributes.get("milliseconds_per_shower")
+    return Sample(
+        label=file.path.stem if label in {"", "unknown"} else label,
+        path=str(file.path),
+        sha256=file.sha256,
+        split=str(file.split),
+        showers=showers,
+        generator=file.generator,
+        milliseconds_per_shower=None if milliseconds is None else float(milliseconds),
+        timing_note=str(file.attributes.get("timing_note", "")),
+    )
+
+
+def _check_cells(detector: Detector, settings: EvaluationSettings) -> None:
+    for cell in settings.cells or ():
+        if not 0 <= cell < detector.number_of_cells:
+            raise ConfigurationError(
+                f"cells: there is no cell {cell} in {detector.name!r}; its cells are numbered from 0 to "
+                f"{detector.number_of_cells - 1}."
+            )
+
+
+def _be_silent(text: str, done: float) -> None:
+    """Take the progress where nobody wants it."""

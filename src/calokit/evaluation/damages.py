@@ -33,9 +33,7 @@ def widen_showers(showers: Showers, factor: float) -> Showers:
     centres = _centres(showers)
     distance = np.hypot(cells.x[None, :] - centres[:, :1], cells.y[None, :] - centres[:, 1:])
     energies = showers.energies.astype(np.float64)
-    first, second, third = (
-        _mean(energies, energies * distance**power)[:, None] for power in (1, 2, 3)
-    )
+    first, second, third = (_mean(energies, energies * distance**power)[:, None] for power in (1, 2, 3))
     gain = np.divide(third, first, out=np.zeros_like(first), where=first > 0) - second
     needed = (factor**2 - 1.0) * second
     tilt = np.minimum(np.divide(needed, gain, out=np.zeros_like(gain), where=gain > 0), LARGEST_TILT)
@@ -82,4 +80,5 @@ def _centres(showers: Showers) -> Float64:
 def _mean(energies: Float64, weighted: Float64) -> Float64:
     """Return the energy-weighted mean by event, 0 for empty showers."""
     total, above = energies.sum(axis=1), weighted.sum(axis=1)
-    return np.divide(above, total, out=np.zeros_like(above), where=total > 0)
+    mean: Float64 = np.divide(above, total, out=np.zeros_like(above), where=total > 0)
+    return mean

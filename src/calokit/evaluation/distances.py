@@ -75,7 +75,7 @@ def integer_edges(reference: Float64, bins: int = 50, tail: float = 1e-3) -> Flo
 
 
 def logarithmic_edges(low: float, high: float, bins: int = 40) -> Float64:
-    """Return bins of equal width in the logarithm, as CaloChallenge has from the threshold to the largest cell.
+    """Return bins of equal width in the logarithm, as CaloChallenge has them for cell energies.
 
     Args:
         low: Above 0.
@@ -126,9 +126,9 @@ def separation_power(first: Histogram, second: Histogram) -> Distance:
     """Return the separation power: 0 for equal histograms, 1 for histograms that share no bin.
 
     S = 1/2 sum_i (a_i - b_i)^2 / (a_i + b_i), with a and b the fractions by bin (CaloChallenge,
-    arXiv:2410.21611; code/evaluate_plotting_helper.py). The error has two parts in quadrature: the first-order
-    propagation of the errors by bin, and the spread that is left where a = b and the first order vanishes (a
-    sum of chi-squares, one for each bin).
+    arXiv:2410.21611; code/evaluate_plotting_helper.py). The error has two parts in quadrature: the
+    first-order propagation of the errors by bin, and the spread that is left where a = b and the first order
+    vanishes (a sum of chi-squares, one for each bin).
 
     Raises:
         CalokitError: The histograms have different bins.
@@ -153,7 +153,9 @@ def separation_power(first: Histogram, second: Histogram) -> Distance:
     slope_b = slope_b - (slope_b * b).sum() / max(b.sum(), 1e-300)
     linear = float((slope_a**2 * variance_a + slope_b**2 * variance_b).sum())
     noise = (variance_a + variance_b) / (2.0 * total)
-    return Distance(value, math.sqrt(linear + 2.0 * float((noise**2).sum())))
+    left = float((noise**2).sum())
+    # chance differences alone make the first order 4 * left on average, which is not its own
+    return Distance(value, math.sqrt(max(linear - 4.0 * left, 0.0) + 2.0 * left))
 
 
 def wasserstein_distance(first: Histogram, second: Histogram) -> Distance:

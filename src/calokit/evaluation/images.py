@@ -15,7 +15,7 @@ from calokit.evaluation.observables import Hits
 Float64 = NDArray[np.float64]
 
 STUDY_CELLS = {(1, 20, 20): (130, 210)}
-"""Cells that studies of a readout of this shape follow by tradition: 130 and 210 of the EIC ZDC's crystals."""
+"""Cells that studies of a readout of this shape follow: 130 and 210 of the EIC ZDC (seeds document 000)."""
 LEAST_HITS = 10
 """A cell takes part in means over cells if it is hit at least this often in both samples together."""
 
@@ -193,8 +193,8 @@ def mean_cell_separation(first: CellHistograms, second: CellHistograms) -> Dista
 def choose_cells(detector: Detector, mean_energies: Float64) -> tuple[int, ...]:
     """Return the cells whose spectra are shown where nobody names others.
 
-    The cells of `STUDY_CELLS` for a readout of such a shape; else the cell with the highest mean energy and the
-    cell that half of the mean energy lies above when cells are ranked by it.
+    The cells of `STUDY_CELLS` for a readout of such a shape; else the cell with the highest mean energy and
+    the cell that half of the mean energy lies above when cells are ranked by it.
 
     Args:
         detector: The detector.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +72,9 @@ def measure_response(sides: Sides) -> list[Measurement]:
     def resolution(side: SideSums) -> BinnedValues:
         return side.visible_fraction.relative_spread()
 
-    def judge(curve: Callable[[SideSums], BinnedValues], reduce: Callable[[BinnedValues], tuple[float, float]]) -> Judge:
+    def judge(
+        curve: Callable[[SideSums], BinnedValues], reduce: Callable[[BinnedValues], tuple[float, float]]
+    ) -> Judge:
         return lambda reference, other: Distance(*reduce(ratio_of(curve(other), curve(reference))))
 
     def hits(reference: SideSums, other: SideSums) -> Distance:
@@ -86,7 +88,9 @@ def measure_response(sides: Sides) -> list[Measurement]:
             judge(response, largest_deviation),
         ),
         sides.measure(
-            "response.mean_deviation", "response, mean |ratio - 1| over energies", judge(response, mean_deviation)
+            "response.mean_deviation",
+            "response, mean |ratio - 1| over energies",
+            judge(response, mean_deviation),
         ),
         sides.measure(
             "resolution.mean_deviation",
@@ -117,11 +121,17 @@ def measure_separations(sides: Sides) -> list[Measurement]:
             "separation, energies of all cells",
             lambda one, two: separation_power(one.cell_spectrum(), two.cell_spectrum()),
         ),
-        sides.measure("separation.visible_energy", "separation, visible / incident energy", of("visible_fraction")),
-        sides.measure("wasserstein.visible_energy", "Wasserstein distance, visible / incident energy", wasserstein),
+        sides.measure(
+            "separation.visible_energy", "separation, visible / incident energy", of("visible_fraction")
+        ),
+        sides.measure(
+            "wasserstein.visible_energy", "Wasserstein distance, visible / incident energy", wasserstein
+        ),
         sides.measure("separation.hits", "separation, hits in a shower", of("hits")),
         sides.measure("separation.width", "separation, widths (mean of x and y)", of("width_x", "width_y")),
-        sides.measure("separation.centre", "separation, centre (mean of x and y)", of("centre_x", "centre_y")),
+        sides.measure(
+            "separation.centre", "separation, centre (mean of x and y)", of("centre_x", "centre_y")
+        ),
         sides.measure("separation.hottest_cell", "separation, fraction in the hottest cell", of("hottest_1")),
     ]
     if "depth" in sides.reference.observables:
@@ -152,32 +162,27 @@ def measure_separations(sides: Sides) -> list[Measurement]:
 
 def draw_curves(sides: Sides) -> list[Curve]:
     """Return response, resolution and mean hits against the incident energy, and the profile in depth."""
+    edges = sides.reference.bins.energy
+
+    def curve(name: str, title: str, label: str, values: Callable[[SideSums], BinnedValues]) -> Curve:
+        return draw_energy_curve(name, title, label, edges, _each(sides, values))
+
     curves = [
-        draw_energy_curve(
-            "response", "response", "visible / incident energy", *_each(sides, lambda s: s.visible_fraction.mean())
-        ),
-        draw_energy_curve(
+        curve("response", "response", "visible / incident energy", lambda s: s.visible_fraction.mean()),
+        curve(
             "resolution",
             "resolution",
             "RMS / mean of visible / incident energy",
-            *_each(sides, lambda s: s.visible_fraction.relative_spread()),
+            lambda s: s.visible_fraction.relative_spread(),
         ),
-        draw_energy_curve("hits", "mean number of hits", "hits", *_each(sides, lambda s: s.hits.mean())),
+        curve("hits", "mean number of hits", "hits", lambda s: s.hits.mean()),
     ]
     layers = sides.reference.layers.shape[1]
     if layers > 1:
-        edges = np.arange(layers + 1) - 0.5
-        curves.append(
-            _curve(
-                "longitudinal_profile",
-                "longitudinal profile",
-                "layer",
-                "mean energy (MeV)",
-                edges,
-                False,
-                *_each(sides, _profile),
-            )
-        )
+        labels = ("layer", "mean energy (MeV)")
+        middle = np.arange(layers + 1) - 0.5
+        profile = _each(sides, _profile)
+        curves.append(_curve("longitudinal_profile", "longitudinal profile", labels, middle, False, profile))
     return curves
 
 
@@ -185,13 +190,19 @@ def draw_energy_curve(
     name: str,
     title: str,
     y_label: str,
-    reference: tuple[Float64, BinnedValues],
-    generated: tuple[Float64, BinnedValues],
-    floor: tuple[Float64, BinnedValues],
+    edges: Float64,
+    values: Sequence[BinnedValues],
 ) -> Curve:
-    """Return a curve over the incident energy in GeV; each side is its energy edges in MeV and its values."""
-    edges = reference[0] / MEV_PER_GEV
-    return _curve(name, title, "incident energy (GeV)", y_label, edges, True, reference, generated, floor)
+    """Return a curve over the incident energy.
+
+    Args:
+        name: Key.
+        title: Words.
+        y_label: Axis label.
+        edges: Energy bins in MeV; the curve has them in GeV.
+        values: Those of the reference, of the generated sample and of the floor.
+    """
+    return _curve(name, title, ("incident energy (GeV)", y_label), edges / MEV_PER_GEV, True, values)
 
 
 def draw_spectra(sides: Sides) -> list[Spectrum]:
@@ -202,21 +213,26 @@ def draw_spectra(sides: Sides) -> list[Spectrum]:
         spectra.append(_spectrum(sides, name, title, label, lambda s, name=name: s.histogram(name)))  # type: ignore[misc]
     spectra.append(
         _spectrum(
-            sides, "cell_energy", "energies of all hits", "cell energy (MeV)", SideSums.cell_spectrum, log=True
+            sides,
+            "cell_energy",
+            "energies of all hits",
+            "cell energy (MeV)",
+            SideSums.cell_spectrum,
+            log=True,
         )
     )
-    for cell in sides.reference.named_cells:
-        spectra.append(
-            _spectrum(
-                sides,
-                f"cell_{cell}",
-                f"energy in cell {cell}",
-                "cell energy (MeV)",
-                lambda s, cell=cell: s.named_spectrum(cell),  # type: ignore[misc]
-                log=True,
-                skipped=1,
-            )
+    spectra += [
+        _spectrum(
+            sides,
+            f"cell_{cell}",
+            f"energy in cell {cell}",
+            "cell energy (MeV)",
+            lambda s, cell=cell: s.named_spectrum(cell),  # type: ignore[misc]
+            log=True,
+            skipped=1,
         )
+        for cell in sides.reference.named_cells
+    ]
     return spectra
 
 
@@ -279,32 +295,30 @@ def _spectrum(
 def _curve(
     name: str,
     title: str,
-    x_label: str,
-    y_label: str,
+    labels: tuple[str, str],
     edges: Float64,
     log_x: bool,
-    reference: tuple[Float64, BinnedValues],
-    generated: tuple[Float64, BinnedValues],
-    floor: tuple[Float64, BinnedValues],
+    values: Sequence[BinnedValues],
 ) -> Curve:
+    reference, generated, floor = values
     return Curve(
         name=name,
         title=title,
-        x_label=x_label,
-        y_label=y_label,
+        x_label=labels[0],
+        y_label=labels[1],
         log_x=log_x,
         edges=edges.tolist(),
-        reference=_finite(reference[1].values),
-        reference_error=_finite(reference[1].errors),
-        generated=_finite(generated[1].values),
-        generated_error=_finite(generated[1].errors),
-        floor=_finite(floor[1].values),
-        floor_error=_finite(floor[1].errors),
+        reference=_finite(reference.values),
+        reference_error=_finite(reference.errors),
+        generated=_finite(generated.values),
+        generated_error=_finite(generated.errors),
+        floor=_finite(floor.values),
+        floor_error=_finite(floor.errors),
     )
 
 
-def _each(sides: Sides, values: Callable[[SideSums], BinnedValues]) -> list[tuple[Float64, BinnedValues]]:
-    return [(side.bins.energy, values(side)) for side in (sides.reference, sides.generated, sides.floor)]
+def _each(sides: Sides, values: Callable[[SideSums], BinnedValues]) -> list[BinnedValues]:
+    return [values(side) for side in (sides.reference, sides.generated, sides.floor)]
 
 
 def _profile(side: SideSums) -> BinnedValues:

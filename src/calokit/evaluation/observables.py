@@ -1,7 +1,8 @@
-"""Observables of each shower: energies, hits, centre, widths, depth, hottest cells, cell spectrum and rings."""
+"""Observables of each shower: energies, hits, centre, widths, depth, hottest cells and rings."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,8 +94,8 @@ class ObservableCalculator:
     Columns: `visible_energy` (MeV), `visible_fraction` (visible / incident), `hits`, `centre_x`, `centre_y`,
     `width_x`, `width_y` (mm), `hottest_N` (energy fraction of the N most energetic cells), `cells_A_to_B` and
     `cells_above_A` (number of cells between multiples of the threshold), `within_R_pitches` (energy fraction
-    within R median cell pitches of the centre), and with several layers `depth`, `depth_width` (mm) and
-    `layer_I` (MeV).
+    within R median cell pitches of the centre), and with several layers `depth`, `depth_width` (mm; in layers
+    where the detector does not say how deep they are) and `layer_I` (MeV).
 
     Args:
         detector: Whose cells the showers have.
@@ -105,6 +106,7 @@ class ObservableCalculator:
         self.detector = detector
         self.threshold = threshold
         self.pitch = median_pitch(detector)
+        self.depths = cell_depths(detector)
 
     def __call__(self, showers: Showers, hits: Hits | None = None) -> Observables:
         """Return the observables of showers; `hits` saves finding them again where already known."""
@@ -132,7 +134,9 @@ class ObservableCalculator:
         centre_y, width_y, from_y = _mean_and_width(hits, y, visible)
         distance = np.hypot(from_x, from_y) / self.pitch
         rings = {
-            f"within_{radius:g}_pitches": _ratio(hits.sum_by_event(hits.energy * (distance < radius)), visible)
+            f"within_{radius:g}_pitches": _ratio(
+                hits.sum_by_event(hits.energy * (distance < radius)), visible
+            )
             for radius in RING_RADII
         }
         shape = {"centre_x": centre_x, "centre_y": centre_y, "width_x": width_x, "width_y": width_y}
@@ -140,12 +144,13 @@ class ObservableCalculator:
 
     def _longitudinal(self, hits: Hits, visible: Float64) -> dict[str, Float64]:
         layers = self.detector.number_of_layers
-        depth, depth_width, _ = _mean_and_width(hits, self.detector.cells.z[hits.cell], visible)
+        depth, depth_width, _ = _mean_and_width(hits, self.depths[hits.cell], visible)
+        columns: dict[str, Float64] = {"depth": depth, "depth_width": depth_width}
         place = hits.event * layers + self.detector.cells.layer[hits.cell]
         energies = np.bincount(place, weights=hits.energy, minlength=hits.events * layers)
-        by_layer = energies.reshape(hits.events, layers)
-        columns = {f"layer_{layer}": by_layer[:, layer] for layer in range(layers)}
-        return {"depth": depth, "depth_width": depth_width} | columns
+        by_layer = energies.astype(np.float64).reshape(hits.events, layers)
+        columns |= {f"layer_{layer}": by_layer[:, layer] for layer in range(layers)}
+        return columns
 
     def _spectrum(self, hits: Hits) -> dict[str, Float64]:
         bands = len(SPECTRUM_MULTIPLES)
@@ -153,11 +158,10 @@ class ObservableCalculator:
         edges = np.array(SPECTRUM_MULTIPLES) * (self.threshold or 1e-3)
         band = np.searchsorted(edges, hits.energy, side="right") - 1
         place = hits.event * bands + np.maximum(band, 0)
-        counts = np.bincount(place, minlength=hits.events * bands).reshape(hits.events, bands).astype(np.float64)
-        names = [
-            f"cells_{low:g}_to_{high:g}"
-            for low, high in zip(SPECTRUM_MULTIPLES[:-1], SPECTRUM_MULTIPLES[1:], strict=True)
-        ]
+        counts = (
+            np.bincount(place, minlength=hits.events * bands).reshape(hits.events, bands).astype(np.float64)
+        )
+        names = [f"cells_{low:g}_to_{high:g}" for low, high in itertools.pairwise(SPECTRUM_MULTIPLES)]
         names.append(f"cells_above_{SPECTRUM_MULTIPLES[-1]:g}")
         return {name: counts[:, index] for index, name in enumerate(names)}
 
@@ -197,23 +201,29 @@ def low_level_features(showers: Showers, threshold: float) -> csr_array:
 
     Args:
         showers: The showers.
-        threshold: MeV; cells at or below it count as empty. A threshold of 0 is taken as 1 keV in the logarithm.
+        threshold: MeV; cells at or below it count as empty. In the logarithm 1 keV stands in for a
+            threshold of 0.
 
     Returns:
         (event, conditions + cell) float32 in compressed rows, since most cells of a shower are empty.
     """
     conditions, _ = showers.conditions()
     kept = np.where(showers.energies > threshold, showers.energies, np.float32(0.0))
-    cells = csr_array(kept)
-    cells.data = np.log1p(cells.data / np.float32(threshold or 1e-3))
-    features: csr_array = hstack([csr_array(conditions.astype(np.float32)), cells], format="csr")
+    return join_low_level(conditions, csr_array(kept), threshold)
+
+
+def join_low_level(conditions: Float64, cells: csr_array, threshold: float) -> csr_array:
+    """Return low-level features from conditions (event, k) and cells above threshold (event, cell) in MeV."""
+    logarithms = cells.copy()
+    logarithms.data = np.log1p(logarithms.data / np.float32(threshold or 1e-3))
+    features: csr_array = hstack([csr_array(conditions.astype(np.float32)), logarithms], format="csr")
     return features
 
 
 def median_pitch(detector: Detector) -> float:
     """Return the median distance in mm from a cell to its nearest neighbour in its layer.
 
-    The layer with the most cells stands for the detector.
+    The layer with the most cells stands for the detector; 1 mm where there is no such distance.
     """
     cells = detector.cells
     largest = np.bincount(cells.layer).argmax()
@@ -221,11 +231,17 @@ def median_pitch(detector: Detector) -> float:
     if len(places) < 2:
         return 1.0
     distances, _ = cKDTree(places).query(places, k=2)
-    return float(np.median(distances[:, 1]))
+    return float(np.median(distances[:, 1])) or 1.0
+
+
+def cell_depths(detector: Detector) -> Float64:
+    """Return the depth of each cell's layer in mm, or its number where any depth is unknown; (cell,)."""
+    cells = detector.cells
+    return cells.layer.astype(np.float64) if np.isnan(cells.z).any() else cells.z
 
 
 def _mean_and_width(hits: Hits, values: Float64, visible: Float64) -> tuple[Float64, Float64, Float64]:
-    """Return the energy-weighted mean and standard deviation by event, and each hit's distance from the mean."""
+    """Return the energy-weighted mean and width by event, and each hit's distance from the mean."""
     mean = _ratio(hits.sum_by_event(hits.energy * values), visible)
     offset = values - mean[hits.event]
     return mean, np.sqrt(_ratio(hits.sum_by_event(hits.energy * offset**2), visible)), offset

@@ -20,8 +20,8 @@ POSITION_SCALE = 0.25
 """Difference of impact, in cell pitches, that weighs as much as one energy scale."""
 DIRECTION_SCALE = 0.1
 """Difference of direction in rad that weighs as much as one energy scale."""
-CLOSEST_PART = 0.25
-"""Part of the matched incidents, the closest in each energy bin, that makes the floor of the squared error."""
+CLOSEST_PART = 0.1
+"""Part of the matched incidents, the closest in each energy bin, that makes the squared error's floor."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,9 @@ def largest_deviation(ratio: BinnedValues) -> tuple[float, float]:
 def mean_deviation(ratio: BinnedValues) -> tuple[float, float]:
     """Return the mean |ratio - 1| over the bins and its error."""
     known = _known(ratio)
-    return float(np.abs(known.values - 1.0).mean()), float(np.sqrt((known.errors**2).sum()) / len(known.errors))
+    return float(np.abs(known.values - 1.0).mean()), float(
+        np.sqrt((known.errors**2).sum()) / len(known.errors)
+    )
 
 
 def squared_errors(first: Showers, second: Showers, threshold: float) -> Float64:
@@ -164,9 +166,9 @@ def match_incidents(
 ) -> tuple[Integer, Integer]:
     """Pair showers of nearly equal incidents: the truth against itself, for the floor of the squared error.
 
-    Each incident of `second` is matched with the nearest of `first`, with differences in ln E in units of 0.5,
-    of the impact in units of a quarter pitch and of the direction in units of 0.1 rad; of the pairs in each
-    energy bin the closest quarter is kept. What difference is left makes the floor slightly too high.
+    Each incident of `second` is matched with the nearest of `first`, with differences in ln E in units of
+    0.5, of the impact in units of a quarter pitch and of the direction in units of 0.1 rad; of the pairs in
+    each energy bin the closest tenth is kept. What difference is left makes the floor slightly too high.
 
     Args:
         first: Incidents to choose from.
@@ -220,5 +222,7 @@ def _scaled(incidents: Showers | Incidents, pitch: float) -> Float64:
 def _known(ratio: BinnedValues) -> BinnedValues:
     known = np.isfinite(ratio.values) & np.isfinite(ratio.errors)
     if not known.any():
-        raise CalokitError("no energy bin holds two showers of both samples; give more showers or fewer bins.")
+        raise CalokitError(
+            "no energy bin holds two showers of both samples; give more showers or fewer bins."
+        )
     return BinnedValues(ratio.values[known], ratio.errors[known], ratio.showers[known])

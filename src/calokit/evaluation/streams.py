@@ -94,9 +94,9 @@ def block_size(detector: Detector) -> int:
 def plan_comparison(reference: ShowerFile, generated: ShowerFile, floor: ShowerFile | None) -> Comparison:
     """Decide which showers of which file are compared.
 
-    All samples are cut to the smallest, since most distances depend on the number of showers. Without a second
-    truth file the reference is split: even positions against the generated showers of the same positions,
-    odd positions for the floor.
+    All samples are cut to the smallest, since most distances depend on the number of showers. Without a
+    second truth file the reference is split: even positions against the generated showers of the same
+    positions, odd positions for the floor.
 
     Raises:
         DetectorError: The files belong to different detectors.
@@ -112,7 +112,11 @@ def plan_comparison(reference: ShowerFile, generated: ShowerFile, floor: ShowerF
             f"the first {min(len(reference), len(generated))} of both are compared."
         )
     if floor is None:
-        streams = (SampleStream(reference, 0, 2), SampleStream(generated, 0, 2), SampleStream(reference, 1, 2))
+        streams = (
+            SampleStream(reference, 0, 2),
+            SampleStream(generated, 0, 2),
+            SampleStream(reference, 1, 2),
+        )
         warnings.append(
             "no second truth sample was given: half of the reference serves as the floor, and every number "
             "rests on half of the showers."
@@ -128,7 +132,9 @@ def plan_comparison(reference: ShowerFile, generated: ShowerFile, floor: ShowerF
             f"{reference.path} and {generated.path}: {showers} showers to compare; at least 2 are needed."
         )
     presence = _common_columns([reference, *files], warnings)
-    return Comparison(*streams, showers, _describe_floor(reference, floor, showers), tuple(warnings), *presence)
+    return Comparison(
+        *streams, showers, _describe_floor(reference, floor, showers), tuple(warnings), *presence
+    )
 
 
 def require_same_detector(reference: ShowerFile, other: ShowerFile) -> None:
@@ -174,5 +180,7 @@ def _common_columns(files: list[ShowerFile], warnings: list[str]) -> tuple[bool,
 
 def _describe_floor(reference: ShowerFile, floor: ShowerFile | None, showers: int) -> str:
     if floor is None:
-        return f"{showers} showers at odd positions of {reference.path.name} against {showers} at even positions"
+        return (
+            f"{showers} showers at odd positions of {reference.path.name} against {showers} at even positions"
+        )
     return f"{showers} showers of {floor.path.name} against {showers} of {reference.path.name}"

@@ -134,7 +134,7 @@ class RegressionSurrogate(Surrogate):
 
     @torch.no_grad()
     def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
-        """Compose value and gated mask; cells are independent given the incident particle."""
+        """Compose value and gated mask and cut at the threshold; cells are independent given the particle."""
         logits, values = self._images(incidents)
         probability = torch.sigmoid(logits)
         gate = probability
@@ -142,7 +142,8 @@ class RegressionSurrogate(Surrogate):
             gate = (probability > 0.5).to(values.dtype)
         elif self.settings.gate == "draw":
             gate = torch.bernoulli(probability, generator=generator)
-        return gate * values * incidents.energies[:, None]
+        energies = gate * values * incidents.energies[:, None]
+        return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
 
     def _images(self, incidents: Incidents) -> tuple[Tensor, Tensor]:
         """Return mask logits and values (event, cell); values are positive, in units of the incident energy."""

@@ -62,4 +62,9 @@ def _apply_change(content: Any, change: str) -> None:
         if not isinstance(place, dict) or not isinstance(place.setdefault(part, {}), dict):
             raise ConfigurationError(f"--set {key!r}: {part!r} holds no further keys.")
         place = place[part]
-    place[parts[-1]] = yaml.safe_load(text)
+    if not isinstance(place, dict):
+        raise ConfigurationError(f"--set {key!r}: the recipe is no set of keys and values.")
+    try:
+        place[parts[-1]] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigurationError(f"--set {change!r}: the value is not readable as YAML.") from None

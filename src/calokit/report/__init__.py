@@ -1,0 +1,1 @@
+"""Showing comparisons: tables in the terminal, figures, one self-contained page, and progress."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -21,16 +22,40 @@ from calokit.report.style import (
     colour_of,
     figure_style,
     fix_layout,
+    label_decades,
     line_of,
     new_plot,
 )
 from calokit.report.verdict import require_same_reference
 
 Floats = NDArray[np.float64]
-_Drawn = TypeVar("_Drawn", Spectrum, Curve)
+_Named = TypeVar("_Named", Spectrum, Curve)
 
+FLOOR_LABEL = "floor"
 RATIO_RANGES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Half widths of the ratio panel, of which the smallest that shows the well measured bins is taken."""
+
+
+@dataclass(frozen=True)
+class _Baseline:
+    """What ratios are taken to: values with errors in bins, mostly the reference's."""
+
+    label: str
+    values: Floats
+    errors: Floats
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """One generated sample's values in bins, with the baseline of its own scorecard."""
+
+    index: int
+    label: str
+    edges: Floats
+    centres: Floats
+    values: Floats
+    errors: Floats
+    baseline: _Baseline
 
 
 def draw_spectrum(scorecards: Sequence[Scorecard], name: str) -> Figure:
@@ -48,35 +73,28 @@ def draw_spectrum(scorecards: Sequence[Scorecard], name: str) -> Figure:
         CalokitError: No scorecard has that spectrum, or the scorecards do not belong together.
     """
     cards = require_same_reference(scorecards)
-    chosen = [(i, card, _find(card.spectra, name)) for i, card in enumerate(cards)]
-    drawn = [(i, card, spectrum) for i, card, spectrum in chosen if spectrum is not None]
+    drawn = [(i, c, s) for i, c in enumerate(cards) if (s := _find(c.spectra, name)) is not None]
     if not drawn:
         raise _unknown("spectrum", name, [s.name for card in cards for s in card.spectra])
     first = drawn[0][2]
+    edges = _array(first.edges)
+    traces = [_trace_spectrum(index, card, spectrum) for index, card, spectrum in drawn]
+    baseline = traces[0].baseline
     with figure_style():
         figure, main, ratio = _panels()
-        _draw_band(main, _edges(first), _array(first.reference), _array(first.reference_error), REFERENCE_LINE)
-        reference_label = f"{cards[0].reference.label}"
-        main.stairs(
-            _array(first.reference), _edges(first), fill=True, color=REFERENCE_FILL, label=reference_label, zorder=1
-        )
-        main.stairs(_array(first.reference), _edges(first), color=REFERENCE_LINE, linewidth=1.0, zorder=2)
-        for index, card, spectrum in drawn:
-            values, errors = _array(spectrum.generated), _array(spectrum.generated_error)
-            _draw_band(main, _edges(spectrum), values, errors, colour_of(index))
-            main.stairs(
-                values,
-                _edges(spectrum),
-                color=colour_of(index),
-                linestyle=line_of(index),
-                linewidth=1.4,
-                label=f"{card.generated.label}: {_describe_separation(spectrum)}",
-                zorder=4,
-            )
-        _scale_density(main, first, [s for _, _, s in drawn])
+        main.stairs(baseline.values, edges, fill=True, color=REFERENCE_FILL, label=baseline.label, zorder=1)
+        main.stairs(baseline.values, edges, color=REFERENCE_LINE, linewidth=1.0, zorder=2)
+        _draw_band(main, edges, baseline.values, baseline.errors, REFERENCE_LINE)
+        for trace in traces:
+            _draw_steps(main, trace, trace.values, trace.errors)
+        _scale_density(main, [baseline.values, *(t.values for t in traces)], log=first.log_y)
         main.set_ylabel(_density_label(first.x_label))
-        _draw_ratios(ratio, drawn, reference_label, stepped=True)
-        _finish(main, ratio, first.x_label, first.log_x, _edges(first), cards)
+        half_width = _draw_baseline_ratio(ratio, edges, traces)
+        for trace in traces:
+            values, errors = _ratio(trace)
+            _draw_steps(ratio, trace, values, errors)
+            _mark_outside(ratio, trace.centres, values, half_width, colour_of(trace.index))
+        _finish(main, ratio, first.x_label, first.log_x, edges, cards)
         fix_layout(figure)
     return figure
 
@@ -89,31 +107,38 @@ def draw_curve(scorecards: Sequence[Scorecard], name: str) -> Figure:
         name: The curve's key.
 
     Returns:
-        A figure; bands as in `draw_spectrum`. Where the curve has a floor it is a dotted black line.
+        A figure; bands as in `draw_spectrum`. The curve's floor, where it has one, is a dotted black line.
+        A curve without reference values (a squared error) is shown against its floor instead.
 
     Raises:
         CalokitError: No scorecard has that curve, or the scorecards do not belong together.
     """
     cards = require_same_reference(scorecards)
-    chosen = [(i, card, _find(card.curves, name)) for i, card in enumerate(cards)]
-    drawn = [(i, card, curve) for i, card, curve in chosen if curve is not None]
+    drawn = [(i, c, k) for i, c in enumerate(cards) if (k := _find(c.curves, name)) is not None]
     if not drawn:
         raise _unknown("curve", name, [c.name for card in cards for c in card.curves])
     first = drawn[0][2]
-    edges = _edges(first)
+    edges = _array(first.edges)
+    traces = [_trace_curve(index, card, curve) for index, card, curve in drawn]
+    baseline = traces[0].baseline
     with figure_style():
         figure, main, ratio = _panels()
-        reference, error = _array(first.reference), _array(first.reference_error)
-        _draw_band(main, edges, reference, error, REFERENCE_LINE)
-        main.stairs(reference, edges, color=REFERENCE_LINE, baseline=None, label=cards[0].reference.label, zorder=2)
-        if first.floor:
-            centres = _centres(edges, first.log_x)
-            main.plot(centres, _array(first.floor), color=FLOOR_LINE, linestyle=":", label="floor", zorder=3)
-        for index, card, curve in drawn:
-            _draw_points(main, curve, _array(curve.generated), _array(curve.generated_error), index, card)
+        _draw_band(main, edges, baseline.values, baseline.errors, REFERENCE_LINE)
+        main.stairs(
+            baseline.values, edges, color=REFERENCE_LINE, baseline=None, label=baseline.label, zorder=2
+        )
+        half_width = _draw_baseline_ratio(ratio, edges, traces)
+        if first.floor and baseline.label != FLOOR_LABEL:
+            floor, centres = _array(first.floor), traces[0].centres
+            main.plot(centres, floor, color=FLOOR_LINE, linestyle=":", label=FLOOR_LABEL, zorder=3)
+            ratio.plot(centres, divide(floor, baseline.values), color=FLOOR_LINE, linestyle=":", zorder=3)
+        for trace in traces:
+            values, errors = _ratio(trace)
+            _draw_points(main, trace, trace.values, trace.errors)
+            _draw_points(ratio, trace, values, errors)
+            _mark_outside(ratio, trace.centres, values, half_width, colour_of(trace.index))
         main.margins(y=0.25)
         main.set_ylabel(first.y_label)
-        _draw_ratios(ratio, drawn, cards[0].reference.label, stepped=False)
         _finish(main, ratio, first.x_label, first.log_x, edges, cards)
         fix_layout(figure)
     return figure
@@ -127,57 +152,84 @@ def divide(numerator: Floats, denominator: Floats) -> Floats:
         array([0.5, nan])
     """
     defined = np.isfinite(numerator) & np.isfinite(denominator) & (denominator != 0.0)
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=defined)
+    ratio: Floats = np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=defined)
+    return ratio
+
+
+def _trace_spectrum(index: int, card: Scorecard, spectrum: Spectrum) -> _Trace:
+    edges = _array(spectrum.edges)
+    baseline = _Baseline(card.reference.label, _array(spectrum.reference), _array(spectrum.reference_error))
+    return _Trace(
+        index,
+        f"{card.generated.label}: {_describe_separation(spectrum)}",
+        edges,
+        _centres(edges, spectrum.log_x),
+        _array(spectrum.generated),
+        _array(spectrum.generated_error),
+        baseline,
+    )
+
+
+def _trace_curve(index: int, card: Scorecard, curve: Curve) -> _Trace:
+    edges = _array(curve.edges)
+    baseline = _Baseline(card.reference.label, _array(curve.reference), _array(curve.reference_error))
+    if curve.floor and not np.isfinite(baseline.values).any():
+        baseline = _Baseline(FLOOR_LABEL, _array(curve.floor), _array(curve.floor_error))
+    values, errors = _array(curve.generated), _array(curve.generated_error)
+    return _Trace(index, card.generated.label, edges, _centres(edges, curve.log_x), values, errors, baseline)
 
 
 def _panels() -> tuple[Figure, Axes, Axes]:
     figure = new_plot(5.6, 4.8)
-    figure.get_layout_engine().set(hspace=0.0, h_pad=0.03)  # type: ignore[union-attr]
     main, ratio = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 1.0])
     return figure, main, ratio
 
 
-def _draw_points(axes: Axes, curve: Curve, values: Floats, errors: Floats, index: int, card: Scorecard) -> None:
-    centres = _centres(_edges(curve), curve.log_x)
-    axes.errorbar(
-        centres,
+def _draw_steps(axes: Axes, trace: _Trace, values: Floats, errors: Floats) -> None:
+    colour = colour_of(trace.index)
+    _draw_band(axes, trace.edges, values, errors, colour)
+    axes.stairs(
         values,
-        yerr=errors,
-        color=colour_of(index),
-        linestyle=line_of(index),
-        linewidth=1.1,
-        marker="os^DvP"[index % 6],
-        label=card.generated.label,
-        zorder=4 + index,
+        trace.edges,
+        baseline=None,
+        color=colour,
+        linestyle=line_of(trace.index),
+        linewidth=1.4,
+        label=trace.label,
+        zorder=4,
     )
 
 
-def _draw_ratios(
-    axes: Axes, drawn: Sequence[tuple[int, Scorecard, _Drawn]], reference_label: str, *, stepped: bool
-) -> None:
-    """Draw generated over reference with the two statistical errors apart."""
-    first = drawn[0][2]
-    reference = _array(first.reference)
-    band = np.abs(divide(_array(first.reference_error), reference))
-    _draw_band(axes, _edges(first), np.ones_like(reference), band, REFERENCE_LINE)
+def _draw_points(axes: Axes, trace: _Trace, values: Floats, errors: Floats) -> None:
+    axes.errorbar(
+        trace.centres,
+        values,
+        yerr=errors,
+        color=colour_of(trace.index),
+        linestyle=line_of(trace.index),
+        linewidth=1.1,
+        marker="os^DvP"[trace.index % 6],
+        label=trace.label,
+        zorder=4 + trace.index,
+    )
+
+
+def _ratio(trace: _Trace) -> tuple[Floats, Floats]:
+    """Return generated over baseline, and the generated sample's error alone over the baseline."""
+    baseline = trace.baseline.values
+    return divide(trace.values, baseline), np.abs(divide(trace.errors, baseline))
+
+
+def _draw_baseline_ratio(axes: Axes, edges: Floats, traces: Sequence[_Trace]) -> float:
+    """Draw the baseline's own relative error as a band about 1; return the panel's half width."""
+    baseline = traces[0].baseline
+    band = np.abs(divide(baseline.errors, baseline.values))
+    _draw_band(axes, edges, np.ones_like(band), band, REFERENCE_LINE)
     axes.axhline(1.0, color=REFERENCE_LINE, linewidth=0.8, zorder=2)
-    ratios = [divide(_array(d.generated), _array(d.reference)) for _, _, d in drawn]
-    errors = [np.abs(divide(_array(d.generated_error), _array(d.reference))) for _, _, d in drawn]
-    half_width = _ratio_half_width(ratios, errors, band)
+    half_width = _ratio_half_width(traces)
     axes.set_ylim(1.0 - 1.08 * half_width, 1.0 + 1.08 * half_width)
-    for (index, card, item), ratio, error in zip(drawn, ratios, errors, strict=True):
-        if isinstance(item, Curve):
-            _draw_points(axes, item, ratio, error, index, card)
-        else:
-            _draw_band(axes, _edges(item), ratio, error, colour_of(index))
-            axes.stairs(
-                ratio, _edges(item), baseline=None, color=colour_of(index), linestyle=line_of(index), zorder=4
-            )
-        _mark_outside(axes, _centres(_edges(item), item.log_x), ratio, half_width, colour_of(index))
-    if isinstance(first, Curve) and first.floor and not stepped:
-        floor_ratio = divide(_array(first.floor), reference)
-        axes.plot(_centres(_edges(first), first.log_x), floor_ratio, color=FLOOR_LINE, linestyle=":", zorder=3)
-    axes.set_ylabel(f"ratio to\n{reference_label}", fontsize=9, loc="center")
+    axes.set_ylabel(f"ratio to\n{baseline.label}", fontsize=9, loc="center")
+    return half_width
 
 
 def _mark_outside(axes: Axes, centres: Floats, ratio: Floats, half_width: float, colour: str) -> None:
@@ -190,11 +242,12 @@ def _mark_outside(axes: Axes, centres: Floats, ratio: Floats, half_width: float,
             axes.plot(centres[outside], heights, marker, color=colour, markersize=3.5, zorder=6)
 
 
-def _ratio_half_width(ratios: Sequence[Floats], errors: Sequence[Floats], band: Floats) -> float:
-    """Choose the panel so that it shows nine in ten of the bins that the reference knows to 20 %."""
+def _ratio_half_width(traces: Sequence[_Trace]) -> float:
+    """Choose the panel so that it shows nine in ten of the bins that the baseline knows to 20 %."""
     reach = []
-    for ratio, error in zip(ratios, errors, strict=True):
-        known = np.isfinite(ratio) & (band < 0.2)
+    for trace in traces:
+        ratio, error = _ratio(trace)
+        known = np.isfinite(ratio) & (trace.baseline.errors < 0.2 * np.abs(trace.baseline.values))
         reach.append(np.abs(ratio[known] - 1.0) + np.nan_to_num(error[known]))
     found = np.concatenate(reach)
     if found.size == 0:
@@ -204,29 +257,24 @@ def _ratio_half_width(ratios: Sequence[Floats], errors: Sequence[Floats], band: 
 
 
 def _draw_band(axes: Axes, edges: Floats, values: Floats, errors: Floats, colour: str) -> None:
-    """Fill value ± error of each bin as a step."""
-    low, high = values - errors, values + errors
-    axes.fill_between(
-        edges,
-        np.append(low, low[-1]),
-        np.append(high, high[-1]),
-        step="post",
-        color=colour,
-        alpha=0.3,
-        linewidth=0.0,
-        zorder=3,
-    )
+    """Fill value ± error of each bin from edge to edge, leaving out bins without a value."""
+    corners = np.repeat(edges, 2)[1:-1]
+    low, high = np.repeat(values - errors, 2), np.repeat(values + errors, 2)
+    axes.fill_between(corners, low, high, color=colour, alpha=0.3, linewidth=0.0, zorder=3)
 
 
-def _scale_density(axes: Axes, first: Spectrum, spectra: Sequence[Spectrum]) -> None:
-    values = np.concatenate([_array(first.reference), *(_array(s.generated) for s in spectra)])
+def _scale_density(axes: Axes, densities: Sequence[Floats], *, log: bool) -> None:
+    values = np.concatenate(densities)
     highest = float(values.max(initial=0.0))
-    if first.log_y and highest > 0.0:
+    if log and highest > 0.0:
         lowest = float(values[values > 0.0].min())
         axes.set_yscale("log")
         axes.set_ylim(0.5 * lowest, highest * (highest / lowest) ** 0.25 * 2.0)
     elif highest > 0.0:
         axes.set_ylim(0.0, 1.35 * highest)
+    else:
+        axes.text(0.5, 0.4, "no entries in this range", ha="center", transform=axes.transAxes)
+        axes.set_ylim(0.0, 1.0)
 
 
 def _finish(
@@ -234,6 +282,7 @@ def _finish(
 ) -> None:
     if log_x:
         main.set_xscale("log")
+        label_decades(ratio.xaxis, edges[0], edges[-1])
     main.set_xlim(edges[0], edges[-1])
     main.tick_params(labelbottom=False)
     ratio.set_xlabel(x_label)
@@ -259,17 +308,14 @@ def _centres(edges: Floats, log_x: bool) -> Floats:
     return np.sqrt(edges[1:] * edges[:-1]) if log_x else 0.5 * (edges[1:] + edges[:-1])
 
 
-def _edges(item: Spectrum | Curve) -> Floats:
-    return np.asarray(item.edges, dtype=np.float64)
-
-
 def _array(values: Sequence[float | None]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _find(items: Sequence[_Drawn], name: str) -> _Drawn | None:
+def _find(items: Sequence[_Named], name: str) -> _Named | None:
     return next((item for item in items if item.name == name), None)
 
 
 def _unknown(kind: str, name: str, known: Sequence[str]) -> CalokitError:
-    return CalokitError(f"no scorecard has a {kind} {name!r}; known: {', '.join(dict.fromkeys(known)) or 'none'}.")
+    names = ", ".join(dict.fromkeys(known)) or "none"
+    return CalokitError(f"no scorecard has a {kind} {name!r}; known: {names}.")

@@ -30,8 +30,8 @@ __all__ = [
 
 SECTIONS = ("energy", "shapes", "cells", "images", "events")
 """Keys of the parts of a report, in order."""
-_CELL_WORDS = ("cell", "hit", "sparsity", "occupancy")
-_SHAPE_WORDS = ("layer", "width", "centre", "center", "radial", "radius", "profile", "depth", "moment", "ring", "shape")
+_CELL_WORDS = ("cell", "hit", "hottest", "sparsity", "occupancy")
+_ENERGY_WORDS = ("energy", "visible", "response", "resolution", "mse")
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def section_of(name: str) -> str:
     """
     if any(word in name for word in _CELL_WORDS):
         return "cells"
-    if any(word in name for word in _SHAPE_WORDS):
-        return "shapes"
-    return "energy"
+    if "layer" not in name and any(word in name for word in _ENERGY_WORDS):
+        return "energy"
+    return "shapes"
 
 
 def _bind(

@@ -102,17 +102,19 @@ def _place(named: NamedFigure, cards: Sequence[Scorecard], svg: str | None) -> _
 def _caption(named: NamedFigure, cards: Sequence[Scorecard]) -> str:
     """Say what the bands, crosses and colours of a figure mean."""
     if named.section == "events":
-        return "Each row has one colour scale; the cross marks where the particle entered. Empty cells are white."
+        return (
+            "Each row has one colour scale; a cross marks where the particle entered. Empty cells are white."
+        )
     if named.section == "images":
         return "Reference and generated share one colour scale. Empty cells are white."
     if named.key.startswith("curve_"):
         return "Bands and bars are statistical errors; grey is the reference's alone."
-    parts = []
-    for card in cards:
-        for spectrum in card.spectra:
-            if f"spectrum_{file_word(spectrum.name)}" == named.key:
-                parts.append(_describe_separation(card.generated.label, spectrum))
-    return " ".join(parts)
+    return " ".join(
+        _describe_separation(card.generated.label, spectrum)
+        for card in cards
+        for spectrum in card.spectra
+        if f"spectrum_{file_word(spectrum.name)}" == named.key
+    )
 
 
 def _describe_separation(label: str, spectrum: Spectrum) -> str:
@@ -126,23 +128,24 @@ def _draw_hero(card: Scorecard, folder: Path) -> Markup | None:
     if not card.events:
         return None
     figure = draw_hero(card)
-    for suffix in ("pdf", "png"):
-        write_atomically(folder / f"hero.{suffix}", figure_bytes(figure, suffix, 200.0))
-    encoded = base64.b64encode(figure_bytes(figure, "png", 120.0)).decode()
+    image = figure_bytes(figure, "png", 200.0)
+    write_atomically(folder / "hero.png", image)
+    write_atomically(folder / "hero.pdf", figure_bytes(figure, "pdf", 200.0))
+    encoded = base64.b64encode(image).decode()
     return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(
         encoded, f"showers of {card.reference.label} above showers of {card.generated.label}"
     )
 
 
-def _render(
-    cards: Sequence[Scorecard], sections: dict[str, list[_PlacedFigure]], hero: Markup | None
-) -> str:
+def _render(cards: Sequence[Scorecard], sections: dict[str, list[_PlacedFigure]], hero: Markup | None) -> str:
     source = resources.files("calokit.report").joinpath("templates", "report.html.j2")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     first = cards[0]
     return environment.from_string(source.read_text(encoding="utf-8")).render(
         detector=first.detector,
-        threshold=round_plainly(first.threshold_mev),
+        threshold=f"{first.threshold_mev:g}",
         floor=first.floor_sample,
         labels=[card.generated.label for card in cards],
         reference=first.reference,
@@ -201,7 +204,7 @@ def _remarks(card: Scorecard) -> list[str]:
     """Point at measurements far better than the floor, which an honest comparison rarely gives."""
     graded = [m for m in card.measurements if grade_measurement(m) is not Grade.UNGRADED]
     return [
-        f"{card.generated.label}: {m.title} is better than the floor by {abs(m.deviation):.1f} standard errors; "
+        f"{card.generated.label}: {m.title} is better than the floor by {-m.deviation:.1f} standard errors; "
         "check that the floor fits and that the generated showers are not copies of the reference's."
         for m in graded
         if m.deviation < _SUSPICIOUSLY_GOOD

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import EventPair, ImagePair, Measurement, Scorecard
 from calokit.report.rounding import round_to_error
-from calokit.report.style import figure_style, fix_layout, new_image_grid
+from calokit.report.style import figure_style, fix_layout, label_decades, new_image_grid
 from calokit.report.verdict import find_measurement, require_same_reference
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,7 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
     scale = _energy_scale([np.asarray(side) for _, i in drawn for side in (i.reference, i.generated)])
     half_width = _ratio_half_width([image for _, image in drawn])
     with figure_style():
-        figure = new_image_grid(10.2, 3.3 * len(drawn) + 0.2)
+        figure = new_image_grid(10.2, 2.95 * len(drawn) + 0.4)
         panels = figure.subplots(len(drawn), 3, squeeze=False)
         for row, (card, image) in zip(panels, drawn, strict=True):
             grid = (np.asarray(image.row_edges), np.asarray(image.column_edges))
@@ -65,11 +66,11 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
             ratio = _draw_ratio(row[2], grid, image, half_width)
             row[2].set_title(f"{card.generated.label} / {card.reference.label}")
             ticks = 1.0 + half_width * np.linspace(-1.0, 1.0, 5)
-            figure.colorbar(ratio, ax=row[2], label="ratio", pad=0.02, ticks=ticks, format="%g", extend="both")
+            figure.colorbar(ratio, ax=row[2], label="ratio", pad=0.02, ticks=ticks, extend="both")
             for axes in row:
                 axes.set_xlabel(image.row_label)
                 axes.set_ylabel(image.column_label)
-                if "mm" in image.row_label and "mm" in image.column_label:
+                if _are_lengths((image.row_label, image.column_label)):
                     _scale_equally(axes, grid)
         figure.suptitle(f"{drawn[0][1].title}, {cards[0].detector}", fontsize=11, fontweight="bold")
         fix_layout(figure)
@@ -93,6 +94,7 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
     cards = require_same_reference(scorecards)
     incidents = _incidents(cards, count)
     columns = 1 + len(cards)
+    labels = _axis_labels(cards, incidents[0])
     with figure_style():
         figure = new_image_grid(2.6 * columns + 1.2, 2.35 * len(incidents) + 0.4)
         panels = figure.subplots(len(incidents), columns, squeeze=False, sharex="col", sharey="row")
@@ -101,8 +103,8 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
             images = [np.asarray(incident.reference)]
             images += [np.asarray(event.generated) for event in sides[1:] if event is not None]
             scale = _energy_scale(images)
-            _draw_row(row, sides, scale)
-            row[0].set_ylabel(f"{_format_energy(incident)}\ny (mm)", loc="center")
+            _draw_row(row, sides, scale, labels)
+            row[0].set_ylabel(f"{_format_energy(incident)}\n{labels[1]}", loc="center")
             _draw_energy_bar(row[-1], list(row), scale, "E (MeV)")
             if place == 0:
                 for axes, label in zip(
@@ -110,7 +112,7 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
                 ):
                     axes.set_title(label)
         for axes in panels[-1]:
-            axes.set_xlabel("x (mm)")
+            axes.set_xlabel(labels[0])
         fix_layout(figure)
     return figure
 
@@ -133,24 +135,27 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
     incidents = _incidents([scorecard], len(scorecard.events))
     chosen = np.unique(np.linspace(0, len(incidents) - 1, min(count, len(incidents))).round().astype(int))
     events = sorted((incidents[i] for i in chosen), key=lambda event: event.incident_energy_gev)
+    labels = _axis_labels([scorecard], events[0])
     with figure_style():
-        figure = new_image_grid(2.55 * len(events) + 0.6, 5.6)
+        figure = new_image_grid(1.95 * len(events) + 0.9, 5.6)
         panels = figure.subplots(2, len(events), squeeze=False, sharex=True, sharey=True)
         for column, event in enumerate(events):
             scale = _energy_scale([np.asarray(event.reference), np.asarray(event.generated)])
             grid = (np.asarray(event.row_edges), np.asarray(event.column_edges))
             for axes, side in zip(panels[:, column], (event.reference, event.generated), strict=True):
                 _draw_energies(axes, grid, np.asarray(side), scale)
-                _mark_impact(axes, event)
-                _scale_equally(axes, grid)
+                if _are_lengths(labels):
+                    _mark_impact(axes, event)
+                    _scale_equally(axes, grid)
             panels[0, column].set_title(_format_energy(event))
-            panels[1, column].set_xlabel("x (mm)", loc="center")
+            panels[1, column].set_xlabel(labels[0], loc="center")
             colour_bar = figure.colorbar(
                 _mappable(scale), ax=list(panels[:, column]), location="bottom", pad=0.02, aspect=22
             )
             colour_bar.set_label("E (MeV)", loc="center")
-        panels[0, 0].set_ylabel(f"{scorecard.reference.label}\ny (mm)", loc="center")
-        panels[1, 0].set_ylabel(f"{scorecard.generated.label}\ny (mm)", loc="center")
+            _label_energies(colour_bar.ax.xaxis, scale)
+        panels[0, 0].set_ylabel(f"{scorecard.reference.label}\n{labels[1]}", loc="center")
+        panels[1, 0].set_ylabel(f"{scorecard.generated.label}\n{labels[1]}", loc="center")
         figure.suptitle(_hero_title(scorecard, measurement), fontsize=11)
         fix_layout(figure)
     return figure
@@ -159,7 +164,8 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
 def _hero_title(scorecard: Scorecard, name: str) -> str:
     classifiers = (m for m in scorecard.measurements if m.name.startswith("classifier"))
     score = find_measurement(scorecard, name) or next(classifiers, None)
-    title = f"{scorecard.detector}: {scorecard.reference.label} and {scorecard.generated.label}, same incidents"
+    pair = f"{scorecard.reference.label} and {scorecard.generated.label}"
+    title = f"{scorecard.detector}: {pair}, same incidents"
     return title if score is None else f"{title}\n{_describe_score(score)}"
 
 
@@ -179,13 +185,13 @@ def _incidents(cards: Sequence[Scorecard], count: int) -> list[EventPair]:
 
 def _same_incident(card: Scorecard, incident: EventPair) -> EventPair | None:
     """Find the event of the same incident particle, which another scorecard may lack."""
-    for event in card.events:
-        if (event.incident_energy_gev, event.position_mm) == (incident.incident_energy_gev, incident.position_mm):
-            return event
-    return None
+    wanted = (incident.incident_energy_gev, incident.position_mm)
+    return next((e for e in card.events if (e.incident_energy_gev, e.position_mm) == wanted), None)
 
 
-def _draw_row(row: Sequence[Axes], sides: Sequence[EventPair | None], scale: LogNorm) -> None:
+def _draw_row(
+    row: Sequence[Axes], sides: Sequence[EventPair | None], scale: LogNorm, labels: tuple[str, str]
+) -> None:
     """Draw the reference's shower of the first event, then the generated shower of each other."""
     for place, (axes, event) in enumerate(zip(row, sides, strict=True)):
         if event is None:
@@ -193,8 +199,9 @@ def _draw_row(row: Sequence[Axes], sides: Sequence[EventPair | None], scale: Log
             continue
         grid = (np.asarray(event.row_edges), np.asarray(event.column_edges))
         _draw_energies(axes, grid, np.asarray(event.reference if place == 0 else event.generated), scale)
-        _mark_impact(axes, event)
-        _scale_equally(axes, grid)
+        if _are_lengths(labels):
+            _mark_impact(axes, event)
+            _scale_equally(axes, grid)
 
 
 def _draw_energies(axes: Axes, grid: tuple[Floats, Floats], image: Floats, scale: LogNorm) -> QuadMesh:
@@ -207,9 +214,16 @@ def _draw_energy_bar(beside: Axes, panels: Sequence[Axes], scale: LogNorm, label
     """Draw the colour bar of an energy scale on the right of panels; pointed where lower energies exist."""
     figure = beside.get_figure()
     meshes = [mesh for axes in panels for mesh in axes.collections if isinstance(mesh, QuadMesh)]
-    lowest = min((float(np.ma.min(m.get_array())) for m in meshes if np.ma.count(m.get_array())), default=1.0)
+    energies = np.concatenate([np.ma.asarray(mesh.get_array()).compressed() for mesh in meshes])
+    lowest = float(energies.min(initial=np.inf))
     extend = "min" if scale.vmin is not None and lowest < 0.999 * scale.vmin else "neither"
-    figure.colorbar(meshes[0], ax=list(panels), label=label, pad=0.02, extend=extend)  # type: ignore[union-attr]
+    bar = figure.colorbar(meshes[0], ax=list(panels), label=label, pad=0.02, extend=extend)  # type: ignore[union-attr]
+    _label_energies(bar.ax.yaxis, scale)
+
+
+def _label_energies(axis: Axis, scale: LogNorm) -> None:
+    if scale.vmin is not None and scale.vmax is not None:
+        label_decades(axis, scale.vmin, scale.vmax)
 
 
 def _draw_ratio(axes: Axes, grid: tuple[Floats, Floats], image: ImagePair, half_width: float) -> QuadMesh:
@@ -241,7 +255,7 @@ def _ratio(image: ImagePair) -> tuple[Floats, Floats]:
 
 
 def _ratio_half_width(images: Sequence[ImagePair]) -> float:
-    """Choose the scale within which 90 % of the energy lies, and whose cells are known well enough to show."""
+    """Choose the scale that shows the ratios of 90 % of the energy, and exceeds their errors."""
     reach = []
     for image in images:
         ratio, error = _ratio(image)
@@ -291,6 +305,20 @@ def _mark_impact(axes: Axes, event: EventPair) -> None:
 
 def _format_energy(event: EventPair) -> str:
     return f"{event.incident_energy_gev:.3g} GeV"
+
+
+def _axis_labels(cards: Sequence[Scorecard], event: EventPair) -> tuple[str, str]:
+    """Name the axes as the mean image on the same grid names them; x and y where there is none."""
+    for card in cards:
+        for image in card.images:
+            if (image.row_edges, image.column_edges) == (event.row_edges, event.column_edges):
+                return image.row_label, image.column_label
+    return "x (mm)", "y (mm)"
+
+
+def _are_lengths(labels: tuple[str, str]) -> bool:
+    """Tell axes of the front face, in mm, from an angle and a radius."""
+    return labels[0].startswith("x") and labels[1].startswith("y")
 
 
 def _scale_equally(axes: Axes, grid: tuple[Floats, Floats]) -> None:

@@ -68,8 +68,9 @@ class PlainProgress:
             self._write(self._line())
 
     def finish(self) -> None:
-        """Write the last line, with what was done in all."""
-        self._write(self._line())
+        """Write the last line, with what was done in all (none where a mistake came before the first item)."""
+        if self._done:
+            self._write(self._line())
 
     def _line(self) -> str:
         elapsed = self._clock() - self._start
@@ -87,7 +88,9 @@ class PlainProgress:
 
 
 @contextmanager
-def track(total: int | None, description: str, unit: str, console: Console | None = None) -> Iterator[Advance]:
+def track(
+    total: int | None, description: str, unit: str, console: Console | None = None
+) -> Iterator[Advance]:
     """Show the progress of long work while the block runs: bar, count, rate, elapsed and left time.
 
     Args:
@@ -107,17 +110,19 @@ def track(total: int | None, description: str, unit: str, console: Console | Non
         >>> output.getvalue().startswith("reading: 3/3 showers")
         True
     """
-    console = console if console is not None else Console(stderr=True)
-    if not console.is_terminal:
-        plain = PlainProgress(
-            total, description, unit, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
-        )
+    screen = console if console is not None else Console(stderr=True)
+    if not screen.is_terminal:
+
+        def write(line: str) -> None:
+            screen.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        plain = PlainProgress(total, description, unit, write)
         try:
             yield plain.advance
         finally:
             plain.finish()
         return
-    with Progress(*_columns(), console=console, refresh_per_second=5.0) as progress:
+    with Progress(*_columns(), console=screen, refresh_per_second=5.0) as progress:
         task = progress.add_task(description, total=total, unit=unit, note="")
 
         def advance(n: int = 1, note: str = "") -> None:

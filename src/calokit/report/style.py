@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import mplhep
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from calokit.errors import CalokitError
 from calokit.report.files import write_atomically
@@ -21,6 +27,11 @@ GENERATED_LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (8
 REFERENCE_FILL = "#D9D9D9"
 REFERENCE_LINE = "#4D4D4D"
 FLOOR_LINE = "#000000"
+
+_DECADES_WITH_POWERS = 2.5
+"""From so many decades on, whole powers of ten are enough numbers along an axis."""
+_PIXELS_PER_INCH = 110
+"""Largest size of a figure on a page."""
 
 _OVERRIDES = {
     "font.size": 10,
@@ -50,15 +61,14 @@ _OVERRIDES = {
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Set mplhep's ATLAS style with sizes for a page, inside the block only."""
-    import mplhep  # noqa: PLC0415  (takes a second, and only figures need it)
-
-    with mpl.rc_context({**mplhep.style.ATLAS, **_OVERRIDES}):
+    style: Any = {**mplhep.style.ATLAS, **_OVERRIDES}
+    with mpl.rc_context(style):
         yield
 
 
 def new_plot(width: float, height: float) -> Figure:
-    """Return an empty figure for plots, of a size in inches, drawn by Agg and laid out without overlaps."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    """Return an empty figure for a plot with panels that touch, of a size in inches, drawn by Agg."""
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.03, hspace=0.0))
     FigureCanvasAgg(figure)
     return figure
 
@@ -76,6 +86,23 @@ def fix_layout(figure: Figure) -> None:
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine("none")
+
+
+def label_decades(axis: Axis, lowest: float, highest: float) -> None:
+    """Label a logarithmic axis with few enough numbers that they do not touch.
+
+    Args:
+        axis: The axis, already logarithmic.
+        lowest: Its lower end, positive.
+        highest: Its upper end.
+    """
+    decades = math.log10(highest / lowest)
+    axis.set_minor_formatter(NullFormatter())
+    if decades >= _DECADES_WITH_POWERS:
+        return
+    steps = (1.0, 2.0, 5.0) if decades < 1.0 else (1.0, 3.0)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def colour_of(index: int) -> str:
@@ -124,12 +151,13 @@ def figure_svg(figure: Figure, name: str, resolution: float = 150.0) -> str:
         resolution: Dots per inch of the images inside.
 
     Returns:
-        Text from `<svg` to `</svg>`, without fixed size (its view box gives the proportions).
+        Text from `<svg` to `</svg>`, with a largest width but no fixed size.
     """
     text = figure_bytes(figure, "svg", resolution).decode()
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', r"\1", text, count=1)
+    most = round(figure.get_figwidth() * _PIXELS_PER_INCH)
+    text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', rf'\1 style="max-width: {most}px"', text, count=1)
     text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
     text = re.sub(r' d="[^"]*"', _shorten_numbers, text)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)

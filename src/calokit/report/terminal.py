@@ -82,12 +82,8 @@ def _cell(measurement: Measurement | None, stacked: bool) -> Text:
         return Text("–", style="dim")
     grade = grade_measurement(measurement)
     value = _format(measurement.value, measurement.error, stacked)
-    return Text(f"{value}{GRADE_MARKS[grade]}" if not stacked else _star_first(value, grade), GRADE_STYLES[grade])
-
-
-def _star_first(value: str, grade: Grade) -> str:
-    first, _, rest = value.partition("\n")
-    return f"{GRADE_MARKS[grade].strip()}{first}" + (f"\n{rest}" if rest else "")
+    mark = GRADE_MARKS[grade]
+    return Text(mark.strip() + value if stacked else value + mark, GRADE_STYLES[grade])
 
 
 def _format(value: float, error: float, stacked: bool) -> str:
@@ -100,7 +96,7 @@ def _headline(cards: Sequence[Scorecard]) -> Text:
     first = cards[0]
     text = Text()
     text.append(first.detector, style="bold")
-    text.append(f"  threshold {round_plainly(first.threshold_mev)} MeV")
+    text.append(f"  threshold {first.threshold_mev:g} MeV")
     text.append(f"\nfloor: {first.floor_sample}")
     for sample in (first.reference, *(card.generated for card in cards)):
         text.append(f"\n{sample.label}: {_describe_sample(sample)}")

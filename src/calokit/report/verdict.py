@@ -99,7 +99,8 @@ def require_same_reference(scorecards: Sequence[Scorecard]) -> tuple[Scorecard, 
                     f"{right!r}: one report compares samples with one reference; write two reports."
                 )
     if len(set(labels)) < len(labels):
-        raise CalokitError(f"generated samples need different labels in one report; given: {', '.join(labels)}.")
+        given = ", ".join(labels)
+        raise CalokitError(f"generated samples need different labels in one report; given: {given}.")
     return tuple(scorecards)
 
 

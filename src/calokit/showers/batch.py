@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.detector import Detector
-from calokit.errors import ShowerFileError
+from calokit.errors import DetectorError, ShowerFileError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -62,7 +62,9 @@ class Showers:
         return len(self.incident_energies)
 
     def __getitem__(self, index: Any) -> Showers:
-        """Return the showers at an index array, a boolean mask or a slice over events."""
+        """Return the showers at an index array, a boolean mask or a slice over events (a number gives one)."""
+        if isinstance(index, int | np.integer):
+            index = np.array([index])
         return replace(
             self,
             energies=self.energies[index],
@@ -137,10 +139,14 @@ def concatenate(batches: list[Showers]) -> Showers:
 
     Raises:
         ShowerFileError: There is nothing to join, or some batches know positions or directions others lack.
+        DetectorError: They belong to several detectors.
     """
     if not batches:
         raise ShowerFileError("there are no showers to join.")
     first = batches[0]
+    names = {batch.detector.name for batch in batches}
+    if len(names) > 1:
+        raise DetectorError(f"showers of several detectors cannot be joined: {', '.join(sorted(names))}.")
 
     def join(name: str) -> Float32 | None:
         parts = [getattr(batch, name) for batch in batches]

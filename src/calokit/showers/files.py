@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +86,10 @@ class ShowerFile:
         """Read every shower of the view into memory."""
         return self.read(0, len(self))
 
+    def head(self, showers: int) -> ShowerFile:
+        """Return a view on the first `showers` showers of this one (all, if it has fewer)."""
+        return replace(self, last=min(self.last, self.first + showers))
+
     def chunks(self, size: int | None = None) -> Iterator[Showers]:
         """Go through the view in file order, `size` showers at a time (default: about 16 MB).
 
@@ -154,8 +159,8 @@ def open_showers(
         detector = _find_detector(path, attributes, detector)
         events = _check_shapes(path, file, detector)
         present = {name for name in _WIDTHS if name in file}
-    meant_for = parse_split(str(attributes["split"])) if "split" in attributes else None
     try:
+        meant_for = parse_split(str(attributes["split"])) if "split" in attributes else None
         first, last = split_range(events, split, meant_for)
     except SplitError as error:
         raise SplitError(f"{path}: {error}") from None
@@ -198,7 +203,7 @@ class ShowerWriter:
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + ".partial")
         self.detector = detector
-        self._digest = hashlib.sha256()
+        self._digests: dict[str, Any] = {}
         if not self.path.parent.is_dir():
             raise ShowerFileError(f"{self.path}: the folder {self.path.parent} does not exist.")
         self._file = h5py.File(self.partial, "w", track_order=False)
@@ -229,7 +234,13 @@ class ShowerWriter:
 
         Raises:
             ShowerFileError: The showers are not sane, or know other columns than those before them.
+            DetectorError: They belong to another detector than the file.
         """
+        if showers.detector.name != self.detector.name:
+            raise DetectorError(
+                f"{self.path}: a file of detector {self.detector.name!r} takes no showers of "
+                f"{showers.detector.name!r}."
+            )
         check_sanity(showers, f"showers to be written to {self.path}")
         columns = {
             "showers": showers.energies,
@@ -250,7 +261,7 @@ class ShowerWriter:
         self._file.attrs.update(attributes)
 
     def _append(self, name: str, values: Float32) -> None:
-        self._digest.update(name.encode() + values.tobytes())
+        self._digests.setdefault(name, hashlib.sha256(name.encode())).update(values.tobytes())
         if name not in self._file:
             width = values.shape[1]
             rows = chunk_rows(width)
@@ -261,7 +272,7 @@ class ShowerWriter:
                 maxshape=(None, width),
                 chunks=(rows, width),
                 compression="gzip",
-                compression_opts=4,
+                compression_opts=9,
                 shuffle=True,
             )
         dataset = self._file[name]
@@ -276,7 +287,8 @@ class ShowerWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._file.attrs["content_sha256"] = self._digest.hexdigest()
+            each = "".join(self._digests[name].hexdigest() for name in sorted(self._digests))
+            self._file.attrs["content_sha256"] = hashlib.sha256(each.encode()).hexdigest()
         self._file.close()
         if kind is None:
             self.partial.replace(self.path)
@@ -319,16 +331,24 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _open_hdf5(path: Path) -> h5py.File:
+@contextmanager
+def _open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open a file; whatever h5py stumbles over while it is open becomes one error that names the file."""
     if not path.is_file():
         raise ShowerFileError(f"{path}: no such file.")
     try:
-        return h5py.File(path, "r")
+        file = h5py.File(path, "r")
     except OSError:
         raise ShowerFileError(
             f"{path}: not a readable HDF5 file; it is truncated or of another format. "
             "Copy it again, or convert it to the native form."
         ) from None
+    try:
+        with file:
+            yield file
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        words = " ".join(str(error).split())
+        raise ShowerFileError(f"{path}: the file is damaged ({words}). Copy it again.") from error
 
 
 def _read_rows(file: h5py.File, path: Path, name: str, start: int, stop: int) -> Float32:
@@ -342,17 +362,17 @@ def _read_rows(file: h5py.File, path: Path, name: str, start: int, stop: int) ->
 
 
 def _check_version(path: Path, attributes: dict[str, Any]) -> None:
-    version = int(attributes.get("format_version", SHOWER_FORMAT_VERSION))
-    if version > SHOWER_FORMAT_VERSION:
+    version = attributes.get("format_version", SHOWER_FORMAT_VERSION)
+    if not isinstance(version, int) or version > SHOWER_FORMAT_VERSION:
         raise ShowerFileError(
-            f"{path}: shower format version {version}; this release reads up to {SHOWER_FORMAT_VERSION}. "
+            f"{path}: shower format version {version!r}; this release reads up to {SHOWER_FORMAT_VERSION}. "
             "Update calokit."
         )
 
 
 def _check_present(path: Path, file: h5py.File) -> None:
     for name in ("showers", "incident_energies"):
-        if name not in file:
+        if not isinstance(file.get(name), h5py.Dataset):
             raise ShowerFileError(
                 f"{path}: dataset {name!r} is missing (it holds: {', '.join(sorted(file)) or 'nothing'}). "
                 + suggest_near_miss(name, file)

@@ -25,7 +25,7 @@ def parse_split(name: str) -> Split:
     try:
         return Split(name)
     except ValueError:
-        raise SplitError(f"no split {name!r}. {suggest_near_miss(name, list(Split))}") from None
+        raise SplitError(f"no split {name!r}. {suggest_near_miss(name, map(str, Split))}") from None
 
 
 def split_range(showers: int, split: Split, meant_for: Split | None) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from calokit.config import digest_of
 from calokit.detector import Detector
-from calokit.errors import BundleError, ConfigurationError, RunError
+from calokit.errors import BundleError, CalokitError, RunError
 from calokit.models.protocols import Surrogate
 from calokit.training.checkpoint import read_tensors, write_tensors
 from calokit.training.data import ConditionRange
@@ -87,16 +87,12 @@ def read_bundle(path: str | Path) -> Bundle:
         detector = Detector.from_mapping(metadata["detector"], f"{path}, detector")
         model = build_surrogate(recipe.model, detector, seed=0)
         model.load_state_dict(tensors)
-    except (ConfigurationError, KeyError, RuntimeError) as error:
+        ranges = [ConditionRange(**one) for one in metadata["ranges"]]
+        return Bundle(
+            model.eval(), recipe, detector, ranges, metadata["provenance"], metadata["scorecard"]
+        )
+    except (CalokitError, KeyError, TypeError, RuntimeError) as error:
         raise BundleError(f"{path}: the bundle does not fit this release ({_one_line(error)}).") from None
-    return Bundle(
-        model.eval(),
-        recipe,
-        detector,
-        [ConditionRange(**one) for one in metadata["ranges"]],
-        metadata["provenance"],
-        metadata["scorecard"],
-    )
 
 
 def bundle_digest(bundle: Bundle) -> str:

@@ -33,7 +33,8 @@ def open_for_training(view: ShowerFile) -> ShowerFile:
     """
     if view.meant_for in (Split.TEST, Split.VALIDATION):
         raise SplitError(
-            f"{view.path} is meant for {view.meant_for}; training on it would make every later score worthless."
+            f"{view.path} is meant for {view.meant_for}; training on it would make every later score "
+            "worthless."
         )
     if view.split is not Split.TRAIN:
         raise SplitError(f"{view.path}: training takes the split 'train', not {str(view.split)!r}.")
@@ -57,7 +58,8 @@ class ShuffledShowers:
     def __init__(self, view: ShowerFile, batch_size: int, seed: int) -> None:
         if len(view) < batch_size:
             raise ShowerFileError(
-                f"{view.path}: {len(view)} showers in split {view.split}, fewer than one batch of {batch_size}."
+                f"{view.path}: {len(view)} showers in split {view.split}, fewer than one batch of "
+                f"{batch_size}."
             )
         self.view = view
         self.batch_size = batch_size
@@ -75,8 +77,8 @@ class ShuffledShowers:
 
     def sample(self, showers: int) -> Showers:
         """Return a shuffled sample of at most `showers` showers and at most one pool."""
-        pool = self._read_pool(self._pools(0)[0], np.random.default_rng((self.seed, 0, 0)))
-        return pool[:showers]
+        pool, order = self._read_pool(self._pools(0)[0], np.random.default_rng((self.seed, 0, 0)))
+        return pool[order[:showers]]
 
     def _pools(self, epoch: int) -> list[NDArray[np.int64]]:
         """Split the blocks, in this epoch's order, into pools."""
@@ -86,31 +88,42 @@ class ShuffledShowers:
         ]
 
     def _epoch_batches(self, epoch: int, first: int) -> Iterator[Showers]:
-        skip = first * self.batch_size
+        """Yield an epoch's batches from number `first` on, as copies, so that no batch holds its pool."""
+        start = first * self.batch_size
         rest: Showers | None = None
         for number, blocks in enumerate(self._pools(epoch)):
             size = sum(self._block_size(block) for block in blocks)
-            if skip >= size:
-                skip -= size
+            if start >= size:
+                start -= size
                 continue
-            pool = self._read_pool(blocks, np.random.default_rng((self.seed, epoch, number)))[skip:]
-            skip = 0
+            pool, order = self._read_pool(blocks, np.random.default_rng((self.seed, epoch, number)))
             if rest is not None:
-                pool = concatenate([rest, pool])
-            whole = len(pool) - len(pool) % self.batch_size
-            for start in range(0, whole, self.batch_size):
-                yield pool[start : start + self.batch_size]
-            rest = pool[whole:] if whole < len(pool) else None
+                missing = self.batch_size - len(rest)
+                rest = concatenate([rest, pool[order[:missing]]])
+                if len(rest) < self.batch_size:
+                    continue
+                yield rest
+                rest, start = None, missing
+            while start + self.batch_size <= size:
+                yield pool[order[start : start + self.batch_size]]
+                start += self.batch_size
+            rest = pool[order[start:]] if start < size else None
+            start = 0
+            del pool
 
     def _block_size(self, block: int) -> int:
         return int(min(self.block, len(self.view) - block * self.block))
 
-    def _read_pool(self, blocks: NDArray[np.int64], rng: np.random.Generator) -> Showers:
+    def _read_pool(
+        self, blocks: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[Showers, NDArray[np.int64]]:
+        """Return the showers of some blocks and the order in which they shall be drawn."""
         parts = [
-            self.view.read(block * self.block, block * self.block + self._block_size(block)) for block in blocks
+            self.view.read(block * self.block, block * self.block + self._block_size(block))
+            for block in blocks
         ]
         pool = concatenate(parts)
-        return pool[rng.permutation(len(pool))]
+        return pool, rng.permutation(len(pool))
 
 
 def measure_ranges(view: ShowerFile) -> list[ConditionRange]:
@@ -122,7 +135,8 @@ def measure_ranges(view: ShowerFile) -> list[ConditionRange]:
     smallest: NDArray[np.float64] | None = None
     largest: NDArray[np.float64] | None = None
     names: list[str] = []
-    for conditions, names in view.condition_chunks():
+    for conditions, columns in view.condition_chunks():
+        names = columns
         low, high = conditions.min(axis=0), conditions.max(axis=0)
         smallest = low if smallest is None else np.minimum(smallest, low)
         largest = high if largest is None else np.maximum(largest, high)

@@ -44,6 +44,7 @@ class _State:
     bad_validations: int = 0
     stopped: bool = False
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     data_seconds: float = 0.0
     validation: dict[str, float] = field(default_factory=dict)
 
@@ -133,7 +134,7 @@ class TrainingLoop:
         saved = time.monotonic()
         with torch.random.fork_rng(devices=[]), (self.folder / "log.jsonl").open("a") as log:
             while state.step < settings.steps and not state.stopped:
-                started = time.perf_counter()
+                started, cpu_started = time.perf_counter(), time.process_time()
                 batch = TrainingBatch.of(next(batches))
                 loaded = time.perf_counter()
                 losses = self._step(batch)
@@ -142,6 +143,7 @@ class TrainingLoop:
                     self._validate()
                     _log(log, {"step": state.step, "validation": state.validation})
                 state.seconds += time.perf_counter() - started
+                state.cpu_seconds += time.process_time() - cpu_started
                 state.data_seconds += loaded - started
                 if state.step % LOG_EVERY == 0 or state.step == settings.steps:
                     _log(log, self._log_line(losses))

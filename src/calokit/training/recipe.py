@@ -35,6 +35,8 @@ class TrainingSettings(Description):
     patience: int | None = Field(None, ge=1)
     """Stop after so many validations without a better loss and keep the best weights; None trains all steps
     (the loss of a flow stops falling long before its showers stop improving)."""
+    showers: int | None = Field(None, ge=2)
+    """Train on the first so many training showers only (for learning curves); None takes all."""
     seed: int = Field(1, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"

@@ -63,7 +63,7 @@ def start_training(
     """
     if (folder / "run.json").exists():
         raise RunError(f"{folder} holds a run already; continue it with --resume, or choose another folder.")
-    train = open_for_training(open_showers(data, Split.TRAIN))
+    train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
     source = ShuffledShowers(train, recipe.training.batch_size, recipe.training.seed)
     model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
@@ -83,10 +83,10 @@ def start_training(
         "ranges": [vars(one) for one in measure_ranges(train)],
         **describe_machine(),
     }
-    _write_json(folder / "run.json", run)
     (folder / "recipe.yaml").write_text(recipe.to_yaml())
     loop = _make_loop(model, recipe, source, train, folder, precision)
     loop.save()
+    _write_json(folder / "run.json", run)
     return _finish(loop, recipe, train, folder, run, progress)
 
 
@@ -106,7 +106,7 @@ def continue_training(folder: Path, progress: Progress, data: Path | None = None
     except (FileNotFoundError, json.JSONDecodeError):
         raise RunError(f"{folder} holds no run to continue; start one without --resume.") from None
     recipe = Recipe.from_mapping(run["recipe"], f"{folder / 'run.json'}, recipe")
-    train = open_for_training(open_showers(data or run["data"], Split.TRAIN))
+    train = _open_data(recipe, data or Path(run["data"]))
     if train.sha256 != run["data_sha256"]:
         raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
     source = ShuffledShowers(train, recipe.training.batch_size, recipe.training.seed)
@@ -165,6 +165,12 @@ def processor_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
+    """Open the training showers, as many as the recipe takes."""
+    train = open_for_training(open_showers(data, Split.TRAIN))
+    return train if recipe.training.showers is None else train.head(recipe.training.showers)
+
+
 def _make_loop(
     model: Surrogate,
     recipe: Recipe,
@@ -196,6 +202,7 @@ def _finish(
         "steps": loop.state.step,
         "presentations": loop.state.step * recipe.training.batch_size,
         "seconds": round(loop.state.seconds, 1),
+        "cpu_seconds": round(loop.state.cpu_seconds, 1),
         "validation": loop.state.validation,
         "precision": run["precision"],
         **{key: run[key] for key in ("threads", "processor", "device", "python", "torch", "calokit")},

@@ -1,0 +1,53 @@
+"""Makes shower files of any size quickly: a few compressed chunks of real showers, written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+
+from calokit.showers import ShowerFile, ShowerWriter
+from calokit.showers.files import chunk_rows
+
+CHUNKS_A_TILE = 48
+
+
+def write_tiled_file(source: ShowerFile, path: Path, gigabytes: float, first: int = 0) -> int:
+    """Write a native file whose showers fill so many GB (1e9 bytes) uncompressed.
+
+    A tile of showers goes through `ShowerWriter`; its compressed chunks are then copied as they are. The
+    attribute `content_sha256`, which describes the tile alone, is removed.
+
+    Args:
+        source: Where the showers come from.
+        path: The file to write.
+        gigabytes: Size of the dataset `showers` in memory.
+        first: Position in the source of the first shower to take.
+
+    Returns:
+        Number of showers written.
+    """
+    cells = source.detector.number_of_cells
+    rows = chunk_rows(cells)
+    chunks = max(1, round(gigabytes * 1e9 / (4 * cells * rows)))
+    tile_chunks = min(chunks, CHUNKS_A_TILE, (len(source) - first) // rows)
+    if tile_chunks < 1:
+        raise SystemExit(f"{source.path}: {len(source)} showers are too few to tile; {rows} are needed.")
+    with ShowerWriter(path, source.detector, source.particle, source.generator, {"tiled": 1}) as writer:
+        for tile in range(tile_chunks):
+            writer.write(source.read(first + tile * rows, first + (tile + 1) * rows))
+    with h5py.File(path, "r+") as file:
+        del file.attrs["content_sha256"]
+        for dataset in file.values():
+            _repeat_chunks(dataset, tile_chunks, chunks)
+    return chunks * rows
+
+
+def _repeat_chunks(dataset: h5py.Dataset, have: int, wanted: int) -> None:
+    """Extend a dataset to `wanted` chunks by repeating its first `have` chunks, compressed as they are."""
+    rows = dataset.chunks[0]
+    dataset.resize(wanted * rows, 0)
+    stored = [dataset.id.read_direct_chunk((chunk * rows, 0)) for chunk in range(have)]
+    for chunk in range(have, wanted):
+        mask, content = stored[chunk % have]
+        dataset.id.write_direct_chunk((chunk * rows, 0), content, mask)

@@ -1,0 +1,254 @@
+"""Studies: recipes x seeds x data sizes, run one after another, each finished row kept in a table."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from calokit.config import Description, digest_of
+from calokit.errors import RunError
+from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
+from calokit.inference import generate_file, incidents_like
+from calokit.recipes import load_recipe
+from calokit.report.progress import track
+from calokit.showers import ShowerFile, open_showers
+from calokit.showers.files import file_sha256
+from calokit.training.bundle import read_bundle
+from calokit.training.recipe import Recipe
+from calokit.training.run import continue_training, planned_steps, start_training
+
+
+class StudyEntry(Description):
+    """One recipe of a study, with what it changes."""
+
+    recipe: str
+    """A shipped recipe's name, or a YAML file beside the study."""
+    label: str
+    """How the table calls it; a scaled-down recipe carries its scale here."""
+    set: list[str] = []
+    """Changes, as `calokit train --set` takes them."""
+
+
+class Study(Description):
+    """What is compared: every recipe with every seed and every data size, at one budget."""
+
+    name: str
+    title: str
+    data: str
+    """Showers to train on, relative to the study's file."""
+    test: str
+    """Showers to judge by; never trained on."""
+    test_split: str = "test"
+    floor: str | None = None
+    """Reference showers of other seeds, for the floor."""
+    recipes: list[StudyEntry] = Field(min_length=1)
+    seeds: list[int] = Field([1], min_length=1)
+    showers: list[int | None] = Field([None], min_length=1)
+    """Data sizes: the first so many training showers; null takes all."""
+    set: list[str] = []
+    """Changes to every recipe (the common budget)."""
+    test_showers: int | None = Field(None, ge=100)
+    """Judge on the first so many test showers; null takes all."""
+    classifier_seeds: int = Field(2, ge=0)
+    generation_seed: int = 1
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One row to be: a recipe with its seed and data size."""
+
+    label: str
+    recipe: Recipe
+
+    @property
+    def key(self) -> str:
+        """What the row is known by: label, and the digest of the complete recipe (seed and size included)."""
+        return f"{self.label} {self.recipe.digest()}"
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the run's folder."""
+        size = self.recipe.training.showers
+        return f"{self.label}-seed{self.recipe.training.seed}-{'all' if size is None else size}"
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study with its place: paths are relative to it, and its table stands beside it."""
+
+    study: Study
+    path: Path
+
+    @classmethod
+    def read(cls, path: Path) -> StudyFile:
+        """Read a study.
+
+        Raises:
+            ConfigurationError: The file is missing or does not fit.
+        """
+        return cls(Study.from_yaml(path), path)
+
+    @property
+    def table_path(self) -> Path:
+        """The table, one JSON object a line."""
+        return self.path.with_suffix(".jsonl")
+
+    def resolve(self, name: str) -> Path:
+        """Return a path that the study names, relative to the study's folder."""
+        return self.path.parent / name
+
+    def runs(self) -> Iterator[StudyRun]:
+        """Yield every run of the study, in order: sizes, then recipes, then seeds."""
+        for size, entry, seed in itertools.product(self.study.showers, self.study.recipes, self.study.seeds):
+            beside = entry.recipe.endswith((".yaml", ".yml"))
+            name = str(self.resolve(entry.recipe)) if beside else entry.recipe
+            changes = [*self.study.set, *entry.set, f"training.seed={seed}"]
+            if size is not None:
+                changes.append(f"training.showers={size}")
+            yield StudyRun(entry.label, load_recipe(name, changes))
+
+
+def run_study(file: StudyFile, folder: Path) -> None:
+    """Do every run whose row is missing; can be killed at any moment and called again.
+
+    Args:
+        file: The study.
+        folder: Where the runs stand.
+
+    Raises:
+        CalokitError: Data are missing or unfit, or the table holds a row that no run made.
+    """
+    test = _open_test(file)
+    floor = None if file.study.floor is None else open_showers(file.resolve(file.study.floor))
+    done = {row["key"] for row in read_table(file.table_path)}
+    for run in file.runs():
+        if run.key not in done:
+            row = _make_row(file, run, folder / run.folder_name, test, floor)
+            append_row(file.table_path, row)
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a table and check that each is as a run wrote it.
+
+    Raises:
+        RunError: A line is not a row, or was changed after it was written.
+    """
+    if not path.is_file():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            digest = row.pop("row_digest")
+        except (json.JSONDecodeError, KeyError, AttributeError, TypeError):
+            raise RunError(f"{path}, line {number}: not a row that a run wrote; remove the line.") from None
+        if digest != digest_of(row):
+            raise RunError(
+                f"{path}, line {number}: the row {row.get('key')!r} is not as a run wrote it; "
+                "remove the line and run the study again."
+            )
+        rows.append(row)
+    return rows
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Add a finished row; the table is replaced in one move."""
+    before = path.read_text() if path.is_file() else ""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(before + json.dumps({**row, "row_digest": digest_of(row)}) + "\n")
+    partial.replace(path)
+
+
+def _open_test(file: StudyFile) -> ShowerFile:
+    test = open_showers(file.resolve(file.study.test), file.study.test_split)
+    return test if file.study.test_showers is None else test.head(file.study.test_showers)
+
+
+def _make_row(
+    file: StudyFile, run: StudyRun, folder: Path, test: ShowerFile, floor: ShowerFile | None
+) -> dict[str, Any]:
+    """Train (or continue), generate on the test incidents, evaluate, and describe it in one row."""
+    bundle_path = folder / f"{run.recipe.name}.calokit"
+    if not bundle_path.is_file():
+        _train(file, run, folder)
+    bundle = read_bundle(bundle_path)
+    generated_path = folder / "generated.h5"
+    with track(len(test), f"generating {run.folder_name}", "showers") as advance:
+        generated = generate_file(
+            bundle, incidents_like(test), generated_path, file.study.generation_seed, advance, like=test
+        )
+    settings = EvaluationSettings(
+        threshold_mev=run.recipe.model.threshold_mev,
+        classifier_seeds=file.study.classifier_seeds,
+        seed=file.study.generation_seed,
+    )
+    card = evaluate_showers(test, open_showers(generated_path), floor=floor, settings=settings)
+    (folder / "scorecard.json").write_text(card.to_json())
+    made = bundle.provenance
+    return {
+        "study": file.study.name,
+        "key": run.key,
+        "label": run.label,
+        "recipe": run.recipe.name,
+        "recipe_digest": run.recipe.digest(),
+        "seed": run.recipe.training.seed,
+        "showers": made["data_showers"],
+        "data_sha256": made["data_sha256"],
+        "test_file": test.path.name,
+        "test_sha256": test.sha256,
+        "test_showers": len(test),
+        "steps": made["steps"],
+        "presentations": made["presentations"],
+        "cpu_minutes": round(made["cpu_seconds"] / 60, 2),
+        "milliseconds_per_shower": round(generated.milliseconds_per_shower, 4),
+        "metrics": _metrics_of(card),
+        "commit": _commit_of(file.path.parent),
+        "device": made["device"],
+        "processor": made["processor"],
+        "threads": torch.get_num_threads(),
+        "precision": made["precision"]["number_format"],
+        "torch": made["torch"],
+        "calokit": made["calokit"],
+        "bundle_sha256": file_sha256(bundle_path),
+        "scorecard_sha256": file_sha256(folder / "scorecard.json"),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _train(file: StudyFile, run: StudyRun, folder: Path) -> None:
+    started = (folder / "run.json").is_file()
+    steps = planned_steps(folder) if started else run.recipe.training.steps
+    with track(steps, f"training {run.folder_name}", "steps") as advance:
+        if started:
+            continue_training(folder, advance)
+        else:
+            start_training(run.recipe, file.resolve(file.study.data), folder, advance)
+
+
+def _metrics_of(card: Scorecard) -> dict[str, list[float]]:
+    """Return value, error, floor and floor's error of every measurement."""
+    return {one.name: [one.value, one.error, one.floor, one.floor_error] for one in card.measurements}
+
+
+def _commit_of(folder: Path) -> str:
+    """Return the commit that made the row, marked where files of it were changed; `unknown` outside git."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder.resolve()), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,35 @@
+"""Recipes so small that a test can train them, and the types of the fixtures that make showers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from calokit.recipes import load_recipe
+from calokit.showers import Showers
+from calokit.training.recipe import Recipe
+
+MakeShowers = Callable[[int, int], Showers]
+MakeFile = Callable[..., Path]
+
+TINY_TRAINING = [
+    "training.batch_size=32",
+    "training.warmup_steps=2",
+    "training.validation_showers=32",
+    "training.validate_every=10",
+    "training.precision=float32",
+    "training.memory_format=channels_last",
+]
+TINY_MODELS = {
+    "zdc_flow": ["model.channels=4", "model.blocks=1", "model.totals_width=8", "model.totals_layers=1"],
+    "zdc_regression": ["model.hidden_dim=4"],
+}
+
+
+def tiny_recipe(name: str, *changes: str) -> Recipe:
+    """A shipped recipe made so small that a step takes milliseconds."""
+    return load_recipe(name, [*TINY_MODELS[name], *TINY_TRAINING, *changes])
+
+
+def silent(count: int, note: str) -> None:
+    """Progress that nobody watches."""
