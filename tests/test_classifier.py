@@ -9,6 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from calokit.errors import CalokitError
 from calokit.evaluation.classifier import ClassifierSettings, classifier_auc, roc_area
+from calokit.evaluation.damages import widen_showers
+from calokit.evaluation.observables import high_level_features
+from calokit.showers import open_showers
 
 SMALL = ClassifierSettings(hidden=32, epochs=6, batch_size=256, learning_rate=5e-3)
 
@@ -96,3 +99,16 @@ def test_unequal_or_too_small_classes_are_refused():
         classifier_auc(features[:20], features[:20])
     with pytest.raises(CalokitError, match="one seed"):
         classifier_auc(features, features, ())
+
+
+@pytest.mark.slow
+def test_wider_geant4_showers_are_found_and_truth_is_not(shared_showers):
+    """Truth against truth, and against truth made 5 % wider, in the EIC ZDC."""
+    reference = open_showers(shared_showers / "zdc_ecal_positrons_test.h5").read(0, 10_000)
+    truth = open_showers(shared_showers / "zdc_ecal_positrons.h5").read(0, 10_000)
+    features = [
+        high_level_features(showers, 0.1)[0] for showers in (reference, truth, widen_showers(truth, 1.05))
+    ]
+    floor = classifier_auc(features[0], features[1], (0,))
+    assert abs(floor.value - 0.5) < 4 * floor.error
+    assert classifier_auc(features[0], features[2], (0,)).value > 0.65

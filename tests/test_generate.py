@@ -105,6 +105,15 @@ def test_like_takes_every_condition_over(bundle: Bundle, shower_file: MakeFile, 
     assert "1 thread(s), float32" in made.attributes["timing_note"]
 
 
+def test_no_noise_is_used_twice(bundle: Bundle) -> None:
+    """The same particle gives other showers in every block and every call."""
+    generator = ShowerGenerator(bundle, 1, FLOAT32)
+    first = generator.at(20.0, 2 * BLOCK)
+    second = generator.at(20.0, BLOCK)
+    energies = np.concatenate([first.energies, second.energies]).sum(axis=1)
+    assert len(set(energies.tolist())) > 0.99 * 3 * BLOCK
+
+
 def test_at_one_energy(bundle: Bundle) -> None:
     showers = ShowerGenerator(bundle, 1, FLOAT32).at(20.0, 300, (4.0, -5.0))
     assert np.all(showers.incident_energies == np.float32(20e3))

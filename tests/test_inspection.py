@@ -98,7 +98,7 @@ def test_finds_cells_in_gev(shower_file: MakeFile, make_showers: MakeShowers, zd
 def test_all_empty_file_has_no_hit_energies(shower_file: MakeFile, zdc: Detector) -> None:
     showers = Showers(np.zeros((3, 400), np.float32), np.ones(3, np.float32), zdc)
     found = inspect(shower_file(showers=showers))
-    assert dict(found.rows)["hit energies"] == "none"
+    assert dict(found.rows)["hit energies"] == "-"
     assert len(found.findings) == 1
 
 

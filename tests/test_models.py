@@ -206,7 +206,7 @@ def linear(inputs: int, outputs: int) -> int:
 
 
 def test_default_layer_list_of_the_report() -> None:
-    """Linear 1 to 4h; blocks of four to 4h and 9h; h x 3 x 3; to 5 x 5; H3W3; 10 x 10; H5W5; 20 x 20; H5W5."""
+    """Linear 1 to 4h; four each to 4h and 9h; h x 3 x 3; 5 x 5; H3W3; 10 x 10; H5W5; 20 x 20; H5W5."""
     h = 32
     layers = default_layers(1, h)
     assert [type(layer).__name__ for layer in layers] == [

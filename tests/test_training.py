@@ -302,6 +302,13 @@ def test_nothing_to_continue(tmp_path: Path) -> None:
         continue_training(tmp_path, silent)
 
 
+def test_diverged_training_says_so(shower_file: MakeFile, tmp_path: Path) -> None:
+    recipe = tiny_recipe("zdc_flow", "training.steps=40", "training.learning_rate=1e30")
+    with pytest.raises(RunError, match=r"loss is (nan|inf) at step .* the training has diverged"):
+        start_training(recipe, shower_file(), tmp_path / "run", silent)
+    assert not (tmp_path / "run" / "zdc_flow.calokit").exists()
+
+
 def test_damaged_checkpoint_is_named(run_folder: Path) -> None:
     path = run_folder / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:-5])

@@ -32,7 +32,7 @@ def test_log_cells_known_values() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.floats(1e-5, 16.0), st.integers(0, 2**31))
 def test_log_cells_inverse_is_exact_to_the_rounding_of_the_logarithm(logarithm: float, seed: int) -> None:
-    """float32 rounds ln(e / threshold) relative to itself, which moves the energy by as much in absolute terms."""
+    """float32 rounds ln(e / threshold) relative to itself, so the energy moves relative to its logarithm."""
     cells = torch.tensor([[0.1 * math.exp(logarithm)]])
     back = LOG_CELLS.inverse(LOG_CELLS(cells, seeded(seed)))
     assert abs(float(back) / float(cells) - 1.0) < 2.0**-23 * 2.0 * (1.0 + logarithm)  # at most 4e-6
@@ -120,7 +120,7 @@ def make_mixture(share: float) -> HitMixture:
 
 @pytest.mark.parametrize(("log_odds", "mean", "width"), [(-60.0, -0.6, 0.15), (60.0, 1.2, 0.5)])
 def test_pure_velocity_is_the_analytic_one(log_odds: float, mean: float, width: float) -> None:
-    """For a pure normal the flow is the straight line x(t) = t m + sigma(t) z, sigma^2 = t^2 s^2 + (1 - t)^2."""
+    """For a pure normal the flow is x(t) = t m + sigma(t) z, sigma^2 = t^2 s^2 + (1 - t)^2."""
     mixture = make_mixture(0.5)
     noise = torch.linspace(-1.5, 1.5, 7, dtype=torch.float64)[None]
     for time in (0.0, 0.3, 0.7, 1.0):

@@ -33,7 +33,7 @@ for command in (detectors, inspect, recipes, train, generate, evaluate, study, d
 
 def main() -> None:
     """Run the command line; a user's mistake ends with one line and exit code 2."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         app()
     except CalokitError as error:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from calokit.cli.options import Seed, Threads, use_threads
+from calokit.cli.options import Seed, Threads, make_console, use_threads
 from calokit.errors import CalokitError
 
 TRAIN_FILE = "samples/zdc_ecal_positrons.h5"
@@ -19,7 +18,9 @@ SHIPPED = "zoo/zdc_flow.calokit"
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of everything it makes.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of everything it makes.")] = Path(
+        "demo"
+    ),
     minutes: Annotated[float, typer.Option(min=0.05, help="How long to train, about.")] = 3.0,
     seed: Seed = 1,
     threads: Threads = 0,
@@ -33,7 +34,7 @@ def demo(
 
     use_threads(threads)
     started = time.monotonic()
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     home = _find_home()
     output.mkdir(parents=True, exist_ok=True)
     data, test = open_showers(home / TRAIN_FILE), open_showers(home / TEST_FILE)
@@ -41,17 +42,23 @@ def demo(
         f"[bold]1  Showers[/] {len(data)} to train on, {len(test)} of other seeds to judge by: "
         f"{data.particle} in the {data.detector.title}, {data.generator}"
     )
-    console.print(f"[bold]2  Training[/] recipe zdc_flow for about {minutes:g} min (killed? `calokit demo` goes on)")
+    console.print(
+        f"[bold]2  Training[/] recipe zdc_flow for about {minutes:g} min (killed? `calokit demo` goes on)"
+    )
     trained = _train(home / TRAIN_FILE, output / "run", minutes, seed)
-    console.print("[bold]3  Generating[/] the same incident particles with this surrogate and the shipped one")
+    console.print(
+        "[bold]3  Generating[/] the same incident particles with this surrogate and the shipped one"
+    )
     bundles = {"trained_here": trained, "shipped": home / SHIPPED}
-    generated = [_generate(bundle, home / TEST_FILE, output / f"{name}.h5", seed) for name, bundle in bundles.items()]
+    generated = [
+        _generate(bundle, home / TEST_FILE, output / f"{name}.h5", seed) for name, bundle in bundles.items()
+    ]
     console.print("[bold]4  Judging[/] both beside Geant4; the floor is Geant4 against Geant4")
     settings = EvaluationSettings(
         threshold_mev=0.1, classifier_seeds=1, cells=(130, 210), gallery_events=6, seed=seed
     )
     cards = [judge(test, open_showers(path), data, settings) for path in generated]
-    console.print(scorecard_table(cards))
+    console.print(scorecard_table(cards, console.width))
     page = write_report(cards, output / "report")
     console.print(f"report: {page.resolve()} (one file, opens offline)")
     console.print(f"{(time.monotonic() - started) / 60:.1f} min in all")

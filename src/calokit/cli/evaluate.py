@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from calokit.cli.options import Seed, SplitName, Threads, use_threads
+from calokit.cli.options import Seed, SplitName, Threads, make_console, use_threads
 
 if TYPE_CHECKING:
     from calokit.evaluation import EvaluationSettings, Scorecard
@@ -24,7 +23,9 @@ def evaluate(
     split: SplitName = "all",
     floor: Annotated[
         Path | None,
-        typer.Option(help="Reference showers of other seeds, judged alike; without it the reference is halved."),
+        typer.Option(
+            help="Reference showers of other seeds, judged alike; without it the reference is halved."
+        ),
     ] = None,
     threshold: Annotated[float, typer.Option(min=0.0, help="Cells at or below it are empty, in MeV.")] = 0.1,
     classifiers: Annotated[
@@ -60,10 +61,10 @@ def evaluate(
     other = None if floor is None else open_showers(floor)
     views = [open_showers(path) for path in generated]
     cards = [judge(truth, view, other, settings) for view in views]
-    console = Console()
-    console.print(scorecard_table(cards))
+    console = make_console()
+    console.print(scorecard_table(cards, console.width))
     page = write_report(cards, output)
-    console.print(f"report: {page} (scorecards as JSON and figures as PDF beside it)", soft_wrap=True, highlight=False)
+    console.print(f"report: {page} (scorecards as JSON and figures as PDF beside it)")
 
 
 def judge(

@@ -16,13 +16,15 @@ def generate(
     bundle: Annotated[Path, typer.Argument(help="A trained model, NAME.calokit.")],
     output: Output,
     like: Annotated[
-        Path | None, typer.Option(help="Take the incident particles, with every condition, from these showers.")
+        Path | None,
+        typer.Option(help="Take the incident particles, with every condition, from these showers."),
     ] = None,
     split: SplitName = "all",
     energy: Annotated[float | None, typer.Option(help="One incident energy, in GeV.")] = None,
-    position: Annotated[
-        tuple[float, float], typer.Option(help="With --energy: impact x and y, in mm.")
-    ] = (0.0, 0.0),
+    position: Annotated[tuple[float, float], typer.Option(help="With --energy: impact x and y, in mm.")] = (
+        0.0,
+        0.0,
+    ),
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="How many showers.")] = None,
     seed: Seed = 1,
     threads: Threads = 1,

@@ -38,6 +38,8 @@ def inspect(
     console.print(table)
     for finding in inspection.findings:
         console.print(f"! {finding}", style="yellow", soft_wrap=True, highlight=False)
-    console.print("sane" if not inspection.findings else f"{len(inspection.findings)} finding(s)", style="bold")
+    console.print(
+        "sane" if not inspection.findings else f"{len(inspection.findings)} finding(s)", style="bold"
+    )
     if inspection.findings:
         raise typer.Exit(code=1)

@@ -23,7 +23,8 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's training.seed.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.05, help="Choose the steps so that training takes about so long here.")
+        float | None,
+        typer.Option(min=0.05, help="Choose the steps so that training takes about so long here."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     threads: Threads = 0,

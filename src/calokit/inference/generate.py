@@ -1,4 +1,4 @@
-"""Generation: showers for given incident particles, in blocks whose noise follows from seed and place alone."""
+"""Generation: showers for given incident particles, in blocks whose noise follows from seed and place."""
 
 from __future__ import annotations
 
@@ -117,9 +117,7 @@ class ShowerGenerator:
     def draw(self, incidents: IncidentColumns) -> Showers:
         """Draw one shower an incident particle; warns once where conditions leave the training range."""
         self._check_range(incidents)
-        parts = [
-            self._draw_block(incidents, start) for start in range(0, len(incidents.energies), BLOCK)
-        ]
+        parts = [self._draw_block(incidents, start) for start in range(0, len(incidents.energies), BLOCK)]
         return concatenate(parts)
 
     def at(self, energy_gev: float, count: int, position_mm: tuple[float, float] = (0.0, 0.0)) -> Showers:
@@ -168,8 +166,8 @@ class ShowerGenerator:
             outside |= (column < one.smallest - margin) | (column > one.largest + margin)
         if outside.any() and self.outside == 0:
             warnings.warn(
-                f"{int(outside.sum())} of {len(outside)} incident particles lie outside the training range of "
-                f"{self.bundle.name} ({self.describe_range()}); do not trust their showers.",
+                f"{int(outside.sum())} of {len(outside)} incident particles lie outside the training range "
+                f"of {self.bundle.name} ({self.describe_range()}); do not trust their showers.",
                 ConditionWarning,
                 stacklevel=3,
             )
@@ -218,8 +216,8 @@ def generate_file(
     """
     if like is not None and like.detector.name != bundle.detector.name:
         raise DetectorError(
-            f"bundle {bundle.name} generates in detector {bundle.detector.name!r}, and {like.path} holds showers "
-            f"of {like.detector.name!r}."
+            f"bundle {bundle.name} generates in detector {bundle.detector.name!r}, and {like.path} holds "
+            f"showers of {like.detector.name!r}."
         )
     generator = ShowerGenerator(bundle, seed, precision)
     attributes = {

@@ -1,0 +1,1 @@
+"""Families of surrogates and the parts they are made of."""

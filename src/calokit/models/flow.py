@@ -70,8 +70,9 @@ class FlowSurrogate(Surrogate):
                 f"the flow folds 2 x 2 cells, and detector {detector.name!r} has "
                 f"{self.image.rows} x {self.image.columns}; give it an even number of both."
             )
-        if settings.times[0] != 0.0 or settings.times[-1] != 1.0 or list(settings.times) != sorted(settings.times):
-            raise ConfigurationError(f"model.times must rise from 0 to 1, given {list(settings.times)}.")
+        times = settings.times
+        if times[0] != 0.0 or times[-1] != 1.0 or list(times) != sorted(times):
+            raise ConfigurationError(f"model.times must rise from 0 to 1, given {list(times)}.")
         self.encoder = IncidentEncoder(
             settings.conditions, self.image.pitch_mm, (self.image.rows, self.image.columns)
         )
@@ -112,7 +113,7 @@ class FlowSurrogate(Surrogate):
         return {"totals": self.totals_velocity, "cells": self.cells_network}
 
     def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the flow-matching losses of both stages (mean squared velocity error, about one untrained)."""
+        """Return the flow-matching losses of both stages: mean squared errors of the velocity."""
         visible, hits = self._measure_totals(batch.energies)
         encoded = self.encoder(batch.incidents)
         return {
@@ -170,7 +171,8 @@ class FlowSurrogate(Surrogate):
         geometry = self.image.geometry(batch.incidents.positions)
         predicted = self._cells_velocity(state, geometry, condition, times)
         full = (hits > 0).to(target.dtype)[:, None]
-        return ((predicted - (target - noise)).square() * full).sum() / (full.sum() * target.shape[1]).clamp_min(1)
+        error = (predicted - (target - noise)).square() * full
+        return error.sum() / (full.sum() * target.shape[1]).clamp_min(1)
 
     def _draw_totals(
         self, incident: Tensor, encoded: Tensor, generator: torch.Generator
@@ -186,7 +188,8 @@ class FlowSurrogate(Surrogate):
         return self.totals.inverse(drawn, incident)
 
     def _totals_velocity(self, state: Tensor, encoded: Tensor, times: Tensor) -> Tensor:
-        velocity: Tensor = self.totals_velocity(torch.cat([state, encoded, sinusoidal_features(times)], dim=1))
+        inputs = torch.cat([state, encoded, sinusoidal_features(times)], dim=1)
+        velocity: Tensor = self.totals_velocity(inputs)
         return velocity
 
     def _cells_velocity(self, state: Tensor, geometry: Tensor, condition: Tensor, times: Tensor) -> Tensor:

@@ -61,7 +61,9 @@ class ConvolutionBlock(nn.Sequential):
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2), nn.BatchNorm2d(outputs), nn.LeakyReLU(0.2)
+            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2),
+            nn.BatchNorm2d(outputs),
+            nn.LeakyReLU(0.2),
         )
 
 
@@ -123,7 +125,7 @@ class RegressionSurrogate(Surrogate):
         """Return the whole network, which one optimiser trains."""
         return {"regression": nn.ModuleList([self.layers, self.mask_head, self.value_head])}
 
-    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
         """Return L_mask + weight x L_value: cross-entropy of the hits, squared error of the values."""
         logits, values = self._images(batch.incidents)
         hit = batch.energies > self.settings.threshold_mev
@@ -146,7 +148,7 @@ class RegressionSurrogate(Surrogate):
         return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
 
     def _images(self, incidents: Incidents) -> tuple[Tensor, Tensor]:
-        """Return mask logits and values (event, cell); values are positive, in units of the incident energy."""
+        """Return mask logits and values (event, cell); values are in units of the incident energy."""
         features = self.layers(self.encoder(incidents))
         logits = self.mask_head(features).flatten(1).float()
         values = functional.softplus(self.value_head(features).flatten(1).float(), beta=50.0)

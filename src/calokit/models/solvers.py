@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor
@@ -123,6 +124,6 @@ def integrate(solver: Solver, velocity: Velocity, noise: Tensor, times: Sequence
         1.0
     """
     state = noise
-    for start, stop in zip(times[:-1], times[1:], strict=True):
+    for start, stop in pairwise(times):
         state = solver.step(velocity, state, start, stop)
     return state

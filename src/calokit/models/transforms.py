@@ -64,6 +64,8 @@ class ShowerTotals(nn.Module):
 
     KNEE = -3.0
     COMPRESSION = 0.1
+    LARGEST = 0.18
+    """No shower shows more than exp(0.18) = 1.2 times its incident energy."""
 
     def __init__(self, floor_mev: float) -> None:
         super().__init__()
@@ -94,14 +96,15 @@ class ShowerTotals(nn.Module):
         log_fraction = raw[:, 0]
         below = self.KNEE + (log_fraction - self.KNEE) / self.COMPRESSION
         log_fraction = torch.where(log_fraction < self.KNEE, below, log_fraction)
-        visible = torch.exp(log_fraction.clamp(-40.0, 5.0)) * incident
+        visible = torch.exp(log_fraction.clamp(-40.0, self.LARGEST)) * incident
         hits = torch.floor(torch.expm1(raw[:, 1].clamp(0.0, 15.0)))
         return torch.where(hits > 0, visible, torch.zeros(())), hits
 
     def _raw(self, incident: Tensor, visible: Tensor, hits: Tensor) -> Tensor:
         log_fraction = torch.log(visible.clamp_min(self.floor_mev) / incident)
         low = self.KNEE + (log_fraction - self.KNEE) * self.COMPRESSION
-        return torch.stack([torch.where(log_fraction < self.KNEE, low, log_fraction), torch.log1p(hits)], dim=1)
+        log_fraction = torch.where(log_fraction < self.KNEE, low, log_fraction)
+        return torch.stack([log_fraction, torch.log1p(hits)], dim=1)
 
 
 def sinusoidal_features(times: Tensor, frequencies: int = 8, largest: float = 100.0) -> Tensor:

@@ -68,7 +68,7 @@ class PlainProgress:
             self._write(self._line())
 
     def finish(self) -> None:
-        """Write the last line, with what was done in all (none where a mistake came before the first item)."""
+        """Write the last line, with what was done in all (none where nothing was done)."""
         if self._done:
             self._write(self._line())
 

@@ -26,17 +26,20 @@ GRADE_STYLES = {
 }
 GRADE_MARKS = {Grade.COMPATIBLE: "  ", Grade.DOUBTFUL: " *", Grade.INCOMPATIBLE: "**", Grade.UNGRADED: "  "}
 _MOST_SAMPLES_ON_ONE_LINE = 2
+_WIDTH_FOR_TWO = 100
 
 
-def scorecard_table(scorecards: Sequence[Scorecard]) -> Table:
+def scorecard_table(scorecards: Sequence[Scorecard], width: int = 100) -> Table:
     """Lay out scorecards against one reference as a table for the terminal.
 
     Rows are measurements; columns are the floor (truth against truth) and one for each generated sample,
     coloured by the deviation from the floor (green < 2, yellow < 5, red >= 5 standard errors) and marked
-    with stars, so that the colours are not needed. From three samples on the error stands below the value.
+    with stars, so that the colours are not needed. From three samples on (two where there are fewer than 100
+    columns) the error stands below the value.
 
     Args:
         scorecards: One for each generated sample, all against the same reference.
+        width: Columns of the terminal.
 
     Returns:
         A table that fits 80 columns with up to three samples and 100 with up to five.
@@ -45,7 +48,8 @@ def scorecard_table(scorecards: Sequence[Scorecard]) -> Table:
         CalokitError: None was given, or they do not share detector, threshold and reference.
     """
     cards = require_same_reference(scorecards)
-    stacked = len(cards) > _MOST_SAMPLES_ON_ONE_LINE
+    most = _MOST_SAMPLES_ON_ONE_LINE if width >= _WIDTH_FOR_TWO else 1
+    stacked = len(cards) > most
     table = Table(
         title=_headline(cards),
         title_justify="left",

@@ -62,7 +62,7 @@ class Showers:
         return len(self.incident_energies)
 
     def __getitem__(self, index: Any) -> Showers:
-        """Return the showers at an index array, a boolean mask or a slice over events (a number gives one)."""
+        """Return the showers at an index array, boolean mask or slice over events (a number gives one)."""
         if isinstance(index, int | np.integer):
             index = np.array([index])
         return replace(

@@ -108,7 +108,9 @@ class ShowerFile:
                 energy = _read_rows(file, self.path, "incident_energies", start, stop)[:, 0]
                 yield condition_columns(
                     energy,
-                    _read_rows(file, self.path, "incident_positions", start, stop) if self.has_positions else None,
+                    _read_rows(file, self.path, "incident_positions", start, stop)
+                    if self.has_positions
+                    else None,
                     _read_rows(file, self.path, "incident_directions", start, stop)
                     if self.has_directions
                     else None,
@@ -322,7 +324,9 @@ def check_sanity(showers: Showers, where: str) -> None:
     if showers.directions is not None:
         length = np.linalg.norm(showers.directions.astype(np.float64), axis=1)
         if not (np.abs(length - 1.0) < 1e-3).all() or (showers.directions[:, 2] <= 0).any():
-            raise ShowerFileError(f"{where}: directions must be unit vectors with z > 0 (into the calorimeter).")
+            raise ShowerFileError(
+                f"{where}: directions must be unit vectors with z > 0 (into the calorimeter)."
+            )
 
 
 def file_sha256(path: Path) -> str:

@@ -119,7 +119,7 @@ def _describe(view: ShowerFile, tally: _Tally, threshold: float) -> list[tuple[s
         ("visible / incident", f"mean {mean:.4f}, spread {spread:.4f}"),
         ("hits a shower", f"{tally.hits / tally.events:.1f} above {threshold:g} MeV"),
         ("occupancy", f"{100 * tally.hits / tally.events / cells:.2f} % of the cells"),
-        ("hit energies", f"{tally.smallest_hit:.3g} to {tally.largest_cell:.4g} MeV" if tally.hits else "none"),
+        ("hit energies", f"{tally.smallest_hit:.3g} to {tally.largest_cell:.4g} MeV" if tally.hits else "-"),
         ("empty showers", f"{tally.empty} ({100 * tally.empty / tally.events:.2f} %)"),
         ("sha256", view.sha256[:16] + " ..."),
     ]

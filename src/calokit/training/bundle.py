@@ -88,9 +88,7 @@ def read_bundle(path: str | Path) -> Bundle:
         model = build_surrogate(recipe.model, detector, seed=0)
         model.load_state_dict(tensors)
         ranges = [ConditionRange(**one) for one in metadata["ranges"]]
-        return Bundle(
-            model.eval(), recipe, detector, ranges, metadata["provenance"], metadata["scorecard"]
-        )
+        return Bundle(model.eval(), recipe, detector, ranges, metadata["provenance"], metadata["scorecard"])
     except (CalokitError, KeyError, TypeError, RuntimeError) as error:
         raise BundleError(f"{path}: the bundle does not fit this release ({_one_line(error)}).") from None
 

@@ -1,4 +1,4 @@
-"""Training state on disk: one safetensors file, written atomically, from which training goes on bit for bit."""
+"""Training state on disk: one safetensors file from which training goes on bit for bit."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError):
-        raise RunError(f"{path}: not a readable safetensors file; it is damaged or of another kind.") from None
+        raise RunError(
+            f"{path}: not a readable safetensors file; it is damaged or of another kind."
+        ) from None
     try:
         return tensors, json.loads(metadata["calokit"])
     except (KeyError, json.JSONDecodeError):

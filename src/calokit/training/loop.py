@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calokit.errors import RunError
 from calokit.models.protocols import Surrogate, TrainingBatch
 from calokit.models.readout import CartesianImage
 from calokit.showers import ShowerFile
@@ -101,7 +102,9 @@ class TrainingLoop:
         }
         image = getattr(model, "image", None)
         self.symmetries = (
-            SquareSymmetries(image) if settings.square_symmetries and isinstance(image, CartesianImage) else None
+            SquareSymmetries(image)
+            if settings.square_symmetries and isinstance(image, CartesianImage)
+            else None
         )
         self.state = _State()
 
@@ -138,6 +141,7 @@ class TrainingLoop:
                 batch = TrainingBatch.of(next(batches))
                 loaded = time.perf_counter()
                 losses = self._step(batch)
+                _check_finite({name: float(loss) for name, loss in losses.items()}, state.step)
                 state.step += 1
                 if state.step % settings.validate_every == 0 or state.step == settings.steps:
                     self._validate()
@@ -189,7 +193,8 @@ class TrainingLoop:
     @torch.no_grad()
     def _move_average(self) -> None:
         decay = min(self.settings.moving_average, (1 + self.state.step) / (10 + self.state.step))
-        averaged, current = list(self.average.parameters()), list(self.model.parameters())
+        averaged: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(averaged, current, 1.0 - decay)
         for mine, other in zip(self.average.buffers(), self.model.buffers(), strict=True):
             mine.copy_(other)
@@ -212,6 +217,7 @@ class TrainingLoop:
             seen += len(showers)
             if seen >= limit:
                 break
+        _check_finite(sums, self.state.step)
         self.state.validation = {name: value / seen for name, value in sums.items()}
         self._stop_early(sum(self.state.validation.values()))
 
@@ -247,6 +253,16 @@ def rate_factor(step: int, settings: TrainingSettings) -> float:
     """Return the learning rate's factor: a linear warm-up, then a cosine to zero at the last step."""
     rise = min(1.0, (step + 1) / max(1, settings.warmup_steps))
     return rise * 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
+
+
+def _check_finite(losses: Mapping[str, float], step: int) -> None:
+    """Stop a training that has diverged, before its weights replace those of the last checkpoint."""
+    for name, loss in losses.items():
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the {name} loss is {loss} at step {step}: the training has diverged. Lower "
+                "training.learning_rate or training.gradient_clip, and start again in another folder."
+            )
 
 
 def _log(log: Any, line: dict[str, Any]) -> None:

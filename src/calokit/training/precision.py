@@ -75,7 +75,9 @@ def choose_precision(
         repeats: Timed steps a format; the fastest counts.
     """
     numbers = ["float32", "bfloat16"] if settings.precision == "auto" else [settings.precision]
-    layouts = ["contiguous", "channels_last"] if settings.memory_format == "auto" else [settings.memory_format]
+    layouts = (
+        ["contiguous", "channels_last"] if settings.memory_format == "auto" else [settings.memory_format]
+    )
     candidates = [
         Precision(number, layout, _time_step(model, batch, Precision(number, layout), repeats))
         for number in numbers

@@ -137,8 +137,8 @@ def check_detector(recipe: Recipe, detector: Detector) -> None:
     wanted = load_detector(recipe.detector)
     if wanted.name != detector.name:
         raise DetectorError(
-            f"recipe {recipe.name!r} is meant for detector {wanted.name!r}, the showers are of {detector.name!r}. "
-            "Use other showers, or --set detector=null to train it on these all the same."
+            f"recipe {recipe.name!r} is meant for detector {wanted.name!r}, the showers are of "
+            f"{detector.name!r}. Use other showers, or --set detector=null to train it on these all the same."
         )
 
 
@@ -221,5 +221,3 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
-
-
