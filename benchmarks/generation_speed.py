@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from calokit.errors import ConditionWarning
 from calokit.inference import ShowerGenerator, read_bundle
@@ -35,7 +36,7 @@ from record import REPOSITORY, Row, default_showers, describe_circumstances, pri
 
 BATCHES = (1, 16, 256, 10_000)
 LARGEST_PULL = 4.0
-"""Geant4's mean visible energy may differ from the file's by so many standard errors."""
+"""Geant4's mean visible energy and fraction may differ from the file's by so many standard errors."""
 
 
 def take_incidents(showers: Showers, count: int) -> IncidentColumns:
@@ -92,14 +93,22 @@ def run_geant4(data: Path, count: int) -> Row | None:
         simulated = open_showers(made).read_all()
     reference = open_showers(data).read(0, len(simulated))
     difference = simulated.visible_energies - reference.visible_energies
-    error = float(difference.std(ddof=1)) / math.sqrt(len(difference))
+    mean, error = mean_and_error(difference)
+    fraction, fraction_error = mean_and_error(difference / reference.incident_energies)
     return {
         **told,
         "file_mean_visible_mev": float(reference.visible_energies.mean()),
-        "difference_mev": float(difference.mean()),
+        "difference_mev": mean,
         "difference_error_mev": error,
-        "pull": float(difference.mean()) / error,
+        "fraction_difference": fraction,
+        "fraction_difference_error": fraction_error,
+        "pulls": [mean / error, fraction / fraction_error],
     }
+
+
+def mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean of values (event,) and its standard error."""
+    return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def compare(rows: list[Row], geant4: Row | None) -> str:
@@ -110,13 +119,15 @@ def compare(rows: list[Row], geant4: Row | None) -> str:
         )
     if geant4 is None:
         return "Geant4 was not run."
-    agrees = "agrees" if abs(geant4["pull"]) < LARGEST_PULL else "DISAGREES"
+    agrees = "agrees" if max(map(abs, geant4["pulls"])) < LARGEST_PULL else "DISAGREES"
     return (
         f"Geant4: {geant4['ms_per_shower']:.1f} ms a shower ({geant4['processor_ms_per_shower']:.1f} ms of "
         f"processor time, {geant4['processor_ms_per_gev']:.2f} ms/GeV; event loop, 1 thread, "
         f"{geant4['showers']} showers). Its mean visible energy {agrees} with the file's: "
         f"{geant4['mean_visible_mev']:.1f} against {geant4['file_mean_visible_mev']:.1f} MeV on the same "
-        f"particles, difference {geant4['difference_mev']:+.1f} +- {geant4['difference_error_mev']:.1f} MeV."
+        f"particles, difference {geant4['difference_mev']:+.1f} +- {geant4['difference_error_mev']:.1f} MeV; "
+        f"of visible / incident energy {geant4['fraction_difference']:+.4f} +- "
+        f"{geant4['fraction_difference_error']:.4f}."
     )
 
 

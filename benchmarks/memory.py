@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calokit.showers import ShowerFile, open_showers
-from calokit.showers.files import chunk_rows
+from calokit.showers.writer import chunk_rows
 from record import Row, default_showers, describe_circumstances, print_rows, write_record
 from tiled_showers import write_tiled_file
 
@@ -84,11 +84,13 @@ def training_command(data: Path, folder: Path, steps: int, threads: int) -> list
     ]  # fmt: skip
 
 
-def evaluation_command(reference: Path, generated: Path, folder: Path, threads: int) -> list[str]:
+def evaluation_command(
+    reference: Path, generated: Path, folder: Path, threads: int, classifiers: int
+) -> list[str]:
     """Return the command line of an evaluation of one file against another."""
     return [
         sys.executable, "-m", "calokit.cli", "evaluate", str(reference), str(generated), "-o", str(folder),
-        "--seed", "1", "--threads", str(threads),
+        "--seed", "1", "--threads", str(threads), "--classifiers", str(classifiers),
     ]  # fmt: skip
 
 
@@ -111,7 +113,9 @@ def measure(arguments: argparse.Namespace, folder: Path, gigabytes: float) -> li
         commands["train"] = training_command(reference, folder / "run", steps, arguments.threads)
     if arguments.only in (None, "evaluate"):
         write_tiled_file(source, generated, gigabytes, first=half)
-        commands["evaluate"] = evaluation_command(reference, generated, folder / "report", arguments.threads)
+        commands["evaluate"] = evaluation_command(
+            reference, generated, folder / "report", arguments.threads, arguments.classifiers
+        )
     rows: list[Row] = []
     for name, command in commands.items():
         log = folder / f"{name}.log"
@@ -148,6 +152,9 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="0.1 and 1 GB instead of 1 and 10")
     parser.add_argument("--only", choices=["train", "evaluate"], default=None)
     parser.add_argument("--pools", type=float, default=3.2, help="shuffling pools that training goes through")
+    parser.add_argument(
+        "--classifiers", type=int, default=3, help="trainings of each, as of calokit evaluate"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--trace", action="store_true", help="print the memory every five seconds")
     parser.add_argument("--folder", type=Path, default=None, help="where the temporary files stand")

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 
 from calokit.showers import ShowerFile, ShowerWriter
-from calokit.showers.files import chunk_rows
+from calokit.showers.writer import chunk_rows
 
 CHUNKS_A_TILE = 48
 

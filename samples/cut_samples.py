@@ -9,8 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from calokit.showers import Split, open_showers
-from calokit.showers.files import ShowerWriter
+from calokit.showers import ShowerWriter, Split, open_showers
 
 CUTS = {"zdc_ecal_positrons.h5": 24_000, "zdc_ecal_positrons_test.h5": 11_000}
 CARRIED = ("energy_law", "incidence_law", "precision", "sample", "seeds", "split")

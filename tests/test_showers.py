@@ -161,7 +161,7 @@ def test_concatenate_refuses_nothing_and_other_detectors(make_showers: MakeShowe
         concatenate([])
     lhcb = load_detector("lhcb_ecal")
     other = Showers(np.zeros((1, 900), np.float32), np.ones(1, np.float32), lhcb)
-    with pytest.raises(DetectorError, match="lhcb_ecal, zdc_ecal"):
+    with pytest.raises(DetectorError, match="zdc_ecal, lhcb_ecal"):
         concatenate([make_showers(1, 1), other])
 
 

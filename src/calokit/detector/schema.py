@@ -210,6 +210,12 @@ class Detector(Description):
         except DetectorError as error:
             raise DetectorError(f"{where}: {error}") from None
 
+    def is_same(self, other: Detector) -> bool:
+        """Tell whether another description is of the same calorimeter (titles and sources may differ)."""
+        return self is other or all(
+            getattr(self, field) == getattr(other, field) for field in ("name", "sections", "materials")
+        )
+
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         """Refuse unknown materials and names that are taken twice."""

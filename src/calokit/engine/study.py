@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import itertools
 import json
 import subprocess
@@ -220,7 +220,7 @@ def _make_row(
         "calokit": made["calokit"],
         "bundle_sha256": file_sha256(bundle_path),
         "scorecard_sha256": file_sha256(folder / "scorecard.json"),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
 
 

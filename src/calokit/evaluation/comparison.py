@@ -107,19 +107,7 @@ def evaluate_showers(
         lambda done: tell("going through the showers", PASSAGE_PART * done),
     )
     warnings = list(comparison.warnings)
-    measurements = _judge_by_classifiers(passage, settings, warnings, tell)
-    measurements += measure_response(passage.sides)
-    curves = draw_curves(passage.sides)
-    if passage.paired:
-        measurement, curve = _judge_squared_errors(passage)
-        measurements.append(measurement)
-        curves.append(curve)
-    else:
-        warnings.append(
-            "the generated showers are not of the same incidents as the reference's in the same order; "
-            "squared error and matched showers are left out."
-        )
-    measurements += measure_separations(passage.sides)
+    measurements, curves = _measure(passage, settings, warnings, tell)
     tell("done", 1.0)
     return Scorecard(
         detector=comparison.detector.name,
@@ -135,6 +123,25 @@ def evaluate_showers(
         events=_draw_gallery(passage, settings.gallery_events) if passage.paired else [],
         warnings=warnings,
     )
+
+
+def _measure(
+    passage: Passage, settings: EvaluationSettings, warnings: list[str], tell: Progress
+) -> tuple[list[Measurement], list[Curve]]:
+    """Return every measurement and curve, and add what is left out to the warnings."""
+    measurements = _judge_by_classifiers(passage, settings, warnings, tell)
+    measurements += measure_response(passage.sides)
+    curves = draw_curves(passage.sides)
+    if passage.paired:
+        measurement, curve = _judge_squared_errors(passage)
+        measurements.append(measurement)
+        curves.append(curve)
+    else:
+        warnings.append(
+            "the generated showers are not of the same incidents as the reference's in the same order; "
+            "squared error and matched showers are left out."
+        )
+    return measurements + measure_separations(passage.sides), curves
 
 
 def _judge_by_classifiers(

@@ -50,7 +50,7 @@ class Measurement(Description):
         spread = (self.error**2 + self.floor_error**2) ** 0.5
         if spread == 0.0:
             return 0.0
-        return (self.value - self.floor) / spread * (1.0 if self.direction == "lower" else -1.0)
+        return float((self.value - self.floor) / spread * (1.0 if self.direction == "lower" else -1.0))
 
 
 class Curve(Description):

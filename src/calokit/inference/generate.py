@@ -214,7 +214,7 @@ def generate_file(
     Raises:
         DetectorError: The incidents belong to another detector.
     """
-    if like is not None and like.detector.name != bundle.detector.name:
+    if like is not None and not like.detector.is_same(bundle.detector):
         raise DetectorError(
             f"bundle {bundle.name} generates in detector {bundle.detector.name!r}, and {like.path} holds "
             f"showers of {like.detector.name!r}."

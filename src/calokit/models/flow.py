@@ -19,7 +19,7 @@ from calokit.errors import ConfigurationError
 from calokit.models.blocks import ConvolutionalNetwork, DenseNetwork
 from calokit.models.conditions import Condition, IncidentEncoder
 from calokit.models.mixture import HitMixture
-from calokit.models.protocols import Incidents, Surrogate, TrainingBatch
+from calokit.models.protocols import Incidents, Surrogate, TrainingBatch, draw_noise
 from calokit.models.readout import CartesianImage
 from calokit.models.solvers import find_solver, integrate, uniform_times
 from calokit.models.transforms import LogCells, ShowerTotals, sinusoidal_features
@@ -102,8 +102,8 @@ class FlowSurrogate(Surrogate):
         full = hits > 0
         if not bool(full.any()):
             raise ConfigurationError(
-                f"no cell of the training sample is above the threshold of {self.settings.threshold_mev} MeV; "
-                "lower model.threshold_mev or check the energy unit of the file (MeV)."
+                f"no cell of the training sample is above {self.settings.threshold_mev} MeV; lower "
+                "model.threshold_mev or check the energy unit of the file (MeV)."
             )
         self.totals.fit(batch.incidents.energies[full], visible[full], hits[full])
         self.mixture.fit(self.cells(batch.energies[full], torch.Generator().manual_seed(0)))
@@ -126,7 +126,7 @@ class FlowSurrogate(Surrogate):
         """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
         encoded = self.encoder(incidents)
         visible, hits = self._draw_totals(incidents.energies, encoded, generator)
-        noise = torch.randn(len(incidents), self.image.cells, generator=generator)
+        noise = draw_noise(len(incidents), self.image.cells, generator)
         condition = torch.cat([encoded, self._totals_condition(incidents.energies, visible, hits)], dim=1)
         geometry = self.image.geometry(incidents.positions)
 
@@ -177,7 +177,7 @@ class FlowSurrogate(Surrogate):
     def _draw_totals(
         self, incident: Tensor, encoded: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        noise = torch.randn(len(incident), 2, generator=generator)
+        noise = draw_noise(len(incident), 2, generator)
 
         def velocity(state: Tensor, time: float) -> Tensor:
             with torch.autocast("cpu", enabled=False):

@@ -89,6 +89,20 @@ class TrainingBatch:
         return replace(self, energies=energies, incidents=incidents)
 
 
+NOISE_ROWS = 256
+"""Noise is drawn for so many events at a time, whether all are used or not (see `draw_noise`)."""
+
+
+def draw_noise(events: int, width: int, generator: torch.Generator) -> Tensor:
+    """Draw standard normal noise whose first rows do not depend on how many rows follow.
+
+    Returns:
+        (event, width); always a multiple of 256 rows is drawn, and the rest left unused.
+    """
+    rows = -(-events // NOISE_ROWS) * NOISE_ROWS
+    return torch.randn(rows, width, generator=generator)[:events]
+
+
 class Surrogate(nn.Module, ABC):
     """A trainable generator of showers in one detector.
 

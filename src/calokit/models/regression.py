@@ -19,12 +19,16 @@ from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.conditions import Condition, IncidentEncoder
-from calokit.models.protocols import Incidents, Surrogate, TrainingBatch
+from calokit.models.protocols import Incidents, Surrogate, TrainingBatch, draw_noise
 from calokit.models.readout import CartesianImage
 from calokit.showers import Showers
 
 IMAGE_CELLS = 20
 """Rows and columns that the layer list unfolds to (3 -> 5 -> 10 -> 20)."""
+
+
+VALUE_START = 0.05
+"""Factor on the initial weights of the value head, so that it starts where its softplus is not flat."""
 
 
 class RegressionSettings(Description):
@@ -116,6 +120,9 @@ class RegressionSurrogate(Surrogate):
         self.layers = default_layers(self.encoder.width, settings.hidden_dim)
         self.mask_head = nn.Conv2d(settings.hidden_dim, 1, 1)
         self.value_head = nn.Conv2d(settings.hidden_dim, 1, 1)
+        with torch.no_grad():
+            self.value_head.weight.mul_(VALUE_START)
+            self.value_head.bias.zero_()  # type: ignore[union-attr]
 
     def fit_transforms(self, sample: Showers) -> None:
         """Set the scales of the conditions from training showers."""
@@ -143,7 +150,8 @@ class RegressionSurrogate(Surrogate):
         if self.settings.gate == "threshold":
             gate = (probability > 0.5).to(values.dtype)
         elif self.settings.gate == "draw":
-            gate = torch.bernoulli(probability, generator=generator)
+            place = torch.special.ndtr(draw_noise(len(incidents), self.image.cells, generator))
+            gate = (place < probability).to(values.dtype)
         energies = gate * values * incidents.energies[:, None]
         return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
 

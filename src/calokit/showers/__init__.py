@@ -1,8 +1,9 @@
 """Showers in memory and in files."""
 
 from calokit.showers.batch import Showers, concatenate, direction_components
-from calokit.showers.files import ShowerFile, ShowerWriter, open_showers
+from calokit.showers.files import ShowerFile, open_showers
 from calokit.showers.splits import Split
+from calokit.showers.writer import ShowerWriter
 
 __all__ = [
     "ShowerFile",

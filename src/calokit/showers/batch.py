@@ -81,7 +81,7 @@ class Showers:
 
     @property
     def images(self) -> Float32:
-        """(event, layer, row, column) or (event, layer, phi, r) view of the cells of a regular readout, MeV."""
+        """(event, layer, row, column) or (event, layer, phi, r) view of a regular readout, MeV."""
         return self.energies.reshape(len(self), *self.detector.shape)
 
     def with_threshold(self, threshold: float) -> Showers:
@@ -144,9 +144,11 @@ def concatenate(batches: list[Showers]) -> Showers:
     if not batches:
         raise ShowerFileError("there are no showers to join.")
     first = batches[0]
-    names = {batch.detector.name for batch in batches}
-    if len(names) > 1:
-        raise DetectorError(f"showers of several detectors cannot be joined: {', '.join(sorted(names))}.")
+    other = next((batch.detector for batch in batches if not batch.detector.is_same(first.detector)), None)
+    if other is not None:
+        raise DetectorError(
+            f"showers of several detectors cannot be joined: {first.detector.name}, {other.name}."
+        )
 
     def join(name: str) -> Float32 | None:
         parts = [getattr(batch, name) for batch in batches]

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,9 +17,10 @@ import numpy as np
 from calokit.detector import Detector, list_detectors, load_detector
 from calokit.errors import ConfigurationError, DetectorError, ShowerFileError, SplitError, suggest_near_miss
 from calokit.showers.batch import Float32, Float64, Showers, condition_columns
+from calokit.showers.checks import check_energies, check_incidents
 from calokit.showers.splits import Split, parse_split, split_range
+from calokit.showers.writer import SHOWER_FORMAT_VERSION
 
-SHOWER_FORMAT_VERSION = 1
 READ_BYTES = 16 * 2**20
 """How much of a file one chunk holds in memory."""
 
@@ -104,37 +104,33 @@ class ShowerFile:
         """Go through the condition columns alone (see `Showers.conditions`), which is much faster."""
         with _open_hdf5(self.path) as file:
             for start in range(self.first, self.last, size):
-                stop = min(start + size, self.last)
-                energy = _read_rows(file, self.path, "incident_energies", start, stop)[:, 0]
-                yield condition_columns(
-                    energy,
-                    _read_rows(file, self.path, "incident_positions", start, stop)
-                    if self.has_positions
-                    else None,
-                    _read_rows(file, self.path, "incident_directions", start, stop)
-                    if self.has_directions
-                    else None,
-                )
+                yield condition_columns(*self._incidents(file, start, min(start + size, self.last)))
 
     def _read_within(self, start: int, stop: int, file: h5py.File | None) -> Showers:
         if file is None:
             with _open_hdf5(self.path) as opened:
                 return self._read_within(start, stop, opened)
+        energies = _read_rows(file, self.path, "showers", start, stop)
+        incident, positions, directions = self._incidents(file, start, stop)
+        showers = Showers(energies, incident, self.detector, positions, directions)
+        check_energies(showers, f"{self.path}, showers {start} to {stop - 1}")
+        return showers
+
+    def _incidents(
+        self, file: h5py.File, start: int, stop: int
+    ) -> tuple[Float32, Float32 | None, Float32 | None]:
+        """Read and check energies, positions and directions of the incident particles."""
 
         def column(name: str, present: bool) -> Float32 | None:
             return _read_rows(file, self.path, name, start, stop) if present else None
 
-        energies = _read_rows(file, self.path, "showers", start, stop)
-        incident = _read_rows(file, self.path, "incident_energies", start, stop)[:, 0]
-        showers = Showers(
-            energies,
-            incident,
-            self.detector,
+        columns = (
+            _read_rows(file, self.path, "incident_energies", start, stop)[:, 0],
             column("incident_positions", self.has_positions),
             column("incident_directions", self.has_directions),
         )
-        check_sanity(showers, f"{self.path}, showers {start} to {stop - 1}")
-        return showers
+        check_incidents(*columns, f"{self.path}, showers {start} to {stop - 1}")
+        return columns
 
 
 def open_showers(
@@ -179,154 +175,6 @@ def open_showers(
         "incident_positions" in present,
         "incident_directions" in present,
     )
-
-
-class ShowerWriter:
-    """Writes a native shower file piece by piece; the file appears under its name only when complete.
-
-    Use it as a context manager. Leaving it with an exception removes what was written.
-
-    Args:
-        path: Where the file shall stand.
-        detector: The detector of the showers.
-        particle: The incident particle.
-        generator: The program and settings that make the showers.
-        attributes: Further attributes (seed, sample, laws of incidence, `split` ...).
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        detector: Detector,
-        particle: str,
-        generator: str,
-        attributes: dict[str, Any] | None = None,
-    ) -> None:
-        self.path = Path(path)
-        self.partial = self.path.with_name(self.path.name + ".partial")
-        self.detector = detector
-        self._digests: dict[str, Any] = {}
-        if not self.path.parent.is_dir():
-            raise ShowerFileError(f"{self.path}: the folder {self.path.parent} does not exist.")
-        self._file = h5py.File(self.partial, "w", track_order=False)
-        shape = [list(section.shape) for section in detector.sections if section.shape is not None]
-        self._file.attrs.update(
-            {
-                "format_version": SHOWER_FORMAT_VERSION,
-                "detector": detector.name,
-                "detector_description": json.dumps(detector.to_mapping(), separators=(",", ":")),
-                "particle": particle,
-                "generator": generator,
-                "energy_unit": "MeV",
-                "length_unit": "mm",
-                "sections": json.dumps(
-                    [
-                        {"name": section.name, "shape": list(section.shape) if section.shape else None}
-                        for section in detector.sections
-                    ]
-                ),
-                **(attributes or {}),
-            }
-        )
-        if len(shape) == len(detector.sections) == 1:
-            self._file.attrs["shape"] = shape[0]
-
-    def write(self, showers: Showers) -> None:
-        """Append showers.
-
-        Raises:
-            ShowerFileError: The showers are not sane, or know other columns than those before them.
-            DetectorError: They belong to another detector than the file.
-        """
-        if showers.detector.name != self.detector.name:
-            raise DetectorError(
-                f"{self.path}: a file of detector {self.detector.name!r} takes no showers of "
-                f"{showers.detector.name!r}."
-            )
-        check_sanity(showers, f"showers to be written to {self.path}")
-        columns = {
-            "showers": showers.energies,
-            "incident_energies": showers.incident_energies[:, None],
-            "incident_positions": showers.positions,
-            "incident_directions": showers.directions,
-        }
-        present = {name: values for name, values in columns.items() if values is not None}
-        if len(self._file) and set(self._file) != set(present):
-            raise ShowerFileError(
-                f"{self.path}: earlier showers have {sorted(self._file)}, these have {sorted(present)}."
-            )
-        for name, values in present.items():
-            self._append(name, np.ascontiguousarray(values, dtype=np.float32))
-
-    def set_attributes(self, attributes: dict[str, Any]) -> None:
-        """Add attributes that are known only when the showers are made (times, counts)."""
-        self._file.attrs.update(attributes)
-
-    def _append(self, name: str, values: Float32) -> None:
-        self._digests.setdefault(name, hashlib.sha256(name.encode())).update(values.tobytes())
-        if name not in self._file:
-            width = values.shape[1]
-            rows = chunk_rows(width)
-            self._file.create_dataset(
-                name,
-                (0, width),
-                "f4",
-                maxshape=(None, width),
-                chunks=(rows, width),
-                compression="gzip",
-                compression_opts=9,
-                shuffle=True,
-            )
-        dataset = self._file[name]
-        before = dataset.shape[0]
-        dataset.resize(before + len(values), 0)
-        dataset[before:] = values
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            each = "".join(self._digests[name].hexdigest() for name in sorted(self._digests))
-            self._file.attrs["content_sha256"] = hashlib.sha256(each.encode()).hexdigest()
-        self._file.close()
-        if kind is None:
-            self.partial.replace(self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
-
-
-def check_sanity(showers: Showers, where: str) -> None:
-    """Refuse values that no shower has.
-
-    Raises:
-        ShowerFileError: NaN or infinite values, negative deposits, incident energies that are not positive,
-            or directions that are not unit vectors into the calorimeter.
-    """
-    smallest = float(showers.energies.min(initial=0.0))
-    total = float(showers.energies.sum(dtype=np.float64))
-    if not np.isfinite(total) or np.isnan(smallest):
-        bad = int(np.flatnonzero(~np.isfinite(showers.energies).all(axis=1))[0])
-        raise ShowerFileError(f"{where}: NaN or infinite cell energies, first in shower {bad} of these.")
-    if smallest < 0.0:
-        bad = int(np.flatnonzero((showers.energies < 0).any(axis=1))[0])
-        raise ShowerFileError(
-            f"{where}: negative cell energies down to {smallest:.4g} MeV, first in shower {bad} of these; "
-            "subtract no pedestal below zero, or cut noise before writing."
-        )
-    incident = showers.incident_energies
-    if not (np.isfinite(incident).all() and (incident > 0).all()):
-        raise ShowerFileError(f"{where}: incident energies must be positive numbers of MeV.")
-    if showers.positions is not None and not np.isfinite(showers.positions).all():
-        raise ShowerFileError(f"{where}: impact positions hold NaN or infinite values.")
-    if showers.directions is not None:
-        length = np.linalg.norm(showers.directions.astype(np.float64), axis=1)
-        if not (np.abs(length - 1.0) < 1e-3).all() or (showers.directions[:, 2] <= 0).any():
-            raise ShowerFileError(
-                f"{where}: directions must be unit vectors with z > 0 (into the calorimeter)."
-            )
 
 
 def file_sha256(path: Path) -> str:
@@ -415,8 +263,8 @@ def _find_detector(path: Path, attributes: dict[str, Any], given: Detector | Non
             raise ShowerFileError(str(error)) from None
     if name is None:
         raise DetectorError(
-            f"{path}: the file does not say which detector it belongs to; name one with --detector "
-            f"({', '.join(list_detectors())})."
+            f"{path}: the file does not say which detector it belongs to; pass it as "
+            f"open_showers(path, detector=...) or --detector ({', '.join(list_detectors())})."
         )
     return load_detector(str(name))
 
@@ -429,8 +277,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode()
     return value
-
-
-def chunk_rows(cells: int) -> int:
-    """Return how many showers one compressed chunk of a file holds: a power of two, about half a megabyte."""
-    return int(2 ** np.clip(np.floor(np.log2(max(1.0, 2**19 / (4 * cells)))), 0, 8))

@@ -130,7 +130,7 @@ def _judge(tally: _Tally) -> list[str]:
     findings = []
     if tally.empty > 0.5 * tally.events:
         findings.append(
-            f"{tally.empty} of {tally.events} showers are empty; check the threshold and the energy unit (MeV)."
+            f"{tally.empty} of {tally.events} showers are empty; check threshold and energy unit (MeV)."
         )
     if tally.above_incident:
         findings.append(

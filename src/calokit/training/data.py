@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calokit.errors import ShowerFileError, SplitError
 from calokit.showers import ShowerFile, Showers, Split, concatenate
-from calokit.showers.files import chunk_rows
+from calokit.showers.writer import chunk_rows
 
 POOL_BYTES = 64 * 2**20
 """How many bytes of showers are shuffled among each other at a time."""

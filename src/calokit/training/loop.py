@@ -56,7 +56,7 @@ class _State:
 
     @classmethod
     def from_mapping(cls, content: dict[str, Any]) -> _State:
-        known = {name: content[name] for name in cls.__dataclass_fields__}
+        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
         known["best_loss"] = math.inf if known["best_loss"] is None else known["best_loss"]
         return cls(**known)
 

@@ -135,7 +135,7 @@ def check_detector(recipe: Recipe, detector: Detector) -> None:
     if recipe.detector is None:
         return
     wanted = load_detector(recipe.detector)
-    if wanted.name != detector.name:
+    if not wanted.is_same(detector):
         raise DetectorError(
             f"recipe {recipe.name!r} is meant for detector {wanted.name!r}, the showers are of "
             f"{detector.name!r}. Use other showers, or --set detector=null to train it on these all the same."

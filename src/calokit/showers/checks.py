@@ -1,0 +1,58 @@
+"""What no shower can be: refused wherever showers are read or written."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from calokit.errors import ShowerFileError
+from calokit.showers.batch import Float32, Showers
+
+
+def check_sanity(showers: Showers, where: str) -> None:
+    """Refuse cells and incident particles that cannot be.
+
+    Raises:
+        ShowerFileError: See `check_energies` and `check_incidents`.
+    """
+    check_energies(showers, where)
+    check_incidents(showers.incident_energies, showers.positions, showers.directions, where)
+
+
+def check_energies(showers: Showers, where: str) -> None:
+    """Refuse cell energies that no shower has.
+
+    Raises:
+        ShowerFileError: NaN or infinite values, or negative deposits.
+    """
+    smallest = float(showers.energies.min(initial=0.0))
+    total = float(showers.energies.sum(dtype=np.float64))
+    if not np.isfinite(total) or np.isnan(smallest):
+        bad = int(np.flatnonzero(~np.isfinite(showers.energies).all(axis=1))[0])
+        raise ShowerFileError(f"{where}: NaN or infinite cell energies, first in shower {bad} of these.")
+    if smallest < 0.0:
+        bad = int(np.flatnonzero((showers.energies < 0).any(axis=1))[0])
+        raise ShowerFileError(
+            f"{where}: negative cell energies down to {smallest:.4g} MeV, first in shower {bad} of these; "
+            "subtract no pedestal below zero, or cut noise before writing."
+        )
+
+
+def check_incidents(
+    incident_energies: Float32, positions: Float32 | None, directions: Float32 | None, where: str
+) -> None:
+    """Refuse incident particles that cannot be.
+
+    Raises:
+        ShowerFileError: Incident energies that are not positive, positions that are not finite, or
+            directions that are not unit vectors into the calorimeter.
+    """
+    if not (np.isfinite(incident_energies).all() and (incident_energies > 0).all()):
+        raise ShowerFileError(f"{where}: incident energies must be positive numbers of MeV.")
+    if positions is not None and not np.isfinite(positions).all():
+        raise ShowerFileError(f"{where}: impact positions hold NaN or infinite values.")
+    if directions is not None:
+        length = np.linalg.norm(directions.astype(np.float64), axis=1)
+        if not (np.abs(length - 1.0) < 1e-3).all() or (directions[:, 2] <= 0).any():
+            raise ShowerFileError(
+                f"{where}: directions must be unit vectors with z > 0 (into the calorimeter)."
+            )

@@ -1,0 +1,141 @@
+"""Writing the native shower file, piece by piece and atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+
+from calokit.detector import Detector
+from calokit.errors import DetectorError, ShowerFileError
+from calokit.showers.batch import Float32, Showers
+from calokit.showers.checks import check_sanity
+
+SHOWER_FORMAT_VERSION = 1
+
+
+class ShowerWriter:
+    """Writes a native shower file piece by piece; the file appears under its name only when complete.
+
+    Use it as a context manager. Leaving it with an exception removes what was written.
+
+    Args:
+        path: Where the file shall stand.
+        detector: The detector of the showers.
+        particle: The incident particle.
+        generator: The program and settings that make the showers.
+        attributes: Further attributes (seed, sample, laws of incidence, `split` ...).
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        detector: Detector,
+        particle: str,
+        generator: str,
+        attributes: dict[str, Any] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.detector = detector
+        self._digests: dict[str, Any] = {}
+        if not self.path.parent.is_dir():
+            raise ShowerFileError(f"{self.path}: the folder {self.path.parent} does not exist.")
+        self._file = h5py.File(self.partial, "w", track_order=False)
+        shape = [list(section.shape) for section in detector.sections if section.shape is not None]
+        self._file.attrs.update(
+            {
+                "format_version": SHOWER_FORMAT_VERSION,
+                "detector": detector.name,
+                "detector_description": json.dumps(detector.to_mapping(), separators=(",", ":")),
+                "particle": particle,
+                "generator": generator,
+                "energy_unit": "MeV",
+                "length_unit": "mm",
+                "sections": json.dumps(
+                    [
+                        {"name": section.name, "shape": list(section.shape) if section.shape else None}
+                        for section in detector.sections
+                    ]
+                ),
+                **(attributes or {}),
+            }
+        )
+        if len(shape) == len(detector.sections) == 1:
+            self._file.attrs["shape"] = shape[0]
+
+    def write(self, showers: Showers) -> None:
+        """Append showers.
+
+        Raises:
+            ShowerFileError: The showers are not sane, or know other columns than those before them.
+            DetectorError: They belong to another detector than the file.
+        """
+        if not showers.detector.is_same(self.detector):
+            raise DetectorError(
+                f"{self.path}: a file of detector {self.detector.name!r} takes no showers of "
+                f"{showers.detector.name!r}."
+            )
+        check_sanity(showers, f"showers to be written to {self.path}")
+        columns = {
+            "showers": showers.energies,
+            "incident_energies": showers.incident_energies[:, None],
+            "incident_positions": showers.positions,
+            "incident_directions": showers.directions,
+        }
+        present = {name: values for name, values in columns.items() if values is not None}
+        if len(self._file) and set(self._file) != set(present):
+            raise ShowerFileError(
+                f"{self.path}: earlier showers have {sorted(self._file)}, these have {sorted(present)}."
+            )
+        for name, values in present.items():
+            self._append(name, np.ascontiguousarray(values, dtype=np.float32))
+
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """Add attributes that are known only when the showers are made (times, counts)."""
+        self._file.attrs.update(attributes)
+
+    def _append(self, name: str, values: Float32) -> None:
+        self._digests.setdefault(name, hashlib.sha256(name.encode())).update(values.tobytes())
+        if name not in self._file:
+            width = values.shape[1]
+            rows = chunk_rows(width)
+            self._file.create_dataset(
+                name,
+                (0, width),
+                "f4",
+                maxshape=(None, width),
+                chunks=(rows, width),
+                compression="gzip",
+                compression_opts=9,
+                shuffle=True,
+            )
+        dataset = self._file[name]
+        before = dataset.shape[0]
+        dataset.resize(before + len(values), 0)
+        dataset[before:] = values
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            each = "".join(self._digests[name].hexdigest() for name in sorted(self._digests))
+            self._file.attrs["content_sha256"] = hashlib.sha256(each.encode()).hexdigest()
+        self._file.close()
+        if kind is None:
+            self.partial.replace(self.path)
+        else:
+            self.partial.unlink(missing_ok=True)
+
+
+def chunk_rows(cells: int) -> int:
+    """Return how many showers one compressed chunk of a file holds: a power of two, about half a megabyte."""
+    return int(2 ** np.clip(np.floor(np.log2(max(1.0, 2**19 / (4 * cells)))), 0, 8))
