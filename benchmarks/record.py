@@ -61,7 +61,7 @@ def print_rows(title: str, rows: Sequence[Row], circumstances: dict[str, Any]) -
         table.add_column(key, justify="left" if isinstance(rows[0][key], str) else "right")
     for row in rows:
         table.add_row(*[_text(value) for value in row.values()])
-    console = Console(width=None if Console().is_terminal else 140)
+    console = Console(width=None if Console().is_terminal else 170)
     console.print(table)
     told = [
         f"{circumstances['processor']}, {circumstances['cores']} cores, {circumstances['threads']} thread(s)",

@@ -56,8 +56,8 @@ def generate(
     with track(total, f"generating with {model.name}", "showers") as advance:
         done = generate_file(model, incidents, output, seed, advance, parse_precision(precision), view)
     Console().print(
-        f"{done.showers} showers, {done.milliseconds_per_shower:.3g} ms a shower (model only, {threads or 'all'} "
-        f"threads): {output}",
+        f"{done.showers} showers, {done.milliseconds_per_shower:.3g} ms a shower (model only, "
+        f"{threads or 'all'} threads): {output}",
         soft_wrap=True,
         highlight=False,
     )

@@ -57,8 +57,8 @@ class ConvolutionalNetwork(nn.Module):
         self.head = nn.Conv2d(channels, outputs * layers * fold, 3, padding=1)
         self.condition = DenseNetwork([condition, 128, 128, channels * (blocks + 1)])
         for convolution in [*self.second, self.head]:
-            nn.init.zeros_(convolution.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(convolution.weight)
+            nn.init.zeros_(convolution.bias)
 
     def forward(self, image: Tensor, geometry: Tensor, condition: Tensor) -> Tensor:
         """Return the outputs for every cell.

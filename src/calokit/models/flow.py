@@ -142,7 +142,8 @@ class FlowSurrogate(Surrogate):
         return (energies * above).sum(1), above.sum(1).to(energies.dtype)
 
     def _totals_condition(self, incident: Tensor, visible: Tensor, hits: Tensor) -> Tensor:
-        return self.totals(incident, visible, hits, torch.full_like(hits, 0.5))
+        condition: Tensor = self.totals(incident, visible, hits, torch.full_like(hits, 0.5))
+        return condition
 
     def _totals_loss(
         self, incident: Tensor, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
@@ -156,7 +157,8 @@ class FlowSurrogate(Surrogate):
         state = noise + times[:, None] * (target - noise)
         with torch.autocast("cpu", enabled=False):
             predicted = self._totals_velocity(state, encoded.repeat(draws, 1), times)
-        return (predicted - (target - noise)).square().mean()
+        loss: Tensor = (predicted - (target - noise)).square().mean()
+        return loss
 
     def _cells_loss(
         self, batch: TrainingBatch, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
@@ -172,7 +174,8 @@ class FlowSurrogate(Surrogate):
         predicted = self._cells_velocity(state, geometry, condition, times)
         full = (hits > 0).to(target.dtype)[:, None]
         error = (predicted - (target - noise)).square() * full
-        return error.sum() / (full.sum() * target.shape[1]).clamp_min(1)
+        loss: Tensor = error.sum() / (full.sum() * target.shape[1]).clamp_min(1)
+        return loss
 
     def _draw_totals(
         self, incident: Tensor, encoded: Tensor, generator: torch.Generator

@@ -12,8 +12,6 @@ from calokit.models.regression import RegressionSettings
 
 ModelSettings = Annotated[FlowSettings | RegressionSettings, Field(discriminator="kind")]
 
-RECIPE_FORMAT_VERSION = 1
-
 
 class TrainingSettings(Description):
     """How a recipe is trained, whatever its model."""
@@ -45,7 +43,7 @@ class TrainingSettings(Description):
 class Recipe(Description):
     """A model and its training, complete: nothing else decides the result but the data and the machine."""
 
-    format_version: Literal[1] = RECIPE_FORMAT_VERSION
+    format_version: Literal[1] = 1
     name: str
     title: str
     source: str = ""
