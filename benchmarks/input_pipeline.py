@@ -23,7 +23,7 @@ from calokit.showers import ShowerFile, Split, open_showers
 from calokit.training.data import ShuffledShowers
 from calokit.training.families import build_surrogate
 from calokit.training.loop import LOG_EVERY, TrainingLoop
-from calokit.training.precision import Precision
+from calokit.training.precision import native_precision
 from calokit.training.recipe import Recipe
 from record import Row, default_showers, describe_circumstances, print_rows, write_record
 
@@ -56,10 +56,9 @@ def train_and_read_log(recipe: Recipe, data: Path, steps: int) -> tuple[float, f
     source = ShuffledShowers(train, settings.batch_size, settings.seed)
     model = build_surrogate(recipe.model, train.detector, settings.seed)
     model.fit_transforms(source.sample(10_000))
-    precision = Precision("float32", "channels_last")
     validation = open_showers(data, Split.VALIDATION)
     with tempfile.TemporaryDirectory(prefix="calokit-input-") as folder:
-        loop = TrainingLoop(model, settings, source, validation, Path(folder), precision)
+        loop = TrainingLoop(model, settings, source, validation, Path(folder), native_precision())
         loop.run(lambda _steps, _note: None)
         lines = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
     line = next(one for one in lines if one["step"] == steps)
@@ -105,7 +104,13 @@ def main() -> None:
     print(f"target {verdict}: {own:.1%} of a step goes to the input (below {TARGET:.0%} wanted)")
     note = "the logged share counts a whole pool, which may serve more steps than were trained"
     write_record(
-        "input_pipeline", [row], circumstances, epochs=arguments.epochs, steps=arguments.steps, note=note
+        "input_pipeline",
+        [row],
+        circumstances,
+        epochs=arguments.epochs,
+        steps=arguments.steps,
+        note=note,
+        precision=native_precision().number_format,
     )
 
 

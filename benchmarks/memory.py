@@ -174,7 +174,13 @@ def main() -> None:
     print("target met" if not failed else f"target missed by: {', '.join(sorted(set(failed)))}")
     name = "memory" if arguments.only is None else f"memory_{arguments.only}"
     write_record(
-        name, rows, circumstances, data=arguments.data.name, target_mib=TARGET_MIB, pools=arguments.pools
+        name,
+        rows,
+        circumstances,
+        data=arguments.data.name,
+        target_mib=TARGET_MIB,
+        pools=arguments.pools,
+        classifiers=arguments.classifiers,
     )
 
 

@@ -26,6 +26,9 @@ def train(
         float | None,
         typer.Option(min=0.05, help="Choose the steps so that training takes about so long here."),
     ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Begin with the weights of this bundle instead of random ones.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     threads: Threads = 0,
 ) -> None:
@@ -45,7 +48,8 @@ def train(
         chosen = load_recipe(recipe, changes)
         total = chosen.training.steps if minutes is None else None
         with track(total, f"training {chosen.name}", "steps") as advance:
-            run = start_training(chosen, data, output, advance, None if minutes is None else 60 * minutes)
+            seconds = None if minutes is None else 60 * minutes
+            run = start_training(chosen, data, output, advance, seconds, start_from)
     made = run.bundle.provenance
     Console().print(
         f"{made['steps']} steps on {made['data_showers']} showers in {run.seconds / 60:.1f} min "

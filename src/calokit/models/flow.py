@@ -26,6 +26,10 @@ from calokit.models.transforms import LogCells, ShowerTotals, sinusoidal_feature
 from calokit.showers import Showers
 
 
+SOFT_THRESHOLDS = 100.0
+"""Cells well below so many thresholds keep their energy when a shower is scaled to its visible energy."""
+
+
 class FlowSettings(Description):
     """Settings of the two-stage flow; the defaults are the small ZDC network."""
 
@@ -106,6 +110,7 @@ class FlowSurrogate(Surrogate):
                 "model.threshold_mev or check the energy unit of the file (MeV)."
             )
         self.totals.fit(batch.incidents.energies[full], visible[full], hits[full])
+        self.cells.fit(batch.energies)
         self.mixture.fit(self.cells(batch.energies[full], torch.Generator().manual_seed(0)))
 
     def parts(self) -> dict[str, nn.Module]:
@@ -203,11 +208,19 @@ class FlowSurrogate(Surrogate):
         return velocity
 
     def _scale_to_visible(self, energies: Tensor, visible: Tensor) -> Tensor:
-        for _ in range(2):
-            factor = visible / energies.sum(1).clamp_min(1e-12)
-            energies = energies * factor[:, None]
-            energies = torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
-        return energies
+        """Bring the sum of the cells to the drawn visible energy, moving large cells more than small ones.
+
+        Cells take up the difference in proportion to e^2 / (e + SOFT), so that the spectrum of small deposits
+        (with its lines) stays as it was drawn. Rarely, where that would take too much, all are scaled.
+        """
+        soft = SOFT_THRESHOLDS * self.settings.threshold_mev
+        share = energies.square() / (energies + soft)
+        total = energies.sum(1, keepdim=True)
+        missing = visible[:, None] - total
+        scaled = energies + missing * share / share.sum(1, keepdim=True).clamp_min(1e-12)
+        everywhere = energies * visible[:, None] / total.clamp_min(1e-12)
+        energies = torch.where(missing < -0.5 * total, everywhere, scaled)
+        return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
 
 
 def _draw_times(count: int, generator: torch.Generator) -> Tensor:

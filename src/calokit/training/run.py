@@ -16,8 +16,9 @@ from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, RunError
 from calokit.models.protocols import Surrogate, TrainingBatch
 from calokit.showers import ShowerFile, Split, open_showers
+from calokit.showers.files import file_sha256
 from calokit.training.bundle import Bundle, write_bundle
-from calokit.training.checkpoint import read_checkpoint
+from calokit.training.checkpoint import read_checkpoint, read_tensors
 from calokit.training.data import ConditionRange, ShuffledShowers, measure_ranges, open_for_training
 from calokit.training.families import build_surrogate
 from calokit.training.loop import Progress, TrainingLoop
@@ -44,9 +45,14 @@ class TrainedRun:
 
 
 def start_training(
-    recipe: Recipe, data: Path, folder: Path, progress: Progress, steps_for_seconds: float | None = None
+    recipe: Recipe,
+    data: Path,
+    folder: Path,
+    progress: Progress,
+    steps_for_seconds: float | None = None,
+    start_from: Path | None = None,
 ) -> TrainedRun:
-    """Train a recipe from the beginning.
+    """Train a recipe from the beginning, or from the weights of a bundle.
 
     Args:
         recipe: What to train.
@@ -55,6 +61,8 @@ def start_training(
         progress: Told of every step.
         steps_for_seconds: Choose the number of steps so that training takes about this long on this
             machine (measured before the start and recorded), instead of the recipe's.
+        start_from: A bundle whose weights and transforms are taken over as far as the model has them; what
+            the bundle lacks is fitted or initialised as usual.
 
     Raises:
         RunError: The folder holds a run already.
@@ -69,6 +77,7 @@ def start_training(
     model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
     sample = source.sample(FIT_SHOWERS)
     model.fit_transforms(sample)
+    start = None if start_from is None else take_over(model, start_from)
     batch = TrainingBatch.of(sample[: recipe.training.batch_size])
     precision = choose_precision(model, batch, recipe.training)
     if steps_for_seconds is not None:
@@ -81,6 +90,7 @@ def start_training(
         "data_sha256": train.sha256,
         "precision": precision.to_mapping(),
         "ranges": [vars(one) for one in measure_ranges(train)],
+        "start": start,
         **describe_machine(),
     }
     (folder / "recipe.yaml").write_text(recipe.to_yaml())
@@ -124,6 +134,25 @@ def planned_steps(folder: Path) -> int:
     except (FileNotFoundError, json.JSONDecodeError, RunError):
         return 0
     return int(run["recipe"]["training"]["steps"]) - int(state["step"])
+
+
+def take_over(model: Surrogate, path: Path) -> dict[str, Any]:
+    """Copy the weights and transforms of a bundle into a model, and say where they come from.
+
+    Raises:
+        RunError: The file is no bundle, or lacks a weight of the model.
+    """
+    tensors, metadata = read_tensors(path)
+    mine = model.state_dict()
+    known = {name: one for name, one in tensors.items() if name in mine and one.shape == mine[name].shape}
+    missing = [name for name, _ in model.named_parameters() if name not in known]
+    if missing or metadata.get("kind") != "bundle":
+        raise RunError(
+            f"{path}: not a bundle with the weights of this recipe"
+            + (f" (no {missing[0]} of that shape)." if missing else ".")
+        )
+    model.load_state_dict(known, strict=False)
+    return {"recipe": metadata["recipe"]["name"], "sha256": file_sha256(path), **metadata["provenance"]}
 
 
 def check_detector(recipe: Recipe, detector: Detector) -> None:
@@ -204,6 +233,7 @@ def _finish(
         "seconds": round(loop.state.seconds, 1),
         "cpu_seconds": round(loop.state.cpu_seconds, 1),
         "validation": loop.state.validation,
+        "start": run.get("start"),
         "precision": run["precision"],
         **{key: run[key] for key in ("threads", "processor", "device", "python", "torch", "calokit")},
     }

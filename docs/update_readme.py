@@ -1,0 +1,102 @@
+"""Write the README's results and picture from what the benchmarks measured: `python docs/update_readme.py`.
+
+Reads benchmarks/results/*.json, and for the picture generates a few showers with the shipped bundle.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from calokit.report.rounding import round_to_error
+
+HOME = Path(__file__).resolve().parent.parent
+RESULTS = HOME / "benchmarks" / "results"
+BEGIN, END = "<!-- results:begin (docs/update_readme.py writes what stands here) -->", "<!-- results:end -->"
+
+
+def read(name: str) -> dict[str, Any]:
+    """Read one result."""
+    content: dict[str, Any] = json.loads((RESULTS / name).read_text())
+    return content
+
+
+def auc(pair: list[float]) -> str:
+    """Write a value with its error."""
+    return round_to_error(pair[0], pair[1]).plain()
+
+
+def row(name: str, showers: int, low: list[float], high: list[float], milliseconds: str) -> str:
+    """Write one row of the table."""
+    return f"| {name} | {showers:,} | {auc(low)} | {auc(high)} | {milliseconds} |"
+
+
+def results_text() -> str:
+    """Return the results as Markdown tables."""
+    shipped, demo, speed = read("scorecard_zdc_flow.json"), read("demo.json"), read("geant4_beside.json")
+    low, high = (shipped["measurements"][f"classifier.auc_{kind}"] for kind in ("low", "high"))
+    demo_low, demo_high = (demo["measurements"][f"classifier.auc_{kind}"] for kind in ("low", "high"))
+    geant4 = f"{speed['geant4_milliseconds']:.1f}"
+    count = shipped["test_showers"]
+    trained = f"`make demo`, {demo['training_minutes']:.0f} min of training"
+    rows = [
+        "Area under the ROC curve of classifiers that tell generated from Geant4 showers, with energy, impact",
+        "and direction of the incident particle among their inputs (0.5: they cannot; a network of two layers",
+        "of 512, mean of three trainings). Times are for one core, the model alone.",
+        "",
+        "| showers | a class | AUC, cells | AUC, observables | ms a shower |",
+        "|---|---|---|---|---|",
+        row("Geant4 (the floor: other seeds)", count, low[2:], high[2:], geant4),
+        row("`zoo/zdc_flow.calokit`", count, low, high, f"{shipped['milliseconds_per_shower']:.2f}"),
+        row(trained, demo["test_showers"], demo_low, demo_high, f"{demo['milliseconds_per_shower']:.2f}"),
+    ]
+    for name, found in shipped["damages"].items():
+        rows.append(row(f"Geant4, damaged: {name}", count, found["auc_low"], found["auc_high"], ""))
+    rows += [
+        "",
+        "The damaged rows show what these classifiers can see at this size. Commands:",
+        "`python benchmarks/zdc_scorecard.py REFERENCE_SETS`, `make demo` then `python benchmarks/demo_result.py`,",
+        f"and `python benchmarks/generation_speed.py`. Processor: {speed['processor']}.",
+    ]
+    return "\n".join(rows)
+
+
+def draw_picture() -> None:
+    """Draw Geant4 beside generated showers with the score of the full test."""
+    from calokit.evaluation import EvaluationSettings, evaluate_showers
+    from calokit.inference import generate_file, incidents_like, read_bundle
+    from calokit.report.figures import draw_hero, save_figure
+    from calokit.showers import open_showers
+
+    bundle = read_bundle(HOME / "zoo" / "zdc_flow.calokit")
+    truth = open_showers(HOME / "samples" / "zdc_ecal_positrons_test.h5").head(2000)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "zdc_flow.h5"
+        generate_file(bundle, incidents_like(truth), path, 1, lambda _: None, like=truth)
+        card = evaluate_showers(
+            truth, open_showers(path), settings=EvaluationSettings(classifier_seeds=0, gallery_events=6)
+        )
+    full = read("scorecard_zdc_flow.json")["measurements"]["classifier.auc_low"]
+    score = {"name": "classifier.auc_low", "title": "classifier AUC, cells"} | dict(
+        zip(("value", "error", "floor", "floor_error"), full, strict=True)
+    )
+    content = card.to_mapping()
+    content["measurements"].append(score)
+    hero = draw_hero(type(card).from_mapping(content, "picture"))
+    save_figure(hero, HOME / "docs" / "images" / "hero.png")
+
+
+def main() -> None:
+    """Write results and picture."""
+    readme = HOME / "README.md"
+    text = readme.read_text()
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{BEGIN}\n{results_text()}\n{END}{after}")
+    draw_picture()
+
+
+if __name__ == "__main__":
+    main()
