@@ -38,6 +38,7 @@ def describe_circumstances(threads: int) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor_name(),
         "cores": os.cpu_count(),
+        "cores_allowed": len(os.sched_getaffinity(0)),
         "threads": threads,
         "load_average_one_minute": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),

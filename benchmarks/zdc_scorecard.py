@@ -95,7 +95,8 @@ def main() -> None:
     card = evaluate_showers(test, open_showers(path), floor=floor, settings=settings)
     for one in card.measurements:
         print(
-            f"{one.name:32} {one.value:.5f} +- {one.error:.5f}   floor {one.floor:.5f} +- {one.floor_error:.5f}"
+            f"{one.name:32} {one.value:.5f} +- {one.error:.5f}"
+            f"   floor {one.floor:.5f} +- {one.floor_error:.5f}"
         )
     print(
         f"{card.generated.milliseconds_per_shower:.3f} ms a shower ({card.generated.timing_note})", flush=True

@@ -35,10 +35,10 @@ def row(name: str, showers: int, low: list[float], high: list[float], millisecon
 
 def results_text() -> str:
     """Return the results as Markdown tables."""
-    shipped, demo, speed = read("scorecard_zdc_flow.json"), read("demo.json"), read("geant4_beside.json")
+    shipped, demo, speed = read("scorecard_zdc_flow.json"), read("demo.json"), read("generation_speed.json")
     low, high = (shipped["measurements"][f"classifier.auc_{kind}"] for kind in ("low", "high"))
     demo_low, demo_high = (demo["measurements"][f"classifier.auc_{kind}"] for kind in ("low", "high"))
-    geant4 = f"{speed['geant4_milliseconds']:.1f}"
+    geant4 = f"{speed['settings']['geant4']['processor_ms_per_shower']:.1f}"
     count = shipped["test_showers"]
     trained = f"`make demo`, {demo['training_minutes']:.0f} min of training"
     rows = [

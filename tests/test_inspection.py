@@ -76,7 +76,7 @@ def test_split_alone_is_inspected(shower_file: MakeFile, four: Showers) -> None:
 
 def test_finds_empty_showers(shower_file: MakeFile, four: Showers) -> None:
     found = inspect(shower_file(showers=four), threshold=900.0)
-    assert found.findings == ["3 of 4 showers are empty; check the threshold and the energy unit (MeV)."]
+    assert found.findings == ["3 of 4 showers are empty; check threshold and energy unit (MeV)."]
 
 
 def test_finds_incident_energies_in_gev(

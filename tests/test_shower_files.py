@@ -251,7 +251,7 @@ BAD = {
         ShowerFileError,
         "detector_description",
     ),
-    "no detector": (no_detector, DetectorError, "name one with --detector"),
+    "no detector": (no_detector, DetectorError, "pass it as open_showers"),
 }
 
 

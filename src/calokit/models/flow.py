@@ -25,7 +25,6 @@ from calokit.models.solvers import find_solver, integrate, uniform_times
 from calokit.models.transforms import LogCells, ShowerTotals, sinusoidal_features
 from calokit.showers import Showers
 
-
 SOFT_THRESHOLDS = 100.0
 """Cells well below so many thresholds keep their energy when a shower is scaled to its visible energy."""
 
@@ -49,8 +48,8 @@ class FlowSettings(Description):
     """Noise draws a shower in the loss of stage 1, which is cheap."""
     totals_solver: str = "midpoint"
     totals_steps: int = Field(8, ge=1)
-    solver: str = "midpoint"
-    times: tuple[float, ...] = (0.0, 0.5, 1.0)
+    solver: str = "ab2"
+    times: tuple[float, ...] = tuple(uniform_times(7))
     """Times of the cells' solver steps, from 0 to 1."""
 
 
