@@ -229,7 +229,9 @@ def test_a_fixed_beam_has_finite_features() -> None:
     assert bool(torch.isfinite(encoder(incidents)).all())
 
 
-@pytest.mark.parametrize(("name", "order"), [("euler", 1), ("midpoint", 2), ("heun", 2), ("rk4", 4), ("ab2", 2)])
+@pytest.mark.parametrize(
+    ("name", "order"), [("euler", 1), ("midpoint", 2), ("heun", 2), ("rk4", 4), ("ab2", 2)]
+)
 def test_order_of_convergence(name: str, order: int) -> None:
     """dx/dt = x (1 + t) has x(1) = exp(3 / 2)."""
     solver = find_solver(name)

@@ -17,9 +17,10 @@ from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.blocks import ConvolutionalNetwork, DenseNetwork
+from calokit.models.calibration import RingCalibration
 from calokit.models.conditions import Condition, IncidentEncoder
 from calokit.models.mixture import HitMixture
-from calokit.models.protocols import Incidents, Surrogate, TrainingBatch, draw_noise
+from calokit.models.protocols import NOISE_ROWS, Incidents, Surrogate, TrainingBatch, draw_noise
 from calokit.models.readout import CartesianImage
 from calokit.models.solvers import find_solver, integrate, uniform_times
 from calokit.models.transforms import LogCells, ShowerTotals, sinusoidal_features
@@ -83,6 +84,7 @@ class FlowSurrogate(Surrogate):
             settings.threshold_mev, settings.log_scale, settings.zero_mean, settings.zero_width
         )
         self.mixture = HitMixture(settings.zero_mean, settings.zero_width)
+        self.calibration = RingCalibration()
         self.totals = ShowerTotals(0.5 * settings.threshold_mev)
         time_width = sinusoidal_features(torch.zeros(1)).shape[1]
         self.totals_velocity = DenseNetwork(
@@ -128,6 +130,21 @@ class FlowSurrogate(Surrogate):
     @torch.no_grad()
     def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
         """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
+        values, visible = self._draw_values(incidents, generator)
+        calibrated = self.calibration(values, self._radius(incidents, values))
+        return self._scale_to_visible(self.cells.inverse(calibrated), visible)
+
+    @torch.no_grad()
+    def calibrate(self, sample: Showers, generator: torch.Generator) -> None:
+        """Set the ring calibration from showers generated for training incidents."""
+        batch = TrainingBatch.of(sample)
+        pieces = torch.arange(len(batch.incidents)).split(NOISE_ROWS)
+        generated = torch.cat([self._draw_values(batch.incidents[piece], generator)[0] for piece in pieces])
+        true = self.cells(batch.energies, generator)
+        self.calibration.fit(generated, true, self._radius(batch.incidents, true))
+
+    def _draw_values(self, incidents: Incidents, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw the totals and solve the flow; return cell values and visible energies (MeV)."""
         encoded = self.encoder(incidents)
         visible, hits = self._draw_totals(incidents.energies, encoded, generator)
         noise = draw_noise(len(incidents), self.image.cells, generator)
@@ -138,8 +155,12 @@ class FlowSurrogate(Surrogate):
             times = torch.full((len(incidents),), time)
             return self._cells_velocity(state, geometry, condition, times)
 
-        values = integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
-        return self._scale_to_visible(self.cells.inverse(values), visible)
+        return integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times), visible
+
+    def _radius(self, incidents: Incidents, values: Tensor) -> Tensor:
+        """Return the distance (event, cell) of each cell from the impact, in cell pitches."""
+        radius = self.image.radius(incidents.positions)
+        return radius[:, None].expand(-1, self.image.layers, -1, -1).flatten(1).expand_as(values)
 
     def _measure_totals(self, energies: Tensor) -> tuple[Tensor, Tensor]:
         above = energies > self.settings.threshold_mev

@@ -127,6 +127,14 @@ class Surrogate(nn.Module, ABC):
             generator: The source of every random draw.
         """
 
+    def calibrate(self, sample: Showers, generator: torch.Generator) -> None:
+        """Correct, after training, what generation is known to deform; by default nothing.
+
+        Args:
+            sample: Training showers.
+            generator: The source of every random draw.
+        """
+
     @abstractmethod
     def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
         """Draw one shower for each incident particle.

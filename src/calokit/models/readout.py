@@ -56,11 +56,19 @@ class CartesianImage(nn.Module):
             (event, 4, row, column): distances in x and y and the radius in units of five pitches, and
             exp(-radius / two pitches).
         """
+        across_x, across_y = self._distances(positions)
+        radius = torch.sqrt(across_x.square() + across_y.square())
+        return torch.stack([across_x / 5, across_y / 5, radius / 5, torch.exp(-radius / 2)], dim=1)
+
+    def radius(self, positions: Tensor | None) -> Tensor:
+        """Return the distance (event, row, column) of each cell from the impact, in pitches."""
+        across_x, across_y = self._distances(positions)
+        return torch.sqrt(across_x.square() + across_y.square())
+
+    def _distances(self, positions: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return distances in x and y (event, row, column), in pitches."""
         if positions is None:
             positions = self.row_centres.new_zeros(1, 2)
         across_x = (self.row_centres - positions[:, :1])[:, :, None] / self.pitch_mm[0]
         across_y = (self.column_centres - positions[:, 1:])[:, None, :] / self.pitch_mm[1]
-        across_x = across_x.expand(-1, -1, self.columns)
-        across_y = across_y.expand(-1, self.rows, -1)
-        radius = torch.sqrt(across_x.square() + across_y.square())
-        return torch.stack([across_x / 5, across_y / 5, radius / 5, torch.exp(-radius / 2)], dim=1)
+        return across_x.expand(-1, -1, self.columns), across_y.expand(-1, self.rows, -1)

@@ -21,12 +21,15 @@ from calokit.training.bundle import Bundle, write_bundle
 from calokit.training.checkpoint import read_checkpoint, read_tensors
 from calokit.training.data import ConditionRange, ShuffledShowers, measure_ranges, open_for_training
 from calokit.training.families import build_surrogate
-from calokit.training.loop import Progress, TrainingLoop
-from calokit.training.precision import Precision, choose_precision
+from calokit.training.loop import Progress, TrainingLoop, step_generator
+from calokit.training.precision import Precision, choose_precision, native_precision
 from calokit.training.recipe import Recipe
 
 FIT_SHOWERS = 50_000
 """How many training showers the transforms are fitted on, at most."""
+
+CALIBRATION_SHOWERS = 16_384
+"""How many training showers the finished model is calibrated on, at most."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,11 @@ def _finish(
     progress: Progress,
 ) -> TrainedRun:
     model = loop.run(progress)
+    precision = native_precision()
+    precision.lay_out(model)
+    with precision.autocast():
+        sample = loop.data.sample(CALIBRATION_SHOWERS)
+        model.calibrate(sample, step_generator(recipe.training.seed, recipe.training.steps))
     Precision("float32", "contiguous").lay_out(model)
     provenance = {
         "data_file": train.path.name,
