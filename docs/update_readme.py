@@ -42,9 +42,9 @@ def results_text() -> str:
     count = shipped["test_showers"]
     trained = f"`make demo`, {demo['training_minutes']:.0f} min of training"
     rows = [
-        "Area under the ROC curve of classifiers that tell generated from Geant4 showers, with energy, impact",
-        "and direction of the incident particle among their inputs (0.5: they cannot; a network of two layers",
-        "of 512, mean of three trainings). Times are for one core, the model alone.",
+        "Area under the ROC curve of classifiers that tell generated from Geant4 showers, with energy,",
+        "impact and direction of the incident particle among their inputs (0.5: they cannot; a network of",
+        "two layers of 512, mean of three trainings). Times are for one core, the model alone.",
         "",
         "| showers | a class | AUC, cells | AUC, observables | ms a shower |",
         "|---|---|---|---|---|",
@@ -57,7 +57,7 @@ def results_text() -> str:
     rows += [
         "",
         "The damaged rows show what these classifiers can see at this size. Commands:",
-        "`python benchmarks/zdc_scorecard.py REFERENCE_SETS`, `make demo` then `python benchmarks/demo_result.py`,",
+        "`python benchmarks/zdc_scorecard.py REFERENCE_SETS`, `make demo`, `python benchmarks/demo_result.py`",
         f"and `python benchmarks/generation_speed.py`. Processor: {speed['processor']}.",
     ]
     return "\n".join(rows)

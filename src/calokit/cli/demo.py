@@ -83,7 +83,7 @@ def _train(data: Path, folder: Path, minutes: float, seed: int) -> Path:
         with track(left, "continuing", "steps") as advance:
             return continue_training(folder, advance, data).bundle_path
     shutil.rmtree(folder, ignore_errors=True)
-    recipe = load_recipe("zdc_flow", [f"training.seed={seed}", "training.moving_average=0.998"])
+    recipe = load_recipe("zdc_flow", [f"training.seed={seed}", "training.moving_average=0.995"])
     with track(None, "training zdc_flow", "steps") as advance:
         return start_training(recipe, data, folder, advance, 60 * minutes).bundle_path
 
