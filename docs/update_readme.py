@@ -56,8 +56,8 @@ def results_text() -> str:
         rows.append(row(f"Geant4, damaged: {name}", count, found["auc_low"], found["auc_high"], ""))
     rows += [
         "",
-        "The damaged rows show what these classifiers can see at this size. Commands:",
-        "`python benchmarks/zdc_scorecard.py REFERENCE_SETS`, `make demo`, `python benchmarks/demo_result.py`",
+        "The damaged rows show what these classifiers can see at this size. Written by",
+        "`benchmarks/zdc_scorecard.py REFERENCE_SETS`, `make demo` with `benchmarks/demo_result.py`,",
         f"and `python benchmarks/generation_speed.py`. Processor: {speed['processor']}.",
     ]
     return "\n".join(rows)
