@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich import box
 from rich.table import Table
 
-from calokit.cli.options import Threads, use_threads
+from calokit.cli.options import Threads, make_console, use_threads
 
-SHOWN = ("classifier.auc_low", "classifier.auc_high", "mse.mean", "response.mean_deviation")
+SHOWN = ("classifier.auc_low", "classifier.auc_high", "mse.mean")
 
 
 def study(
@@ -35,7 +35,7 @@ def study(
 
     described = StudyFile.read(file)
     if table:
-        Console().print(_tabulate(read_table(described.table_path), metrics.split(",")))
+        make_console().print(_tabulate(read_table(described.table_path), metrics.split(",")))
         return
     folder = runs or file.parent / ".cache" / "studies" / described.study.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,33 +45,28 @@ def study(
             process = subprocess.Popen(
                 [*command, "--runs", str(folder)], stdout=log, stderr=log, start_new_session=True
             )
-        Console().print(f"process {process.pid} works on it; log: {folder / 'study.log'}", soft_wrap=True)
+        make_console().print(f"process {process.pid} works on it; log: {folder / 'study.log'}")
         return
     use_threads(threads)
     run_study(described, folder)
-    Console().print(_tabulate(read_table(described.table_path), metrics.split(",")))
+    make_console().print(_tabulate(read_table(described.table_path), metrics.split(",")))
 
 
 def _tabulate(rows: list[dict[str, Any]], metrics: list[str]) -> Table:
     from calokit.errors import CalokitError, suggest_near_miss
-    from calokit.report.rounding import round_to_error
 
     known = {name for row in rows for name in row["metrics"]}
     for name in metrics:
         if rows and name not in known:
             raise CalokitError(f"no metric {name!r} in the table. {suggest_near_miss(name, known)}")
-    shown = Table(width=min(Console().width, 120))
-    for column in ("label", "seed", "showers", "steps", "CPU min", "ms/shower"):
-        shown.add_column(column, justify="left" if column == "label" else "right", overflow="fold")
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    shown.add_column("label", overflow="fold", min_width=12)
+    for column in ("seed", "showers", "steps", "CPU\nmin", "ms a\nshower"):
+        shown.add_column(column, justify="right", no_wrap=True)
     for name in metrics:
-        shown.add_column(name.replace(".", "\n"), justify="right", overflow="fold")
+        shown.add_column(name.replace(".", "\n").replace("_", "\n"), justify="right", no_wrap=True)
     for row in rows:
-        cells = [
-            f"{round_to_error(*row['metrics'][name][:2]).plain()}\n[dim]({round_to_error(*row['metrics'][name][2:]).plain()})[/]"
-            if name in row["metrics"]
-            else "-"
-            for name in metrics
-        ]
+        cells = [_with_floor(row["metrics"][name]) if name in row["metrics"] else "-" for name in metrics]
         shown.add_row(
             row["label"],
             str(row["seed"]),
@@ -81,5 +76,13 @@ def _tabulate(rows: list[dict[str, Any]], metrics: list[str]) -> Table:
             f"{row['milliseconds_per_shower']:.2f}",
             *cells,
         )
-    shown.caption = "in brackets: the floor, Geant4 against Geant4"
+    shown.caption = "dim: the floor, Geant4 against Geant4"
     return shown
+
+
+def _with_floor(measured: list[float]) -> str:
+    """Write value and error, and below them the floor."""
+    from calokit.report.rounding import round_to_error
+
+    value, error, floor, floor_error = measured
+    return f"{round_to_error(value, error).plain()}\n[dim]{round_to_error(floor, floor_error).plain()}[/]"
