@@ -1,12 +1,11 @@
-"""The shipped ZDC surrogate on the whole test set, with damages planted in the truth beside it.
+"""The shipped ZDC surrogate on the whole test set.
 
     python benchmarks/zdc_scorecard.py REFERENCE_SETS [--bundle zoo/zdc_flow.calokit] [--attach]
 
 REFERENCE_SETS holds zdc_ecal_positrons.h5 and zdc_ecal_positrons_test.h5. One shower is generated for each of
 the 54,000 test incidents (one thread, timed) and judged by the classifiers with every condition among their
 inputs; the floor is truth of other seeds (the first 54,000 of the training file, which the classifiers alone
-see). The damaged truths are test showers too: they show what the classifiers can see at this size.
-With --attach the scorecard's numbers are written into the bundle.
+see). With --attach the scorecard's numbers are written into the bundle.
 """
 
 from __future__ import annotations
@@ -18,39 +17,13 @@ from pathlib import Path
 
 import torch
 
-from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers, high_level_features
-from calokit.evaluation.classifier import classifier_auc
-from calokit.evaluation.damages import bend_spectrum, widen_showers
-from calokit.evaluation.observables import low_level_features
+from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
 from calokit.report.html import write_report
 from calokit.report.progress import track
-from calokit.showers import ShowerFile, Showers, open_showers
+from calokit.showers import open_showers
 
 THRESHOLD_MEV = 0.1
-
-
-def judge_damages(test: ShowerFile, floor: ShowerFile, seeds: range) -> dict[str, dict[str, list[float]]]:
-    """Give AUC and error of damaged truth against truth of other seeds, on cells and on observables."""
-    truth = floor.head(len(test)).read_all().with_threshold(THRESHOLD_MEV)
-    clean = test.head(len(truth)).read_all().with_threshold(THRESHOLD_MEV)
-    damaged: dict[str, Showers] = {
-        "5 % wider": widen_showers(clean, 1.05),
-        "spectrum bent by 5 % near the cut": bend_spectrum(clean, THRESHOLD_MEV, 0.05),
-    }
-    found: dict[str, dict[str, list[float]]] = {}
-    for name, showers in damaged.items():
-        low = classifier_auc(
-            low_level_features(truth, THRESHOLD_MEV), low_level_features(showers, THRESHOLD_MEV), seeds
-        )
-        high = classifier_auc(
-            high_level_features(truth, THRESHOLD_MEV)[0],
-            high_level_features(showers, THRESHOLD_MEV)[0],
-            seeds,
-        )
-        found[name] = {"auc_low": [low.value, low.error], "auc_high": [high.value, high.error]}
-        print(name, found[name], flush=True)
-    return found
 
 
 def summarise(card: Scorecard) -> dict[str, object]:
@@ -77,7 +50,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--attach", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--no-damages", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     test = open_showers(arguments.sets / "zdc_ecal_positrons_test.h5")
@@ -105,8 +77,6 @@ def main() -> None:
     summary = summarise(card)
     if arguments.attach:
         write_bundle(arguments.bundle, bundle.with_scorecard(json.loads(json.dumps(summary))))
-    if not arguments.no_damages:
-        summary["damages"] = judge_damages(test, floor, range(1, 1 + arguments.seeds))
     target = arguments.output / f"scorecard_{bundle.name}.json"
     target.write_text(json.dumps(summary, indent=1, default=float) + "\n")
 

@@ -52,13 +52,13 @@ def results_text() -> str:
         row("`zoo/zdc_flow.calokit`", count, low, high, f"{shipped['milliseconds_per_shower']:.2f}"),
         row(trained, demo["test_showers"], demo_low, demo_high, f"{demo['milliseconds_per_shower']:.2f}"),
     ]
-    for name, found in shipped["damages"].items():
+    for name, found in read("zdc_damages.json")["damages"].items():
         rows.append(row(f"Geant4, damaged: {name}", count, found["auc_low"], found["auc_high"], ""))
     rows += [
         "",
-        "The damaged rows show what these classifiers can see at this size. Written by",
-        "`benchmarks/zdc_scorecard.py REFERENCE_SETS`, `make demo` with `benchmarks/demo_result.py`,",
-        f"and `python benchmarks/generation_speed.py`. Processor: {speed['processor']}.",
+        "The damaged rows show what these classifiers can see at this size. Measured by the programs",
+        "`zdc_scorecard.py`, `zdc_damages.py`, `demo_result.py` (after `make demo`) and `generation_speed.py`",
+        f"of `benchmarks/`; processor: {speed['processor']}.",
     ]
     return "\n".join(rows)
 
