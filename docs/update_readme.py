@@ -57,7 +57,7 @@ def results_text() -> str:
     rows += [
         "",
         "The damaged rows show what these classifiers can see at this size. Measured by the programs",
-        "`zdc_scorecard.py`, `zdc_damages.py`, `demo_result.py` (after `make demo`) and `generation_speed.py`",
+        "`zdc_scorecard.py`, `zdc_damages.py`, `demo_result.py` (after `make demo`), `generation_speed.py`",
         f"of `benchmarks/`; processor: {speed['processor']}.",
     ]
     return "\n".join(rows)
