@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from calokit.models.protocols import draw_uniform
+
 RING_EDGES = (0.75, 1.5, 2.5, 3.5, 5.0, 7.0, 9.0)
 """Inner borders of the rings, in cell pitches from the impact."""
 
@@ -29,12 +31,14 @@ class RingCalibration(nn.Module):
 
     generated_knots: Tensor
     true_knots: Tensor
+    hit_rates: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         knots = torch.linspace(0.0, 8.0, KNOTS).repeat(len(RING_EDGES) + 1, 1)
         self.register_buffer("generated_knots", knots.clone())
         self.register_buffer("true_knots", knots.clone())
+        self.register_buffer("hit_rates", torch.zeros(len(RING_EDGES) + 1))
 
     def fit(self, generated: Tensor, true: Tensor, radius: Tensor) -> None:
         """Set the maps.
@@ -53,6 +57,7 @@ class RingCalibration(nn.Module):
                 continue
             drawn = mine.sort().values[-len(hits) :]
             places = torch.linspace(0, len(hits) - 1, KNOTS).round().long()
+            self.hit_rates[ring] = len(hits) / len(truth)
             self.generated_knots[ring] = _strictly_rising(drawn[places])
             self.true_knots[ring] = hits[places]
 
@@ -73,6 +78,52 @@ class RingCalibration(nn.Module):
         beyond = (value - self.generated_knots[ring, -1]).clamp_min(0.0)
         result[hit] = (inside + beyond).clamp_min(1e-6)
         return result
+
+
+def match_hits(
+    calibration: RingCalibration,
+    values: Tensor,
+    radius: Tensor,
+    hits: Tensor,
+    small: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Give every shower the drawn number of hits, by adding or dropping small ones.
+
+    A flow in few steps scatters about the number of hits it was asked for, which widens the distribution of
+    every cell count. Small hits are dropped at random; missing ones are added in places drawn by the rings'
+    hit rates, with values drawn from the small part of the rings' spectra.
+
+    Args:
+        calibration: The fitted rings; unfitted, nothing is added.
+        values: (event, cell) calibrated values, a hit above zero.
+        radius: (event, cell) distance from the impact, in cell pitches.
+        hits: (event,) drawn numbers of hits.
+        small: Values below it may be dropped or added.
+        generator: The source of every random draw.
+
+    Returns:
+        (event, cell) values.
+    """
+    rings = find_rings(radius).expand_as(values)
+    uniform = draw_uniform(len(values), values.shape[1], generator)
+    hit = values > 0
+    excess = (hit.sum(1) - hits.long())[:, None]
+    droppable = hit & (values < small)
+    order = torch.where(droppable, uniform, torch.full((), 2.0)).argsort(1).argsort(1)
+    dropped = droppable & (order < excess)
+    gumbel = -torch.log(-torch.log(uniform.clamp(1e-7, 1 - 1e-7)))
+    rates = calibration.hit_rates[rings]
+    score = torch.where(hit | (rates <= 0), torch.full((), -1e9), torch.log(rates.clamp_min(1e-9)) + gumbel)
+    added = (score > -1e8) & (score.argsort(1, descending=True).argsort(1) < -excess)
+    share = torch.stack([(knots < small).double().mean() for knots in calibration.true_knots]).float()
+    place = draw_uniform(len(values), values.shape[1], generator) * share[rings] * (KNOTS - 1)
+    below = place.long().clamp(0, KNOTS - 2)
+    drawn = torch.lerp(
+        calibration.true_knots[rings, below], calibration.true_knots[rings, below + 1], place - below
+    )
+    values = torch.where(dropped, torch.full((), -1.0), values)
+    return torch.where(added, drawn.clamp_min(1e-6), values)
 
 
 def find_rings(radius: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ CaloDREAM (arXiv:2405.09629); the totals carry the energy response, which the ce
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -17,7 +18,7 @@ from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.blocks import ConvolutionalNetwork, DenseNetwork
-from calokit.models.calibration import RingCalibration
+from calokit.models.calibration import RingCalibration, match_hits
 from calokit.models.conditions import Condition, IncidentEncoder
 from calokit.models.mixture import HitMixture
 from calokit.models.protocols import NOISE_ROWS, Incidents, Surrogate, TrainingBatch, draw_noise
@@ -25,6 +26,9 @@ from calokit.models.readout import CartesianImage
 from calokit.models.solvers import find_solver, integrate, uniform_times
 from calokit.models.transforms import LogCells, ShowerTotals, sinusoidal_features
 from calokit.showers import Showers
+
+SMALL_THRESHOLDS = 30.0
+"""Hits below so many thresholds may be added or dropped to match the drawn number of hits."""
 
 SOFT_THRESHOLDS = 100.0
 """Cells well below so many thresholds keep their energy when a shower is scaled to its visible energy."""
@@ -50,6 +54,8 @@ class FlowSettings(Description):
     totals_solver: str = "midpoint"
     totals_steps: int = Field(8, ge=1)
     solver: str = "ab2"
+    match_hits: bool = True
+    """Give every shower exactly the number of hits that stage 1 drew."""
     times: tuple[float, ...] = tuple(uniform_times(7))
     """Times of the cells' solver steps, from 0 to 1."""
 
@@ -130,8 +136,12 @@ class FlowSurrogate(Surrogate):
     @torch.no_grad()
     def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
         """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
-        values, visible = self._draw_values(incidents, generator)
-        calibrated = self.calibration(values, self._radius(incidents, values))
+        values, visible, hits = self._draw_values(incidents, generator)
+        radius = self._radius(incidents, values)
+        calibrated = self.calibration(values, radius)
+        if self.settings.match_hits:
+            small = math.log(SMALL_THRESHOLDS) / self.settings.log_scale
+            calibrated = match_hits(self.calibration, calibrated, radius, hits, small, generator)
         return self._scale_to_visible(self.cells.inverse(calibrated), visible)
 
     @torch.no_grad()
@@ -143,8 +153,8 @@ class FlowSurrogate(Surrogate):
         true = self.cells(batch.energies, generator)
         self.calibration.fit(generated, true, self._radius(batch.incidents, true))
 
-    def _draw_values(self, incidents: Incidents, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Draw the totals and solve the flow; return cell values and visible energies (MeV)."""
+    def _draw_values(self, incidents: Incidents, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the totals and solve the flow; return cell values, visible energies (MeV) and hit counts."""
         encoded = self.encoder(incidents)
         visible, hits = self._draw_totals(incidents.energies, encoded, generator)
         noise = draw_noise(len(incidents), self.image.cells, generator)
@@ -155,7 +165,8 @@ class FlowSurrogate(Surrogate):
             times = torch.full((len(incidents),), time)
             return self._cells_velocity(state, geometry, condition, times)
 
-        return integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times), visible
+        values = integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
+        return values, visible, hits
 
     def _radius(self, incidents: Incidents, values: Tensor) -> Tensor:
         """Return the distance (event, cell) of each cell from the impact, in cell pitches."""

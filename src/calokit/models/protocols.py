@@ -103,6 +103,12 @@ def draw_noise(events: int, width: int, generator: torch.Generator) -> Tensor:
     return torch.randn(rows, width, generator=generator)[:events]
 
 
+def draw_uniform(events: int, width: int, generator: torch.Generator) -> Tensor:
+    """Draw uniform numbers in [0, 1) as `draw_noise` draws normal ones; returns (event, width)."""
+    rows = -(-events // NOISE_ROWS) * NOISE_ROWS
+    return torch.rand(rows, width, generator=generator)[:events]
+
+
 class Surrogate(nn.Module, ABC):
     """A trainable generator of showers in one detector.
 
