@@ -16,8 +16,11 @@ from calokit.models.protocols import draw_uniform
 RING_EDGES = (0.75, 1.5, 2.5, 3.5, 5.0, 7.0, 9.0)
 """Inner borders of the rings, in cell pitches from the impact."""
 
+ENERGY_CLASSES = 4
+"""Classes of incident energy, of equal size in the calibration sample, each with rings of its own."""
+
 KNOTS = 256
-"""Quantiles kept a ring."""
+"""Quantiles kept a ring and class."""
 
 RING_SHIFT = 1000.0
 """Puts the knots of all rings in one rising row, for one search; far above any value."""
@@ -27,29 +30,35 @@ LEAST_HITS = 2 * KNOTS
 
 
 class RingCalibration(nn.Module):
-    """Rising maps of cell values above zero, one a ring; the identity until `fit` is called."""
+    """Rising maps of cell values above zero, one a ring and class of energy; the identity until `fit`."""
 
     generated_knots: Tensor
     true_knots: Tensor
     hit_rates: Tensor
+    energy_edges: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        knots = torch.linspace(0.0, 8.0, KNOTS).repeat(len(RING_EDGES) + 1, 1)
+        groups = ENERGY_CLASSES * (len(RING_EDGES) + 1)
+        knots = torch.linspace(0.0, 8.0, KNOTS).repeat(groups, 1)
+        self.register_buffer("energy_edges", torch.logspace(3.0, 5.0, ENERGY_CLASSES + 1)[1:-1])
         self.register_buffer("generated_knots", knots.clone())
         self.register_buffer("true_knots", knots.clone())
-        self.register_buffer("hit_rates", torch.zeros(len(RING_EDGES) + 1))
+        self.register_buffer("hit_rates", torch.zeros(groups))
 
-    def fit(self, generated: Tensor, true: Tensor, radius: Tensor) -> None:
+    def fit(self, generated: Tensor, true: Tensor, radius: Tensor, incident: Tensor) -> None:
         """Set the maps.
 
         Args:
             generated: (event, cell) values as the solver leaves them; above zero is a hit.
             true: (event, cell) values of true showers of the same incidents.
             radius: (event, cell) distance from the impact, in cell pitches.
+            incident: (event,) incident energies, MeV.
         """
-        rings = find_rings(radius)
-        for ring in range(len(RING_EDGES) + 1):
+        places = torch.arange(1, ENERGY_CLASSES) / ENERGY_CLASSES
+        self.energy_edges.copy_(incident.quantile(places))
+        rings = self.groups(radius, incident)
+        for ring in range(len(self.hit_rates)):
             inside = rings == ring
             mine, truth = generated[inside], true[inside]
             hits = truth[truth > 0].sort().values
@@ -61,9 +70,18 @@ class RingCalibration(nn.Module):
             self.generated_knots[ring] = _strictly_rising(drawn[places])
             self.true_knots[ring] = hits[places]
 
-    def forward(self, values: Tensor, radius: Tensor) -> Tensor:
-        """Return calibrated values (event, cell); below a ring's first knot there is no hit (-1)."""
-        rings = find_rings(radius).expand_as(values)
+    def groups(self, radius: Tensor, incident: Tensor) -> Tensor:
+        """Return the number of the ring and class of each cell (event, cell)."""
+        classes = torch.bucketize(incident.contiguous(), self.energy_edges)
+        return find_rings(radius) + (len(RING_EDGES) + 1) * classes[:, None]
+
+    def forward(self, values: Tensor, rings: Tensor) -> Tensor:
+        """Return calibrated values (event, cell); below a group's first knot there is no hit (-1).
+
+        Args:
+            values: (event, cell) values as the solver leaves them.
+            rings: (event, cell) numbers from `groups`.
+        """
         result = torch.full_like(values, -1.0)
         hit = values > self.generated_knots[:, 0][rings]
         value, ring = values[hit], rings[hit]
@@ -83,7 +101,7 @@ class RingCalibration(nn.Module):
 def match_hits(
     calibration: RingCalibration,
     values: Tensor,
-    radius: Tensor,
+    rings: Tensor,
     hits: Tensor,
     small: float,
     generator: torch.Generator,
@@ -97,7 +115,7 @@ def match_hits(
     Args:
         calibration: The fitted rings; unfitted, nothing is added.
         values: (event, cell) calibrated values, a hit above zero.
-        radius: (event, cell) distance from the impact, in cell pitches.
+        rings: (event, cell) numbers from `RingCalibration.groups`.
         hits: (event,) drawn numbers of hits.
         small: Values below it may be dropped or added.
         generator: The source of every random draw.
@@ -105,7 +123,6 @@ def match_hits(
     Returns:
         (event, cell) values.
     """
-    rings = find_rings(radius).expand_as(values)
     uniform = draw_uniform(len(values), values.shape[1], generator)
     hit = values > 0
     excess = (hit.sum(1) - hits.long())[:, None]

@@ -137,11 +137,11 @@ class FlowSurrogate(Surrogate):
     def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
         """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
         values, visible, hits = self._draw_values(incidents, generator)
-        radius = self._radius(incidents, values)
-        calibrated = self.calibration(values, radius)
+        rings = self.calibration.groups(self._radius(incidents, values), incidents.energies)
+        calibrated = self.calibration(values, rings)
         if self.settings.match_hits:
             small = math.log(SMALL_THRESHOLDS) / self.settings.log_scale
-            calibrated = match_hits(self.calibration, calibrated, radius, hits, small, generator)
+            calibrated = match_hits(self.calibration, calibrated, rings, hits, small, generator)
         return self._scale_to_visible(self.cells.inverse(calibrated), visible)
 
     @torch.no_grad()
@@ -151,7 +151,7 @@ class FlowSurrogate(Surrogate):
         pieces = torch.arange(len(batch.incidents)).split(NOISE_ROWS)
         generated = torch.cat([self._draw_values(batch.incidents[piece], generator)[0] for piece in pieces])
         true = self.cells(batch.energies, generator)
-        self.calibration.fit(generated, true, self._radius(batch.incidents, true))
+        self.calibration.fit(generated, true, self._radius(batch.incidents, true), batch.incidents.energies)
 
     def _draw_values(self, incidents: Incidents, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Draw the totals and solve the flow; return cell values, visible energies (MeV) and hit counts."""

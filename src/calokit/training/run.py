@@ -28,7 +28,7 @@ from calokit.training.recipe import Recipe
 FIT_SHOWERS = 50_000
 """How many training showers the transforms are fitted on, at most."""
 
-CALIBRATION_SHOWERS = 16_384
+CALIBRATION_SHOWERS = 24_576
 """How many training showers the finished model is calibrated on, at most."""
 
 
