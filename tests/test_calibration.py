@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from calokit.models.calibration import KNOTS, RING_EDGES, RingCalibration, find_rings
+from calokit.models.calibration import KNOTS, RING_EDGES, RingCalibration, find_rings, match_hits
+
+ENERGIES = torch.logspace(3.0, 5.0, 4000)[torch.randperm(4000, generator=torch.Generator().manual_seed(0))]
 
 
 def draw_values(count: int, seed: int, shift: float, stretch: float) -> torch.Tensor:
@@ -26,7 +28,8 @@ def test_rings_are_numbered_from_the_impact() -> None:
 
 def test_unfitted_calibration_changes_hits_by_nothing() -> None:
     values = torch.tensor([[-0.6, 0.3, 2.7]])
-    changed = RingCalibration()(values, torch.ones(1, 3))
+    calibration = RingCalibration()
+    changed = calibration(values, calibration.groups(torch.ones(1, 3), ENERGIES[:1]))
     assert changed[0, 0] < 0
     assert torch.allclose(changed[0, 1:], values[0, 1:], atol=1e-5)
 
@@ -37,11 +40,11 @@ def test_each_ring_gets_its_own_spectrum_and_number_of_hits_back(radius: torch.T
         [draw_values(4000, 2, -0.3, 1.2)[:, :20], draw_values(4000, 3, -0.7, 0.8)[:, 20:]], dim=1
     )
     calibration = RingCalibration()
-    calibration.fit(deformed, true, radius)
+    calibration.fit(deformed, true, radius, ENERGIES[: len(true)])
     fresh = torch.cat(
         [draw_values(4000, 4, -0.3, 1.2)[:, :20], draw_values(4000, 5, -0.7, 0.8)[:, 20:]], dim=1
     )
-    back = calibration(fresh, radius)
+    back = calibration(fresh, calibration.groups(radius, ENERGIES[: len(fresh)]))
     for part in (slice(0, 20), slice(20, 40)):
         mine, truth = back[:, part], true[:, part]
         assert float((mine > 0).float().mean()) == pytest.approx(float((truth > 0).float().mean()), rel=0.03)
@@ -52,14 +55,31 @@ def test_each_ring_gets_its_own_spectrum_and_number_of_hits_back(radius: torch.T
 
 def test_order_is_kept(radius: torch.Tensor) -> None:
     calibration = RingCalibration()
-    calibration.fit(draw_values(4000, 1, -0.3, 1.2), draw_values(4000, 2, -0.5, 1.0), radius)
+    calibration.fit(draw_values(4000, 1, -0.3, 1.2), draw_values(4000, 2, -0.5, 1.0), radius, ENERGIES)
     values = torch.linspace(-1.0, 9.0, 2000)[None]
-    changed = calibration(values, torch.zeros(1, 2000))
+    changed = calibration(values, calibration.groups(torch.zeros(1, 2000), ENERGIES[:1]))
     assert bool((changed.diff() >= 0).all())
 
 
 def test_rings_with_few_hits_stay_as_they_are() -> None:
     calibration = RingCalibration()
     few = torch.ones(KNOTS, 1)
-    calibration.fit(2 * few, few, torch.zeros(KNOTS, 1))
+    calibration.fit(2 * few, few, torch.zeros(KNOTS, 1), ENERGIES[:KNOTS])
     assert torch.equal(calibration.generated_knots, calibration.true_knots)
+
+
+def test_hits_are_matched_by_small_ones_alone(radius: torch.Tensor) -> None:
+    true = draw_values(4000, 1, -0.5, 1.0)
+    calibration = RingCalibration()
+    calibration.fit(draw_values(4000, 2, -0.5, 1.0), true, radius, ENERGIES)
+    values = draw_values(4000, 3, -0.5, 1.0)
+    wanted = (draw_values(4000, 4, -0.5, 1.0) > 0).sum(1).float()
+    rings = calibration.groups(radius, ENERGIES)
+    matched = match_hits(calibration, values, rings, wanted, 1.0, torch.Generator().manual_seed(5))
+    large = values >= 1.0
+    possible = wanted >= large.sum(1)
+    assert float(possible.float().mean()) > 0.99
+    assert torch.equal((matched > 0).sum(1)[possible], wanted[possible].long())
+    assert torch.equal(matched[large], values[large])
+    added = (matched > 0) & (values <= 0)
+    assert float(matched[added].max()) < 1.1
