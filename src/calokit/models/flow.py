@@ -148,7 +148,7 @@ class FlowSurrogate(Surrogate):
     def calibrate(self, sample: Showers, generator: torch.Generator) -> None:
         """Set the ring calibration from showers generated for training incidents."""
         batch = TrainingBatch.of(sample)
-        pieces = torch.arange(len(batch.incidents)).split(NOISE_ROWS)
+        pieces = torch.arange(len(batch.incidents)).chunk(-(-len(batch.incidents) // NOISE_ROWS))
         generated = torch.cat([self._draw_values(batch.incidents[piece], generator)[0] for piece in pieces])
         true = self.cells(batch.energies, generator)
         self.calibration.fit(generated, true, self._radius(batch.incidents, true), batch.incidents.energies)
