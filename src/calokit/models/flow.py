@@ -27,6 +27,9 @@ from calokit.models.solvers import find_solver, integrate, uniform_times
 from calokit.models.transforms import LogCells, ShowerTotals, sinusoidal_features
 from calokit.showers import Showers
 
+SOLVE_ROWS = 128
+"""Events solved at a time: their images stay in a processor's cache."""
+
 SMALL_THRESHOLDS = 30.0
 """Hits below so many thresholds may be added or dropped to match the drawn number of hits."""
 
@@ -159,14 +162,18 @@ class FlowSurrogate(Surrogate):
         visible, hits = self._draw_totals(incidents.energies, encoded, generator)
         noise = draw_noise(len(incidents), self.image.cells, generator)
         condition = torch.cat([encoded, self._totals_condition(incidents.energies, visible, hits)], dim=1)
-        geometry = self.image.geometry(incidents.positions)
+        geometry = self.image.geometry(incidents.positions).expand(len(incidents), -1, -1, -1)
+        pieces = [slice(start, start + SOLVE_ROWS) for start in range(0, len(incidents), SOLVE_ROWS)]
+        values = [self._solve(noise[piece], geometry[piece], condition[piece]) for piece in pieces]
+        return torch.cat(values), visible, hits
+
+    def _solve(self, noise: Tensor, geometry: Tensor, condition: Tensor) -> Tensor:
+        """Carry noise (event, cell) to cell values."""
 
         def velocity(state: Tensor, time: float) -> Tensor:
-            times = torch.full((len(incidents),), time)
-            return self._cells_velocity(state, geometry, condition, times)
+            return self._cells_velocity(state, geometry, condition, torch.full((len(state),), time))
 
-        values = integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
-        return values, visible, hits
+        return integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
 
     def _radius(self, incidents: Incidents, values: Tensor) -> Tensor:
         """Return the distance (event, cell) of each cell from the impact, in cell pitches."""
