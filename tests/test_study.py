@@ -119,3 +119,14 @@ def test_unknown_key_and_missing_data(study_path: Path, tmp_path: Path) -> None:
     study_path.write_text(yaml.safe_dump({**content, "data": "absent.h5"}))
     with pytest.raises(CalokitError, match=r"absent\.h5"):
         run_study(StudyFile.read(study_path), tmp_path / "runs")
+
+
+def test_another_recipe_or_other_data_get_folders_of_their_own(study_path: Path) -> None:
+    """A bundle that another recipe left in the folder of the runs cannot come into a row."""
+    before = next(StudyFile.read(study_path).runs())
+    content = yaml.safe_load(study_path.read_text())
+    study_path.write_text(yaml.safe_dump({**content, "set": [*TINY_TRAINING, "training.steps=4"]}))
+    after = next(StudyFile.read(study_path).runs())
+    assert before.folder_name("a") != after.folder_name("a")
+    assert before.folder_name("a") != before.folder_name("b")
+    assert before.folder_name("a") == before.folder_name("a")

@@ -74,11 +74,11 @@ class StudyRun:
         """What the row is known by: label, and the digest of the complete recipe (seed and size included)."""
         return f"{self.label} {self.recipe.digest()}"
 
-    @property
-    def folder_name(self) -> str:
-        """Name of the run's folder."""
+    def folder_name(self, data_sha256: str) -> str:
+        """Name of the run's folder; another recipe or other data never find the bundle of this one there."""
         size = self.recipe.training.showers
-        return f"{self.label}-seed{self.recipe.training.seed}-{'all' if size is None else size}"
+        digest = digest_of([self.recipe.digest(), data_sha256])[:8]
+        return f"{self.label}-seed{self.recipe.training.seed}-{'all' if size is None else size}-{digest}"
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,16 @@ def run_study(file: StudyFile, folder: Path) -> None:
     """
     test = _open_test(file)
     floor = None if file.study.floor is None else open_showers(file.resolve(file.study.floor))
-    done = {row["key"] for row in read_table(file.table_path)}
+    data_sha256 = open_showers(file.resolve(file.study.data)).sha256
+    made_with = (data_sha256, test.sha256, len(test))
+    done = {
+        row["key"]
+        for row in read_table(file.table_path)
+        if (row["data_sha256"], row["test_sha256"], row["test_showers"]) == made_with
+    }
     for run in file.runs():
         if run.key not in done:
-            row = _make_row(file, run, folder / run.folder_name, test, floor)
+            row = _make_row(file, run, folder / run.folder_name(data_sha256), test, floor)
             append_row(file.table_path, row)
 
 
@@ -182,7 +188,7 @@ def _make_row(
         _train(file, run, folder)
     bundle = read_bundle(bundle_path)
     generated_path = folder / "generated.h5"
-    with track(len(test), f"generating {run.folder_name}", "showers") as advance:
+    with track(len(test), f"generating {folder.name}", "showers") as advance:
         generated = generate_file(
             bundle, incidents_like(test), generated_path, file.study.generation_seed, advance, like=test
         )
@@ -227,7 +233,7 @@ def _make_row(
 def _train(file: StudyFile, run: StudyRun, folder: Path) -> None:
     started = (folder / "run.json").is_file()
     steps = planned_steps(folder) if started else run.recipe.training.steps
-    with track(steps, f"training {run.folder_name}", "steps") as advance:
+    with track(steps, f"training {folder.name}", "steps") as advance:
         if started:
             continue_training(folder, advance)
         else:
