@@ -15,7 +15,7 @@ import torch
 from calokit.errors import ConditionWarning, ConfigurationError, DetectorError
 from calokit.models.protocols import Incidents
 from calokit.showers import ShowerFile, Showers, ShowerWriter, concatenate
-from calokit.showers.batch import Float32
+from calokit.showers.batch import Float32, condition_columns
 from calokit.training.bundle import Bundle, bundle_digest
 from calokit.training.loop import step_generator
 from calokit.training.precision import Precision, native_precision
@@ -149,14 +149,7 @@ class ShowerGenerator:
         )
 
     def _check_range(self, columns: IncidentColumns) -> None:
-        template = Showers(
-            np.zeros((len(columns.energies), self.bundle.detector.number_of_cells), np.float32),
-            columns.energies,
-            self.bundle.detector,
-            columns.positions,
-            columns.directions,
-        )
-        values, names = template.conditions()
+        values, names = condition_columns(columns.energies, columns.positions, columns.directions)
         outside = np.zeros(len(columns.energies), bool)
         for one in self.bundle.ranges:
             if one.name not in names or not self._conditioned_on(one.name):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -83,10 +83,6 @@ class TrainingBatch:
     def of(cls, showers: Showers) -> TrainingBatch:
         """Return showers as tensors (sharing their memory)."""
         return cls(Incidents.of(showers), torch.from_numpy(showers.energies))
-
-    def with_energies(self, energies: Tensor, incidents: Incidents) -> TrainingBatch:
-        """Return the batch with cells and incidents moved alike (by a symmetry of the detector)."""
-        return replace(self, energies=energies, incidents=incidents)
 
 
 NOISE_ROWS = 256

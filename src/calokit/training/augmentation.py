@@ -26,7 +26,8 @@ class SquareSymmetries:
         count = 8 if self.square else 4
         images = self.image.fold(batch.energies)
         pieces, positions, directions = [], [], []
-        for turn, index in enumerate(torch.randperm(len(images), generator=generator).chunk(count)):
+        order = torch.randperm(len(images), generator=generator)
+        for turn, index in enumerate(order.chunk(count)):
             picked = images[index]
             if turn & 1:
                 picked = picked.flip(2)
@@ -37,12 +38,8 @@ class SquareSymmetries:
             pieces.append(picked)
             positions.append(_move(batch.incidents.positions, index, turn))
             directions.append(_move(batch.incidents.directions, index, turn))
-            if turn == 0:
-                order = [index]
-            else:
-                order.append(index)
         incidents = Incidents(
-            batch.incidents.energies[torch.cat(order)],
+            batch.incidents.energies[order],
             _join(positions),
             _join(directions),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +94,7 @@ def read_bundle(path: str | Path) -> Bundle:
 
 def bundle_digest(bundle: Bundle) -> str:
     """Return a short digest of recipe and training provenance, to name the bundle in generated files."""
-    return digest_of([bundle.recipe.to_mapping(), json.loads(json.dumps(bundle.provenance))])
+    return digest_of([bundle.recipe.to_mapping(), bundle.provenance])
 
 
 def _one_line(error: Exception) -> str:
