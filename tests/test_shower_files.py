@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,7 @@ import pytest
 
 from calokit.detector import Detector, load_detector
 from calokit.errors import CalokitError, DetectorError, ShowerFileError, SplitError
-from calokit.showers import Showers, ShowerWriter, Split, open_showers
+from calokit.showers import Particles, Showers, ShowerWriter, Split, concatenate, open_showers
 from made_up_runs import MakeFile, MakeShowers
 
 COLUMNS = ("energies", "incident_energies", "positions", "directions")
@@ -350,3 +351,39 @@ def test_reference_sets(shared_showers: Path, name: str) -> None:
     assert 0.005 < response.mean() < 1.01
     with pytest.raises(SplitError, match="has no train showers"):
         open_showers(path, "train")
+
+
+def test_several_particles_come_back_from_the_file(tmp_path: Path, make_showers: MakeShowers) -> None:
+    one = make_showers(5, 1)
+    particles = Particles(
+        np.tile(np.array([[3e3, 0.0], [2e3, 1e3]], np.float32), (3, 1))[:5],
+        np.tile(np.array([[11, 0], [22, -211]], np.int32), (3, 1))[:5],
+        np.arange(20, dtype=np.float32).reshape(5, 2, 2),
+        np.tile(np.array([0, 0, 1], np.float32), (5, 2, 1)),
+    )
+    showers = replace(one, pdg=particles.pdg[:, 0], particles=particles)
+    with ShowerWriter(tmp_path / "pairs.h5", showers.detector, "e-", "test") as writer:
+        writer.write(showers[:2])
+        writer.write(showers[2:])
+    read = open_showers(tmp_path / "pairs.h5").read_all()
+    assert read.particles is not None
+    assert read.pdg is not None
+    np.testing.assert_array_equal(read.pdg, particles.pdg[:, 0])
+    np.testing.assert_array_equal(read.particles.count, [1, 2, 1, 2, 1])
+    for name in ("energies", "pdg", "positions", "directions"):
+        np.testing.assert_array_equal(getattr(read.particles, name), getattr(particles, name))
+    narrow = replace(one, pdg=showers.pdg, particles=None)
+    with pytest.raises(ShowerFileError, match="some batches have particles"):
+        concatenate([showers, narrow])
+
+
+def test_a_file_with_half_of_the_particle_columns_is_refused(
+    tmp_path: Path, make_showers: MakeShowers
+) -> None:
+    showers = make_showers(3, 1)
+    with ShowerWriter(tmp_path / "a.h5", showers.detector, "e-", "test") as writer:
+        writer.write(showers)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["particle_energies"] = np.ones((3, 2), np.float32)
+    with pytest.raises(ShowerFileError, match=r"particle_\* columns particle_pdg"):
+        open_showers(tmp_path / "a.h5")

@@ -2,10 +2,12 @@
 
 from calokit.showers.batch import Showers, concatenate, direction_components
 from calokit.showers.files import ShowerFile, open_showers
+from calokit.showers.particles import Particles
 from calokit.showers.splits import Split
 from calokit.showers.writer import ShowerWriter
 
 __all__ = [
+    "Particles",
     "ShowerFile",
     "ShowerWriter",
     "Showers",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.errors import DetectorError, ShowerFileError
+from calokit.showers.particles import Int32, Particles, join_particles
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -25,6 +26,9 @@ class Showers:
         detector: The detector whose cells these are.
         positions: (event, 2) float32, impact x and y at the front face in mm, or None where not known.
         directions: (event, 3) float32, unit vectors with z into the calorimeter, or None where not known.
+        pdg: (event,) int32, PDG number of the incident particle, or None where not known.
+        particles: Every incident particle, where events have several; then `incident_energies` holds their
+            sum, and position, direction and pdg are those of the first.
 
     Raises:
         ShowerFileError: The arrays do not fit each other or the detector.
@@ -42,6 +46,8 @@ class Showers:
     detector: Detector
     positions: Float32 | None = None
     directions: Float32 | None = None
+    pdg: Int32 | None = None
+    particles: Particles | None = None
 
     def __post_init__(self) -> None:
         events = len(self.incident_energies)
@@ -50,6 +56,8 @@ class Showers:
             "incident_energies": (self.incident_energies.shape, (events,)),
             "positions": (None if self.positions is None else self.positions.shape, (events, 2)),
             "directions": (None if self.directions is None else self.directions.shape, (events, 3)),
+            "pdg": (None if self.pdg is None else self.pdg.shape, (events,)),
+            "particles": (None if self.particles is None else (len(self.particles),), (events,)),
         }
         for name, (given, wanted) in expected.items():
             if given is not None and given != wanted:
@@ -71,6 +79,8 @@ class Showers:
             incident_energies=self.incident_energies[index],
             positions=None if self.positions is None else self.positions[index],
             directions=None if self.directions is None else self.directions[index],
+            pdg=None if self.pdg is None else self.pdg[index],
+            particles=None if self.particles is None else self.particles[index],
         )
 
     @property
@@ -150,14 +160,17 @@ def concatenate(batches: list[Showers]) -> Showers:
             f"showers of several detectors cannot be joined: {first.detector.name}, {other.name}."
         )
 
-    def join(name: str) -> Float32 | None:
-        parts = [getattr(batch, name) for batch in batches]
-        missing = [part is None for part in parts]
-        if all(missing):
-            return None
-        if any(missing):
+    def parts(name: str) -> list[Any]:
+        known = [getattr(batch, name) for batch in batches if getattr(batch, name) is not None]
+        if len(known) not in (0, len(batches)):
             raise ShowerFileError(f"some batches have {name} and some have not; they cannot be joined.")
-        return np.concatenate(parts)
+        return known
+
+    def join(name: str) -> Any:
+        known = parts(name)
+        return np.concatenate(known) if known else None
+
+    particles = parts("particles")
 
     return Showers(
         np.concatenate([batch.energies for batch in batches]),
@@ -165,4 +178,6 @@ def concatenate(batches: list[Showers]) -> Showers:
         first.detector,
         join("positions"),
         join("directions"),
+        join("pdg"),
+        join_particles(particles) if particles else None,
     )

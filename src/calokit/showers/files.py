@@ -18,6 +18,7 @@ from calokit.detector import Detector, list_detectors, load_detector
 from calokit.errors import ConfigurationError, DetectorError, ShowerFileError, SplitError, suggest_near_miss
 from calokit.showers.batch import Float32, Float64, Showers, condition_columns
 from calokit.showers.checks import check_energies, check_incidents
+from calokit.showers.particles import PARTICLE_COLUMNS, Particles
 from calokit.showers.splits import Split, parse_split, split_range
 from calokit.showers.writer import SHOWER_FORMAT_VERSION
 
@@ -41,6 +42,8 @@ class ShowerFile:
         attributes: The file's attributes, as plain Python values.
         has_positions: Whether the file knows the impact positions.
         has_directions: Whether the file knows the directions.
+        has_pdg: Whether the file knows the incident particles' PDG numbers.
+        has_particles: Whether the file knows several particles an event.
     """
 
     path: Path
@@ -52,6 +55,8 @@ class ShowerFile:
     attributes: dict[str, Any]
     has_positions: bool
     has_directions: bool
+    has_pdg: bool = False
+    has_particles: bool = False
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -112,9 +117,25 @@ class ShowerFile:
                 return self._read_within(start, stop, opened)
         energies = _read_rows(file, self.path, "showers", start, stop)
         incident, positions, directions = self._incidents(file, start, stop)
-        showers = Showers(energies, incident, self.detector, positions, directions)
+        pdg = _read_rows(file, self.path, "incident_pdg", start, stop, np.int32) if self.has_pdg else None
+        showers = Showers(
+            energies, incident, self.detector, positions, directions, pdg, self._particles(file, start, stop)
+        )
         check_energies(showers, f"{self.path}, showers {start} to {stop - 1}")
         return showers
+
+    def _particles(self, file: h5py.File, start: int, stop: int) -> Particles | None:
+        """Read every particle of events that may have several."""
+        if not self.has_particles:
+            return None
+        return Particles.from_columns(
+            {
+                name: _read_rows(
+                    file, self.path, name, start, stop, np.int32 if name == "particle_pdg" else np.float32
+                )
+                for name in PARTICLE_COLUMNS
+            }
+        )
 
     def _incidents(
         self, file: h5py.File, start: int, stop: int
@@ -156,7 +177,7 @@ def open_showers(
         _check_present(path, file)
         detector = _find_detector(path, attributes, detector)
         events = _check_shapes(path, file, detector)
-        present = {name for name in _WIDTHS if name in file}
+        present = set(file)
     try:
         meant_for = parse_split(str(attributes["split"])) if "split" in attributes else None
         first, last = split_range(events, split, meant_for)
@@ -174,6 +195,8 @@ def open_showers(
         attributes,
         "incident_positions" in present,
         "incident_directions" in present,
+        "incident_pdg" in present,
+        _has_particles(path, present),
     )
 
 
@@ -203,9 +226,11 @@ def _open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise ShowerFileError(f"{path}: the file is damaged ({words}). Copy it again.") from error
 
 
-def _read_rows(file: h5py.File, path: Path, name: str, start: int, stop: int) -> Float32:
+def _read_rows(
+    file: h5py.File, path: Path, name: str, start: int, stop: int, kind: type[np.generic] = np.float32
+) -> Any:
     try:
-        rows: Float32 = file[name][start:stop].astype(np.float32, copy=False)
+        rows = file[name][start:stop].astype(kind, copy=False)
     except OSError:
         raise ShowerFileError(
             f"{path}: dataset {name!r} cannot be read from row {start}; the file is damaged. Copy it again."
@@ -238,12 +263,33 @@ def _check_shapes(path: Path, file: h5py.File, detector: Detector) -> int:
             f"{path}: showers have shape {showers.shape}, but detector {detector.name!r} needs "
             f"(events, {detector.number_of_cells})."
         )
+    _check_particle_shapes(path, file)
     for name, width in _WIDTHS.items():
         if name in file and file[name].shape != (showers.shape[0], width):
             raise ShowerFileError(
                 f"{path}: {name} have shape {file[name].shape}, expected ({showers.shape[0]}, {width})."
             )
     return int(showers.shape[0])
+
+
+def _check_particle_shapes(path: Path, file: h5py.File) -> None:
+    events = file["showers"].shape[0]
+    if "incident_pdg" in file and file["incident_pdg"].shape != (events,):
+        raise ShowerFileError(
+            f"{path}: incident_pdg have shape {file['incident_pdg'].shape}, expected ({events},)."
+        )
+    shapes = {file[name].shape for name in PARTICLE_COLUMNS if name in file}
+    if shapes and (len(shapes) > 1 or len(shape := shapes.pop()) != 2 or shape[0] != events):
+        raise ShowerFileError(
+            f"{path}: the particle_* columns differ in shape; expected ({events}, particles an event)."
+        )
+
+
+def _has_particles(path: Path, present: set[str]) -> bool:
+    missing = [name for name in PARTICLE_COLUMNS if name not in present]
+    if missing and len(missing) < len(PARTICLE_COLUMNS):
+        raise ShowerFileError(f"{path}: of the particle_* columns {', '.join(missing)} are missing.")
+    return not missing
 
 
 def _find_detector(path: Path, attributes: dict[str, Any], given: Detector | None) -> Detector:

@@ -10,10 +10,11 @@ from typing import Any, Self
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.errors import DetectorError, ShowerFileError
-from calokit.showers.batch import Float32, Showers
+from calokit.showers.batch import Showers
 from calokit.showers.checks import check_sanity
 
 SHOWER_FORMAT_VERSION = 1
@@ -30,6 +31,7 @@ class ShowerWriter:
         particle: The incident particle.
         generator: The program and settings that make the showers.
         attributes: Further attributes (seed, sample, laws of incidence, `split` ...).
+        compression: Level of gzip, 1 (fast) to 9 (small).
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class ShowerWriter:
         particle: str,
         generator: str,
         attributes: dict[str, Any] | None = None,
+        compression: int = 4,
     ) -> None:
+        self.compression = compression
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + ".partial")
         self.detector = detector
@@ -87,6 +91,8 @@ class ShowerWriter:
             "incident_energies": showers.incident_energies[:, None],
             "incident_positions": showers.positions,
             "incident_directions": showers.directions,
+            "incident_pdg": showers.pdg,
+            **({} if showers.particles is None else showers.particles.columns()),
         }
         present = {name: values for name, values in columns.items() if values is not None}
         if len(self._file) and set(self._file) != set(present):
@@ -94,25 +100,25 @@ class ShowerWriter:
                 f"{self.path}: earlier showers have {sorted(self._file)}, these have {sorted(present)}."
             )
         for name, values in present.items():
-            self._append(name, np.ascontiguousarray(values, dtype=np.float32))
+            kind = np.int32 if name.endswith("_pdg") else np.float32
+            self._append(name, np.ascontiguousarray(values, dtype=kind))
 
     def set_attributes(self, attributes: dict[str, Any]) -> None:
         """Add attributes that are known only when the showers are made (times, counts)."""
         self._file.attrs.update(attributes)
 
-    def _append(self, name: str, values: Float32) -> None:
+    def _append(self, name: str, values: NDArray[Any]) -> None:
         self._digests.setdefault(name, hashlib.sha256(name.encode())).update(values.tobytes())
         if name not in self._file:
-            width = values.shape[1]
-            rows = chunk_rows(width)
+            widths = values.shape[1:]
             self._file.create_dataset(
                 name,
-                (0, width),
-                "f4",
-                maxshape=(None, width),
-                chunks=(rows, width),
+                (0, *widths),
+                values.dtype.str[1:],
+                maxshape=(None, *widths),
+                chunks=(chunk_rows(widths[0] if widths else 1), *widths),
                 compression="gzip",
-                compression_opts=9,
+                compression_opts=self.compression,
                 shuffle=True,
             )
         dataset = self._file[name]
