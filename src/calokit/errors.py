@@ -34,6 +34,14 @@ class RunError(CalokitError):
     """A training run or a study cannot be started or continued as asked."""
 
 
+class SimulationError(CalokitError):
+    """Geant4 or its data sets are missing, or a simulation cannot be run or continued as asked."""
+
+
+class DataSetWarning(UserWarning):
+    """Geant4's data sets are incomplete; the simulation can run, with physics that is approximate."""
+
+
 class ConditionWarning(UserWarning):
     """Conditions lie outside the range a model was trained on; going on is possible, trust is not."""
 

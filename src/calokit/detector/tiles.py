@@ -36,6 +36,11 @@ class HexagonalTiles(Description):
         """Area of one tile in mm^2."""
         return 1.5 * math.sqrt(3) * self.side_mm**2
 
+    @property
+    def cycle(self) -> int:
+        """Number of layers after which the pattern repeats."""
+        return len(_SHIFTS[self.stagger])
+
     def centres(self, layer: int, width_mm: float, height_mm: float) -> NDArray[np.float64]:
         """Return the centres of the tiles that reach into a rectangle about the axis.
 

@@ -1,0 +1,147 @@
+"""Scoring: deposits summed into cells by Geant4 itself, and read once an event."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import geant4_pybind as g4
+import numpy as np
+from numpy.typing import NDArray
+
+from calokit.detector import Detector
+from calokit.detector.tile_sharing import share_matrix
+from calokit.simulation.geant4.geometry import CellVolume, DetectorGeometry
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+class ScorerDeposits:
+    """Deposits summed in C++ by one primitive scorer a section.
+
+    Hand `attach` to the geometry before Geant4 builds it; call `read` at the end of each event.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+        self._collections: list[int] = []
+        self._sizes: list[int] = []
+
+    def attach(self, geometry: DetectorGeometry) -> None:
+        """Attach a scorer to the cells of every section."""
+        manager = g4.G4SDManager.GetSDMpointer()
+        for section, cells in _by_section(geometry).items():
+            name = f"section{section}"
+            detector = g4.G4MultiFunctionalDetector(name)
+            first = cells[0]
+            deposits = g4.G4PSEnergyDeposit3D("deposits", *first.shape, *first.depths)
+            detector.RegisterPrimitive(deposits)
+            manager.AddNewDetector(detector)
+            for cell in cells:
+                geometry.SetSensitiveDetector(cell.volume, detector)
+            self._kept += [detector, deposits]
+            self._sizes.append(math.prod(first.shape))
+
+    def read(self, event: Any) -> list[Float64]:
+        """Return the deposits of an event in MeV, one flat array (layer, row, column) a section."""
+        if not self._collections:
+            manager = g4.G4SDManager.GetSDMpointer()
+            names = range(len(self._sizes))
+            self._collections = [manager.GetCollectionID(f"section{k}/deposits") for k in names]
+        found = event.GetHCofThisEvent()
+        sums = []
+        for collection, size in zip(self._collections, self._sizes, strict=True):
+            energies = np.zeros(size)
+            for index, energy in found.GetHC(collection):
+                energies[index] = energy
+            sums.append(energies)
+        return sums
+
+
+class StepDeposits:
+    """Deposits summed step by step in Python, quenched by Birks' law where asked for.
+
+    A step of length L that deposits E counts E / (1 + kB E / L) (J. B. Birks, Proc. Phys. Soc. A64 (1951)
+    874); deposits of neutral particles are taken as they are, because their secondaries deposited nearby.
+
+    Args:
+        birks_mm_per_mev: Birks' constant kB; None leaves deposits as they are.
+    """
+
+    def __init__(self, birks_mm_per_mev: float | None) -> None:
+        self.birks = birks_mm_per_mev
+        self._kept: list[_StepSummer] = []
+
+    def attach(self, geometry: DetectorGeometry) -> None:
+        """Attach a summer to the cells of every section."""
+        manager = g4.G4SDManager.GetSDMpointer()
+        for section, cells in _by_section(geometry).items():
+            summer = _StepSummer(f"section{section}", cells[0], self.birks or 0.0)
+            manager.AddNewDetector(summer)
+            for cell in cells:
+                geometry.SetSensitiveDetector(cell.volume, summer)
+            self._kept.append(summer)
+
+    def read(self, event: Any) -> list[Float64]:
+        """Return the deposits of an event in MeV, one flat array (layer, row, column) a section."""
+        del event
+        return [summer.take() for summer in self._kept]
+
+
+class _StepSummer(g4.G4VSensitiveDetector):
+    """Sums the deposits of the steps in one section."""
+
+    def __init__(self, name: str, cell: CellVolume, birks: float) -> None:
+        super().__init__(name)
+        self.cell, self.birks = cell, birks
+        self.energies = np.zeros(math.prod(cell.shape))
+
+    def ProcessHits(self, step: Any, history: Any) -> bool:  # noqa: N802
+        """Add a step; called by Geant4."""
+        del history
+        energy = step.GetTotalEnergyDeposit()
+        if energy <= 0.0:
+            return False
+        if self.birks and step.GetTrack().GetDefinition().GetPDGCharge() != 0.0:
+            energy /= 1.0 + self.birks * energy / max(step.GetStepLength(), 1e-9)
+        touched = step.GetPreStepPoint().GetTouchable()
+        _, rows, columns = self.cell.shape
+        i, j, k = (touched.GetReplicaNumber(depth) for depth in self.cell.depths)
+        self.energies[(i * rows + j) * columns + k] += energy
+        return True
+
+    def take(self) -> Float64:
+        """Return the sums and start again."""
+        taken, self.energies = self.energies, np.zeros_like(self.energies)
+        return taken
+
+
+def flatten_sections(detector: Detector, sums: list[Float64]) -> Float32:
+    """Put the deposits of an event into the order of the shower files.
+
+    Args:
+        detector: The detector.
+        sums: Deposits of each section; those of hexagonal tiles (layer, tile) are shared onto the grid.
+
+    Returns:
+        (cell,) float32 in MeV.
+    """
+    flat = []
+    for section, energies in zip(detector.sections, sums, strict=True):
+        if section.tiles is None:
+            flat.append(energies)
+            continue
+        tiles = energies.reshape(section.number_of_layers, -1)
+        for layer, values in enumerate(tiles):
+            matrix = share_matrix(section, layer)
+            flat.append(values[: matrix.shape[0]] @ matrix)
+    return np.concatenate(flat).astype(np.float32)
+
+
+def _by_section(geometry: DetectorGeometry) -> dict[int, list[CellVolume]]:
+    """Return the scored volumes of each section, in the order of the sections."""
+    sections: dict[int, list[CellVolume]] = {}
+    for cell in geometry.cells:
+        sections.setdefault(cell.section, []).append(cell)
+    return dict(sorted(sections.items()))
