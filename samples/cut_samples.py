@@ -20,7 +20,8 @@ def cut(source: Path, showers: int, target: Path) -> None:
     view = open_showers(source, Split.ALL)
     attributes = {name: view.attributes[name] for name in CARRIED if name in view.attributes}
     attributes |= {"cut_from": source.name, "cut_from_sha256": view.sha256, "cut_showers": showers}
-    with ShowerWriter(target, view.detector, view.particle, view.generator, attributes, compression=9) as writer:
+    made_by = (view.particle, view.generator)
+    with ShowerWriter(target, view.detector, *made_by, attributes, compression=9) as writer:
         for start in range(0, showers, 4096):
             writer.write(view.read(start, min(start + 4096, showers)))
 

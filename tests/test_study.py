@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import calokit.engine.study as study_module
+import calokit.studies.study as study_module
 from calokit.cli import main
-from calokit.engine.study import StudyFile, append_row, read_table, run_study
 from calokit.errors import CalokitError, ConfigurationError, RunError
+from calokit.studies.study import StudyFile, append_row, read_table, run_study
 from made_up_runs import TINY_MODELS, TINY_TRAINING, MakeFile
 
 

@@ -38,6 +38,10 @@ class SimulationError(CalokitError):
     """Geant4 or its data sets are missing, or a simulation cannot be run or continued as asked."""
 
 
+class WorkerError(CalokitError):
+    """A process that does part of a work failed again and again."""
+
+
 class DataSetWarning(UserWarning):
     """Geant4's data sets are incomplete; the simulation can run, with physics that is approximate."""
 

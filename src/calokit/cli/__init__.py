@@ -13,8 +13,10 @@ from calokit.cli.demo import demo
 from calokit.cli.detectors import detectors
 from calokit.cli.evaluate import evaluate
 from calokit.cli.generate import generate
+from calokit.cli.geometry import geometry
 from calokit.cli.inspect import inspect
 from calokit.cli.recipes import recipes
+from calokit.cli.simulate import samples, simulate
 from calokit.cli.study import study
 from calokit.cli.train import train
 from calokit.errors import CalokitError
@@ -27,7 +29,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (detectors, inspect, recipes, train, generate, evaluate, study, demo):
+for command in (
+    detectors,
+    geometry,
+    samples,
+    simulate,
+    inspect,
+    recipes,
+    train,
+    generate,
+    evaluate,
+    study,
+    demo,
+):
     app.command()(command)
 
 
@@ -40,7 +54,10 @@ def main() -> None:
         _complain("error", str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        _complain("interrupted", "what was finished is kept; a training continues with --resume.")
+        _complain(
+            "interrupted",
+            "what was finished is kept; the same command, or a training with --resume, goes on.",
+        )
         sys.exit(130)
 
 

@@ -31,7 +31,7 @@ def study(
     threads: Threads = 1,
 ) -> None:
     """Do every run of a study that is not done yet, or print its table."""
-    from calokit.engine.study import StudyFile, read_table, run_study
+    from calokit.studies.study import StudyFile, read_table, run_study
 
     described = StudyFile.read(file)
     if table:

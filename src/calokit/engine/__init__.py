@@ -1,1 +1,1 @@
-"""Long work in many parts: studies."""
+"""Work cut into tasks and run by many processes, of this machine or of a Dask cluster."""

@@ -19,7 +19,7 @@ Float64 = NDArray[np.float64]
 class FixedEnergy(Description):
     """Always the same kinetic energy."""
 
-    kind: Literal["fixed"]
+    kind: Literal["fixed"] = "fixed"
     energy_gev: PositiveFloat
 
     def draw(self, rng: np.random.Generator, event: int) -> float:
@@ -31,7 +31,7 @@ class FixedEnergy(Description):
 class ListedEnergies(Description):
     """Energies that follow each other in turn, so that any contiguous cut holds all of them equally."""
 
-    kind: Literal["list"]
+    kind: Literal["list"] = "list"
     energies_gev: tuple[PositiveFloat, ...] = Field(min_length=1)
 
     def draw(self, rng: np.random.Generator, event: int) -> float:
@@ -63,7 +63,7 @@ class EnergyRange(Description):
 class UniformEnergy(EnergyRange):
     """Kinetic energies uniform between two ends."""
 
-    kind: Literal["uniform"]
+    kind: Literal["uniform"] = "uniform"
 
     def draw(self, rng: np.random.Generator, event: int) -> float:
         """Return an energy in MeV."""
@@ -74,7 +74,7 @@ class UniformEnergy(EnergyRange):
 class LogUniformEnergy(EnergyRange):
     """Kinetic energies whose logarithm is uniform: a spectrum 1/E."""
 
-    kind: Literal["log_uniform"]
+    kind: Literal["log_uniform"] = "log_uniform"
 
     def draw(self, rng: np.random.Generator, event: int) -> float:
         """Return an energy in MeV."""
@@ -93,7 +93,7 @@ class PowerEnergy(EnergyRange):
         True
     """
 
-    kind: Literal["power"]
+    kind: Literal["power"] = "power"
     exponent: float = 1.0
 
     def draw(self, rng: np.random.Generator, event: int) -> float:
@@ -116,7 +116,7 @@ EnergyLaw = Annotated[
 class NormalIncidence(Description):
     """Along the axis, at one point of the front face."""
 
-    kind: Literal["normal"]
+    kind: Literal["normal"] = "normal"
     x_mm: float = 0.0
     y_mm: float = 0.0
 
@@ -138,7 +138,7 @@ class PadIncidence(Description):
         spread_deg: Largest deviation, in each of the two projections.
     """
 
-    kind: Literal["pad"]
+    kind: Literal["pad"] = "pad"
     half_width_mm: NonNegativeFloat
     half_height_mm: NonNegativeFloat
     x_mm: float = 0.0
@@ -164,7 +164,7 @@ class ConeIncidence(Description):
         distance_mm: Distance of the point from the front face; the detector's `front_mm` where not given.
     """
 
-    kind: Literal["cone"]
+    kind: Literal["cone"] = "cone"
     half_angle_mrad: PositiveFloat = Field(lt=1400)
     distance_mm: PositiveFloat | None = None
 
@@ -188,7 +188,7 @@ class SlopeIncidence(Description):
         half_height_mm: Largest distance from the axis in y.
     """
 
-    kind: Literal["slopes"]
+    kind: Literal["slopes"] = "slopes"
     slope_sigma: PositiveFloat
     half_width_mm: NonNegativeFloat = 0.0
     half_height_mm: NonNegativeFloat = 0.0

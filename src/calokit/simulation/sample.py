@@ -135,6 +135,20 @@ class Sample(Description):
                 )
         return detector
 
+    def with_physics(self, physics_list: str | None = None, cut_mm: float | None = None) -> Sample:
+        """Return the sample with another physics list or production cut, where given.
+
+        Raises:
+            ConfigurationError: The list is unknown or does not fit the particles, or the cut is not positive.
+        """
+        changes = {"physics_list": physics_list, "cut_mm": cut_mm}
+        given = {key: value for key, value in changes.items() if value is not None}
+        if not given:
+            return self
+        mapping = self.to_mapping()
+        mapping["physics"] |= given
+        return Sample.from_mapping(mapping, f"sample {self.name}")
+
     @property
     def particle(self) -> str:
         """The particles' names, for the file's attribute `particle`."""

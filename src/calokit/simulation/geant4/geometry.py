@@ -230,7 +230,9 @@ class SlabBuilder:
         shape = (section.number_of_layers, 1, largest)
         for number, outline in enumerate(outlines):
             label = f"{name}_tile_{number}"
-            points = [g4.G4TwoVector(float(x), float(y)) for x, y in outline[::-1]]  # clockwise
+            points = g4.G4TwoVectorVector(
+                [g4.G4TwoVector(float(x), float(y)) for x, y in outline[::-1]]
+            )  # clockwise
             flat = g4.G4TwoVector(0.0, 0.0)
             solid = geometry.keep(
                 g4.G4ExtrudedSolid(label, points, slab.thickness_mm / 2, flat, 1.0, flat, 1.0)

@@ -105,18 +105,6 @@ class Geant4Run:
             self._manager.BeamOn(len(events))
         return np.stack(self._reader.rows)
 
-    def overlaps(self) -> list[str]:
-        """Return the names of placed volumes that overlap others or stick out of their mother."""
-        return [str(placed.GetName()) for placed in self._geometry.placements if placed.CheckOverlaps(1000, 0.0, False)]
-
-    def write_gdml(self, path: str) -> None:
-        """Write the geometry as GDML."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            parser = g4.G4GDMLParser()
-            world = g4.G4TransportationManager.GetTransportationManager()
-            volume = world.GetNavigatorForTracking().GetWorldVolume()
-            parser.Write(path, volume, False)
-
 
 class NoDeposits:
     """No scoring at all: what the simulation alone costs."""

@@ -1,0 +1,91 @@
+"""`calokit simulate` and `calokit samples`: showers from a description of the incident particles."""
+
+from __future__ import annotations
+
+import warnings
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from calokit.cli.options import Output, Seed, make_console
+from calokit.engine.tasks import Executor
+from calokit.errors import DataSetWarning
+
+
+class BackendName(StrEnum):
+    """What makes the showers."""
+
+    GEANT4 = "geant4"
+    PARAMETRIC = "parametric"
+
+
+def samples(
+    name: Annotated[str | None, typer.Argument(help="Print this sample as YAML to edit.")] = None,
+) -> None:
+    """List the samples that come with calokit, or print one as YAML."""
+    from calokit.simulation.sample import list_samples, load_sample
+
+    console = make_console()
+    if name is not None:
+        console.print(load_sample(name).to_yaml(), markup=False, end="")
+        return
+    table = Table("sample", "what", box=None, pad_edge=False)
+    for one in list_samples():
+        table.add_row(one, load_sample(one).title)
+    console.print(table)
+
+
+def simulate(
+    sample: Annotated[str, typer.Argument(help="A sample's name (see calokit samples) or its YAML file.")],
+    output: Output,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many showers.")],
+    seed: Seed = 1,
+    backend: Annotated[BackendName, typer.Option(help="What makes the showers.")] = BackendName.GEANT4,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a processor.")] = 0,
+    dask: Annotated[
+        str | None, typer.Option(help="Run on a Dask cluster: the scheduler's address, or local.")
+    ] = None,
+    physics_list: Annotated[
+        str | None, typer.Option(help="em0 to em4, FTFP_BERT or FTFP_BERT_HP, instead of the sample's.")
+    ] = None,
+    cut: Annotated[float | None, typer.Option(help="Production cut in mm, instead of the sample's.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="What the file is meant for: train, validation or test.")
+    ] = None,
+) -> None:
+    """Simulate showers with Geant4 or by formulas; run again, it goes on where it stopped."""
+    from calokit.report.progress import track
+    from calokit.showers.splits import parse_split
+    from calokit.simulation.backends import prepare_geant4, prepare_parametric
+    from calokit.simulation.production import Production, produce_file
+    from calokit.simulation.sample import load_sample
+
+    described = load_sample(sample).with_physics(physics_list, cut)
+    detector = described.load_detector()
+    prepare = prepare_geant4 if backend is BackendName.GEANT4 else prepare_parametric
+    ready = prepare(described, detector)
+    for words in ready.shortcomings:
+        warnings.warn(f"Geant4 data: {words}.", DataSetWarning, stacklevel=1)
+    attributes = {} if split is None else {"split": str(parse_split(split))}
+    production = Production(described, detector, ready, seed, attributes)
+    executor = _choose_executor(workers, dask)
+    with track(count, f"simulating {described.name}", "showers") as advance:
+        made = produce_file(production, output, count, executor, advance)
+    how = "made before" if made.made_now == 0 else f"{made.made_now} made now"
+    make_console().print(
+        f"{made.showers} showers ({how}), {made.milliseconds_per_shower:.3g} ms a shower and process, "
+        f"by {ready.generator}: {output}"
+    )
+
+
+def _choose_executor(workers: int, dask: str | None) -> Executor:
+    """Return what runs the blocks."""
+    from calokit.engine.local import LocalExecutor
+
+    if dask is None:
+        return LocalExecutor(workers)
+    from calokit.engine.dask import DaskExecutor
+
+    return DaskExecutor(dask, workers)

@@ -1,0 +1,159 @@
+"""What makes the showers of a sample: Geant4, or the parametric simulation."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from calokit.detector import Detector
+from calokit.errors import SimulationError
+from calokit.showers.batch import Float32
+from calokit.showers.particles import Particles
+from calokit.simulation.data_sets import find_data_sets
+from calokit.simulation.sample import Sample
+
+PARAMETRIC_CHUNK = 128
+"""Events that the parametric simulation draws together; fixed, so that cuts into blocks change nothing."""
+
+_GEANT4_STREAM, _PARAMETRIC_STREAM = 1, 2
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A simulation that is ready to run.
+
+    Attributes:
+        opener: `module:function` that makes a `Simulator` in a worker process.
+        settings: Plain data for the opener.
+        environment: Environment variables that the processes get.
+        generator: What makes the showers, in words, for the file.
+        shortcomings: What is approximate, in words.
+        block: Events that one task makes.
+    """
+
+    opener: str
+    settings: dict[str, Any]
+    environment: dict[str, str]
+    generator: str
+    shortcomings: tuple[str, ...]
+    block: int
+
+
+class Simulator(Protocol):
+    """Makes showers in one process."""
+
+    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> tuple[Particles, Float32]:
+        """Return the particles of events `first` to `last` and their (event, cell) deposits in MeV."""
+
+
+def prepare_geant4(sample: Sample, detector: Detector) -> Backend:
+    """Make Geant4 ready: check that it is installed, and that its data sets allow this physics.
+
+    Raises:
+        SimulationError: geant4-pybind or a data set is missing; the message says how to get it.
+        DetectorError: The detector describes no material.
+    """
+    require_material(detector)
+    if importlib.util.find_spec("geant4_pybind") is None:
+        raise SimulationError(
+            "Geant4 is not installed; run pip install 'calokit[geant4]', or take --backend parametric."
+        )
+    found = find_data_sets(sample.physics, detector)
+    generator = f"Geant4 11.4.1 (geant4-pybind 0.1.3), {sample.physics.description}"
+    if found.shortcomings:
+        generator += "; " + "; ".join(found.shortcomings)
+    settings = {"detector": detector.to_mapping(), "environment": found.environment}
+    opener = f"{__name__}:open_geant4"
+    block = 32 if sample.physics.is_hadronic else 64
+    return Backend(opener, settings, found.environment, generator, found.shortcomings, block)
+
+
+def prepare_parametric(sample: Sample, detector: Detector) -> Backend:
+    """Make the parametric simulation ready; it needs no data.
+
+    Raises:
+        DetectorError: The detector describes no material.
+    """
+    del sample
+    require_material(detector)
+    generator = "calokit parametric simulation: formulas, not Geant4"
+    return Backend(
+        f"{__name__}:open_parametric",
+        {"detector": detector.to_mapping()},
+        {},
+        generator,
+        (),
+        8 * PARAMETRIC_CHUNK,
+    )
+
+
+def require_material(detector: Detector) -> None:
+    """Refuse a detector of which only the readout is known.
+
+    Raises:
+        DetectorError: A section describes no material.
+    """
+    detector.radiation_lengths  # noqa: B018
+
+
+def open_geant4(settings: dict[str, Any]) -> Simulator:
+    """Start Geant4 in this process."""
+    return _Geant4Simulator(settings)
+
+
+def open_parametric(settings: dict[str, Any]) -> Simulator:
+    """Make the parametric simulation in this process."""
+    return _ParametricSimulation(settings)
+
+
+def event_seed(seed: int, event: int) -> int:
+    """Return the seed that Geant4 gets before an event, below 2^62; it follows from seed and event alone."""
+    state = np.random.SeedSequence([seed, event, _GEANT4_STREAM]).generate_state(1, np.uint64)
+    return int(state[0]) >> 2
+
+
+class _Geant4Simulator:
+    """Geant4 in this process, started with the first sample."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.environment: dict[str, str] = settings["environment"]
+        self.detector = Detector.from_mapping(settings["detector"], "worker")
+        self._run: Any = None
+
+    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> tuple[Particles, Float32]:
+        from calokit.simulation.geant4.run import Event, Geant4Run
+
+        if self._run is None:
+            self._run = Geant4Run(self.detector, sample.physics, self.environment)
+        particles = sample.draw(seed, first, last, self.detector)
+        events = [
+            Event(particles[row : row + 1], event_seed(seed, event))
+            for row, event in enumerate(range(first, last))
+        ]
+        return particles, self._run.simulate(events)
+
+
+class _ParametricSimulation:
+    """The parametric simulation of one detector."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        from calokit.simulation.parametric import ParametricSimulator
+
+        self.detector = Detector.from_mapping(settings["detector"], "worker")
+        self._simulator = ParametricSimulator(self.detector)
+
+    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> tuple[Particles, Float32]:
+        chunks = range(first // PARAMETRIC_CHUNK, -(-last // PARAMETRIC_CHUNK))
+        particles = sample.draw(
+            seed, chunks.start * PARAMETRIC_CHUNK, chunks.stop * PARAMETRIC_CHUNK, self.detector
+        )
+        drawn = []
+        for place, chunk in enumerate(chunks):
+            rng = np.random.default_rng(np.random.SeedSequence([seed, chunk, _PARAMETRIC_STREAM]))
+            window = slice(place * PARAMETRIC_CHUNK, (place + 1) * PARAMETRIC_CHUNK)
+            drawn.append(self._simulator.simulate(particles[window], rng))
+        asked = slice(first - chunks.start * PARAMETRIC_CHUNK, last - chunks.start * PARAMETRIC_CHUNK)
+        return particles[asked], np.concatenate(drawn)[asked]

@@ -1,0 +1,262 @@
+"""Producing a shower file by many processes, block by block, so that nothing finished is ever lost."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calokit.detector import Detector
+from calokit.engine.tasks import Executor, Result, Task, Work, Worker
+from calokit.errors import ShowerFileError, SimulationError
+from calokit.showers import Showers, ShowerWriter, open_showers
+from calokit.simulation.backends import Backend, Simulator
+from calokit.simulation.sample import Sample
+
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Production:
+    """What shall be produced.
+
+    Attributes:
+        sample: The incident particles.
+        detector: The sample's detector.
+        backend: What makes the showers.
+        seed: Decides every draw.
+        attributes: Further attributes of the file, such as `split`.
+    """
+
+    sample: Sample
+    detector: Detector
+    backend: Backend
+    seed: int
+    attributes: dict[str, str]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides what is in the file, but the number of events."""
+        return {
+            "manifest_version": MANIFEST_VERSION,
+            "sample": self.sample.to_mapping(),
+            "detector": self.detector.to_mapping(),
+            "generator": self.backend.generator,
+            "block": self.backend.block,
+            "seed": self.seed,
+            "attributes": self.attributes,
+        }
+
+
+@dataclass(frozen=True)
+class Produced:
+    """What a production did.
+
+    Attributes:
+        showers: Number in the file.
+        made_now: How many of them this call made.
+        milliseconds_per_shower: Mean wall time in a process, over all of them.
+    """
+
+    showers: int
+    made_now: int
+    milliseconds_per_shower: float
+
+
+def produce_file(
+    production: Production,
+    path: Path,
+    events: int,
+    executor: Executor,
+    progress: Callable[[int], None],
+) -> Produced:
+    """Produce a shower file; killed at any point, the same call goes on where it stopped.
+
+    Finished blocks stand in the folder PATH.parts until the file is complete; beside it PATH.manifest.json
+    tells what was made, by what, and how long it took. The same production gives the same bytes, whatever
+    the number of processes.
+
+    Args:
+        production: What to produce.
+        path: The file.
+        events: How many showers.
+        executor: Runs the blocks.
+        progress: Told how many showers were finished since the last call.
+
+    Raises:
+        SimulationError: The file, or the finished blocks, belong to another production.
+        ShowerFileError: The folder of the file does not exist.
+    """
+    manifest_path = path.with_name(path.name + ".manifest.json")
+    if path.exists():
+        return _already_produced(production, path, manifest_path, events)
+    folder = path.with_name(path.name + ".parts")
+    _open_folder(folder, production.identity)
+    tasks = [_task(folder, first, events, production.backend.block) for first in _starts(production, events)]
+    missing = [task for task in tasks if not _is_finished(task)]
+    progress(events - sum(task["last"] - task["first"] for task in missing))
+    made = 0
+    for result in executor.run(_work(production), missing):
+        made += result["last"] - result["first"]
+        progress(result["last"] - result["first"])
+    records = _merge(production, path, tasks)
+    seconds = sum(record["seconds"] for record in records)
+    content = open_showers(path).attributes["content_sha256"]
+    _write_json(
+        manifest_path,
+        {**production.identity, "events": events, "content_sha256": content, "parts": records},
+    )
+    shutil.rmtree(folder)
+    return Produced(events, made, 1e3 * seconds / events)
+
+
+def make_block_worker(settings: dict[str, Any]) -> Worker:
+    """Make the worker that simulates blocks of a production and writes each as a shower file."""
+    from importlib import import_module
+
+    sample = Sample.from_mapping(settings["sample"], "worker")
+    detector = Detector.from_mapping(settings["detector"], "worker")
+    module, _, function = str(settings["opener"]).partition(":")
+    simulator: Simulator = getattr(import_module(module), function)(settings["backend"])
+
+    def make_block(task: Task) -> Result:
+        first, last = int(task["first"]), int(task["last"])
+        started, used = time.perf_counter(), time.process_time()
+        particles, energies = simulator.simulate(sample, int(settings["seed"]), first, last)
+        record = {
+            "first": first,
+            "last": last,
+            "seconds": time.perf_counter() - started,
+            "processor_seconds": time.process_time() - used,
+            "host": platform.node(),
+        }
+        showers = Showers(
+            energies,
+            particles.total_energies,
+            detector,
+            particles.positions[:, 0],
+            particles.directions[:, 0],
+            particles.pdg[:, 0],
+            particles if sample.has_several_particles else None,
+        )
+        block = {"record": json.dumps(record)}
+        with ShowerWriter(task["output"], detector, sample.particle, "block", block, compression=1) as writer:
+            writer.write(showers)
+        return record
+
+    return make_block
+
+
+def _work(production: Production) -> Work:
+    """Return how a process becomes a worker of this production."""
+    return Work(
+        f"{__name__}:make_block_worker",
+        {
+            "sample": production.sample.to_mapping(),
+            "detector": production.detector.to_mapping(),
+            "opener": production.backend.opener,
+            "backend": production.backend.settings,
+            "seed": production.seed,
+        },
+        production.backend.environment,
+    )
+
+
+def _starts(production: Production, events: int) -> range:
+    """Return the number of the first event of each block."""
+    return range(0, events, production.backend.block)
+
+
+def _task(folder: Path, first: int, events: int, block: int) -> Task:
+    last = min(first + block, events)
+    return {"first": first, "last": last, "output": str(folder / f"{first:09d}_{last:09d}.h5")}
+
+
+def _is_finished(task: Task) -> bool:
+    """Tell whether the block's file is complete (it appears under its name only then)."""
+    path = Path(task["output"])
+    if not path.is_file():
+        return False
+    try:
+        return len(open_showers(path)) == int(task["last"]) - int(task["first"])
+    except ShowerFileError:
+        path.unlink()
+        return False
+
+
+def _open_folder(folder: Path, identity: dict[str, Any]) -> None:
+    """Make the folder of finished blocks, or check that the one there belongs to this production."""
+    manifest = folder / "manifest.json"
+    if not folder.parent.is_dir():
+        raise ShowerFileError(f"the folder {folder.parent} does not exist.")
+    if manifest.is_file():
+        _require_same(identity, _read_json(manifest), folder)
+        return
+    folder.mkdir(exist_ok=True)
+    _write_json(manifest, identity)
+
+
+def _already_produced(production: Production, path: Path, manifest_path: Path, events: int) -> Produced:
+    """Accept a file that is just what would be produced; refuse any other."""
+    if not manifest_path.is_file():
+        raise SimulationError(f"{path} exists already; remove it or give another name.")
+    manifest = _read_json(manifest_path)
+    _require_same(production.identity, manifest, path)
+    if manifest["events"] != events:
+        raise SimulationError(
+            f"{path} exists already with {manifest['events']} showers; give another name, and another seed "
+            "if the showers shall be added to these."
+        )
+    seconds = sum(record["seconds"] for record in manifest["parts"])
+    return Produced(events, 0, 1e3 * seconds / events)
+
+
+def _require_same(identity: dict[str, Any], other: dict[str, Any], where: Path) -> None:
+    """Refuse to go on with blocks of another production."""
+    wanted = json.loads(json.dumps(identity))
+    differing = [key for key in wanted if wanted[key] != other.get(key)]
+    if differing:
+        raise SimulationError(
+            f"{where} belongs to another production (differing: {', '.join(differing)}); "
+            "remove it or give another name."
+        )
+
+
+def _merge(production: Production, path: Path, tasks: list[Task]) -> list[dict[str, Any]]:
+    """Join the blocks into the file; returns what each block's worker recorded."""
+    sample = production.sample
+    attributes = {
+        "sample": sample.name,
+        "sample_description": json.dumps(sample.to_mapping(), separators=(",", ":")),
+        "seed": production.seed,
+        "energy_law": json.dumps([gun.energy.to_mapping() for gun in sample.guns]),
+        "incidence_law": json.dumps([gun.incidence.to_mapping() for gun in sample.guns]),
+        **production.attributes,
+    }
+    records = []
+    made_by = (sample.particle, production.backend.generator)
+    with ShowerWriter(path, production.detector, *made_by, attributes) as writer:
+        for task in tasks:
+            part = open_showers(task["output"])
+            records.append(json.loads(part.attributes["record"]))
+            writer.write(part.read_all())
+    return records
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        raise SimulationError(f"{path}: not readable as JSON; remove it and start again.") from None
+    return content
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,233 @@
+"""Geant4: cells where the description says, the same events in any order, data sets found or said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calokit.detector import Detector, load_detector
+from calokit.detector.tile_sharing import clipped_tiles, polygon_area, share_matrix
+from calokit.engine.local import LocalExecutor
+from calokit.errors import DetectorError, SimulationError
+from calokit.showers import Showers, open_showers
+from calokit.simulation.backends import prepare_geant4
+from calokit.simulation.data_sets import find_data_sets
+from calokit.simulation.geometry import check_geometry
+from calokit.simulation.physics import Physics
+from calokit.simulation.production import Production, produce_file
+from calokit.simulation.sample import Sample
+
+SHARED = Path(__file__).parents[2] / "shared"
+TABLES = SHARED / "geant4-data"
+HADRON_TABLES = SHARED / "geant4-data-hadronic-approximate" / "G4PARTICLEXS4.2"
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Geant4's data sets: those of the environment, or those beside the repository."""
+    if "GEANT4_DATA_DIR" in os.environ:
+        return
+    if not TABLES.is_dir():
+        pytest.skip("no Geant4 data sets here")
+    monkeypatch.setenv("GEANT4_DATA_DIR", str(TABLES))
+    monkeypatch.setenv("G4PARTICLEXSDATA", str(HADRON_TABLES))
+
+
+def shoot(detector: Detector, tmp_path: Path, events: int = 6, seed: int = 1, **gun: Any) -> Showers:
+    """Shoot electrons of 1 GeV (or what `gun` says) into a detector."""
+    (tmp_path / "detector.yaml").write_text(detector.to_yaml())
+    physics = gun.pop("physics", {})
+    described = {
+        "particle": "e-",
+        "energy": {"kind": "fixed", "energy_gev": 1},
+        "incidence": {"kind": "normal"},
+    } | gun
+    sample = Sample.from_mapping(
+        {
+            "name": "test",
+            "detector": str(tmp_path / "detector.yaml"),
+            "guns": [described],
+            "physics": physics,
+        },
+        "test",
+    )
+    production = Production(sample, detector, prepare_geant4(sample, detector), seed, {})
+    path = tmp_path / f"{seed}_{events}_{len(list(tmp_path.iterdir()))}.h5"
+    produce_file(production, path, events, LocalExecutor(1), lambda n: None)
+    return open_showers(path).read_all()
+
+
+@pytest.mark.usefixtures("tables")
+@pytest.mark.parametrize(
+    ("name", "x", "y", "row", "column"),
+    [
+        ("luxe_ecal", 101.0, -17.0, 75, 2),  # 110 x 11 pads of 5 mm
+        ("zdc_ecal", -140.0, 80.0, 5, 12),  # 20 x 20 crystals of 30.3 mm
+        ("par04_siw", -10.0, 17.3, 5, 4),  # phi 120 degrees of 16 bins, r 20 mm of 4.65
+    ],
+)
+def test_deposits_stand_in_the_cell_that_is_hit(
+    name: str, x: float, y: float, row: int, column: int, tmp_path: Path
+) -> None:
+    incidence = {"kind": "normal", "x_mm": x, "y_mm": y}
+    showers = shoot(load_detector(name), tmp_path, particle="mu-", incidence=incidence)
+    layer = showers.images.sum(axis=(0, 1))
+    assert np.unravel_index(int(layer.argmax()), layer.shape) == (row, column)
+    assert layer[row, column] > 0.8 * layer.sum()
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_tilted_muon_moves_from_pad_to_pad(tmp_path: Path) -> None:
+    incidence = {"kind": "pad", "half_width_mm": 0, "half_height_mm": 0, "tilts_deg": [30]}
+    showers = shoot(load_detector("luxe_ecal"), tmp_path, particle="mu-", incidence=incidence)
+    detector = showers.detector
+    for layer in (0, 10, 19):
+        image = showers.images[:, layer].sum(axis=0)
+        row = int(image.sum(axis=1).argmax())
+        expected = detector.sensitive_z[layer] * np.tan(np.radians(30)) / 5.0 + 55
+        assert abs(row + 0.5 - expected) <= 0.7
+
+
+@pytest.mark.usefixtures("tables")
+def test_grouped_layers_are_the_sum_of_single_ones(tmp_path: Path) -> None:
+    grouped = load_detector("par04_siw")
+    single_section = grouped.sections[0].model_copy(update={"layers_per_readout": 1})
+    single = grouped.model_copy(update={"name": "single", "sections": (single_section,)})
+    one = shoot(single, tmp_path).images
+    two = shoot(grouped, tmp_path).images
+    np.testing.assert_allclose(one.reshape(6, 45, 2, 16, 9).sum(axis=2), two, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.usefixtures("tables")
+def test_unequal_rings_score_like_equal_ones(tmp_path: Path) -> None:
+    equal = load_detector("par04_siw")
+    section = equal.sections[0]
+    readout = section.readout.model_copy(
+        update={"r_bins": None, "dr_mm": None, "r_edges_mm": (0.0, 4.65, 13.95, 41.85)}
+    )
+    unequal = equal.model_copy(
+        update={"name": "unequal", "sections": (section.model_copy(update={"readout": readout}),)}
+    )
+    incidence = {"kind": "normal", "x_mm": 6.0, "y_mm": 5.0}
+    fine = shoot(equal, tmp_path, incidence=incidence).images
+    coarse = shoot(unequal, tmp_path, incidence=incidence).images
+    joined = np.stack([fine[..., 0], fine[..., 1:3].sum(-1), fine[..., 3:].sum(-1)], axis=-1)
+    np.testing.assert_allclose(joined.sum(axis=(0, 1)), coarse.sum(axis=(0, 1)), rtol=0.05, atol=0.2)
+    assert abs(joined.sum() / coarse.sum() - 1) < 0.02
+
+
+@pytest.mark.usefixtures("tables")
+def test_an_event_is_the_same_in_any_run(tmp_path: Path) -> None:
+    detector = load_detector("zdc_ecal")
+    few, many = shoot(detector, tmp_path, 3), shoot(detector, tmp_path, 70)
+    np.testing.assert_array_equal(few.energies, many.energies[:3])
+    other = shoot(detector, tmp_path, 3, seed=2)
+    assert not np.array_equal(few.energies, other.energies)
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_big_block_of_crystal_holds_all_the_energy(tmp_path: Path) -> None:
+    detector = load_detector("zdc_ecal")
+    section = detector.sections[0]
+    slabs = (section.slabs[0].model_copy(update={"thickness_mm": 400.0}),)
+    block = detector.model_copy(
+        update={
+            "name": "block",
+            "sections": (section.model_copy(update={"slabs": slabs, "cell_gap_mm": 0.0}),),
+        }
+    )
+    showers = shoot(block, tmp_path)
+    assert (np.abs(showers.visible_energies / 1000.0 - 1.0) < 0.02).all()
+
+
+@pytest.mark.usefixtures("tables")
+def test_birks_quenching_lowers_the_deposits(tmp_path: Path) -> None:
+    detector = load_detector("lhcb_ecal")
+    plain = shoot(detector, tmp_path, 10).visible_energies.sum()
+    quenched = shoot(detector, tmp_path, 10, physics={"birks_mm_per_mev": 0.126}).visible_energies.sum()
+    assert 0.85 < quenched / plain < 0.99
+
+
+@pytest.mark.usefixtures("tables")
+def test_neutrons_make_showers_in_the_hadronic_section(tmp_path: Path) -> None:
+    if "G4PARTICLEXSDATA" not in os.environ:
+        pytest.skip("no hadron cross sections here")
+    detector = load_detector("zdc_ecal_hcal")
+    showers = shoot(
+        detector,
+        tmp_path,
+        8,
+        particle="neutron",
+        energy={"kind": "fixed", "energy_gev": 50},
+        physics={"physics_list": "FTFP_BERT"},
+    )
+    hadronic = showers.energies[:, 400:].sum(axis=1, dtype=np.float64)
+    assert hadronic.mean() > 500.0  # MeV, of 50 GeV at a sampling fraction near 3 %
+    assert (hadronic > 0).mean() > 0.8
+
+
+def test_tiles_cover_the_slab_once_and_share_all_of_their_energy() -> None:
+    section = load_detector("zdc_ecal_hcal").sections[1]
+    assert section.tiles is not None
+    for layer in range(5):
+        outlines = clipped_tiles(section.tiles, layer % section.tiles.cycle, *section.size_mm)
+        assert sum(map(polygon_area, outlines)) == pytest.approx(600.0 * 600.0, rel=1e-9)
+        matrix = share_matrix(section, layer)
+        energies = np.random.default_rng(layer).exponential(1.0, len(outlines))
+        assert (energies @ matrix).sum() == pytest.approx(energies.sum(), rel=1e-12)
+        whole = np.array([polygon_area(outline) for outline in outlines])
+        np.testing.assert_allclose(whole @ matrix, 225.0, rtol=1e-9)  # an even layer stays even
+    with pytest.raises(DetectorError, match="has no hexagonal tiles"):
+        share_matrix(load_detector("zdc_ecal").sections[0], 0)
+
+
+@pytest.mark.parametrize("name", ["zdc_ecal", "zdc_ecal_hcal", "par04_siw", "lhcb_ecal"])
+def test_geometry_has_no_overlaps_and_is_written_as_gdml(name: str, tmp_path: Path) -> None:
+    checked = check_geometry(load_detector(name), tmp_path / "a.gdml")
+    assert checked.overlapping == ()
+    text = (tmp_path / "a.gdml").read_text()
+    assert text.count("<physvol") >= checked.volumes > 0
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.gdml"]
+
+
+def test_an_overlap_is_found(tmp_path: Path) -> None:
+    detector = load_detector("zdc_ecal")
+    wide = detector.sections[0].model_copy(update={"width_mm": None, "height_mm": None})
+    second = wide.model_copy(update={"name": "second", "gap_before_mm": 0.0})
+    touching = detector.model_copy(update={"sections": (wide, second)})
+    assert check_geometry(touching).overlapping == ()
+    inside = second.model_copy(update={"gap_before_mm": -10.0})
+    overlapping = detector.model_copy(update={"sections": (wide, inside)})
+    assert check_geometry(overlapping).overlapping
+
+
+def test_missing_data_sets_are_said_with_the_way_to_get_them(tmp_path: Path) -> None:
+    detector = load_detector("zdc_ecal")
+    nowhere = {"GEANT4_DATA_DIR": str(tmp_path)}
+    with pytest.raises(SimulationError, match=r"em0 needs .*G4EMLOW8.8 \(G4LEDATA\).*set GEANT4_DATA_DIR"):
+        find_data_sets(Physics(), detector, nowhere)
+    (tmp_path / "G4EMLOW8.8" / "brem_SB").mkdir(parents=True)
+    with pytest.raises(SimulationError, match="its part epics2017/phot, epics2017/rayl is not in"):
+        find_data_sets(Physics(), detector, nowhere)
+    with pytest.raises(SimulationError, match=r"G4LEDATA points to .*which is no folder"):
+        find_data_sets(Physics(), detector, nowhere | {"G4LEDATA": str(tmp_path / "none")})
+
+
+@pytest.mark.skipif(not TABLES.is_dir(), reason="the tables are not here")
+def test_partial_tables_allow_some_lists_and_say_what_is_approximate() -> None:
+    detector, here = load_detector("zdc_ecal"), {"GEANT4_DATA_DIR": str(TABLES)}
+    for allowed in ("em0", "em1", "em2"):
+        assert find_data_sets(Physics(physics_list=allowed), detector, here).shortcomings == ()  # type: ignore[arg-type]
+    with pytest.raises(SimulationError, match=r"em4 needs .*fluor, auger"):
+        find_data_sets(Physics(physics_list="em4"), detector, here)
+    with pytest.raises(SimulationError, match=r"FTFP_BERT needs .*G4PARTICLEXS"):
+        find_data_sets(Physics(physics_list="FTFP_BERT"), detector, here)
+    hadronic = here | {"G4PARTICLEXSDATA": str(HADRON_TABLES)}
+    found = find_data_sets(Physics(physics_list="FTFP_BERT"), detector, hadronic)
+    assert any("approximate neutron cross sections" in words for words in found.shortcomings)
+    with pytest.raises(SimulationError, match=r"FTFP_BERT_HP needs .*G4NDL"):
+        find_data_sets(Physics(physics_list="FTFP_BERT_HP"), detector, hadronic)
