@@ -12,7 +12,7 @@ from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.evaluation.accumulators import KeptShowers
-from calokit.evaluation.images import frame_of
+from calokit.evaluation.gallery import collect_hits, draw_gallery
 from calokit.evaluation.measurements import (
     draw_curves,
     draw_energy_curve,
@@ -25,11 +25,10 @@ from calokit.evaluation.measurements import (
 from calokit.evaluation.observables import ObservableCalculator
 from calokit.evaluation.passage import Passage
 from calokit.evaluation.response import BinnedValues
-from calokit.evaluation.scorecard import Curve, EventPair, Measurement, Sample, Scorecard
+from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard
 from calokit.evaluation.streams import plan_comparison
 from calokit.evaluation.survey import survey_reference
 from calokit.showers import ShowerFile
-from calokit.units import MEV_PER_GEV
 
 Progress = Callable[[str, float], None]
 
@@ -120,7 +119,10 @@ def evaluate_showers(
         curves=curves,
         spectra=draw_spectra(passage.sides),
         images=draw_images(passage.sides),
-        events=_draw_gallery(passage, settings.gallery_events) if passage.paired else [],
+        events=draw_gallery(passage, settings.gallery_events) if passage.paired else [],
+        hits=collect_hits(passage, settings.gallery_events) if passage.paired else [],
+        detector_description=comparison.detector,
+        settings=settings.to_mapping(),
         warnings=warnings,
     )
 
@@ -221,34 +223,6 @@ def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
         (nothing, passage.squared.mean(), floor.mean()),
     )
     return measurement, curve
-
-
-def _draw_gallery(passage: Passage, number: int) -> list[EventPair]:
-    """Return matched showers at evenly spread ranks of the incident energy, each in its main section."""
-    detector = passage.comparison.detector
-    frames = [frame for section in detector.sections if (frame := frame_of(detector, section)) is not None]
-    if not frames:
-        return []
-    incidents = passage.reference.incidents
-    order = np.argsort(incidents.incident_energies, kind="stable")
-    ranks = ((np.arange(number) + 0.5) / max(number, 1) * len(order)).astype(int)
-    events = []
-    for event in order[ranks]:
-        reference = passage.reference.cells[[event]].toarray()[0].astype(np.float64)
-        generated = passage.generated.cells[[event]].toarray()[0].astype(np.float64)
-        frame = max(frames, key=lambda frame: float(reference[frame.cells].sum()))
-        position = None if incidents.positions is None else incidents.positions[event]
-        events.append(
-            EventPair(
-                incident_energy_gev=float(incidents.incident_energies[event]) / MEV_PER_GEV,
-                position_mm=None if position is None else [float(value) for value in position],
-                row_edges=frame.row_edges.tolist(),
-                column_edges=frame.column_edges.tolist(),
-                reference=frame.sum_layers(reference).tolist(),
-                generated=frame.sum_layers(generated).tolist(),
-            )
-        )
-    return events
 
 
 def _describe(file: ShowerFile, showers: int) -> Sample:

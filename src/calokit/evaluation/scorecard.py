@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from calokit.config import Description
+from calokit.detector import Detector
 from calokit.errors import CalokitError
 
 SCORECARD_FORMAT_VERSION = 1
@@ -43,6 +44,8 @@ class Measurement(Description):
     """Whether a smaller or a larger value means more alike."""
     showers_per_class: int = 0
     note: str = ""
+    topic: str = ""
+    """Which page of a report it belongs on (`report/topics.py`); empty leaves it to the key."""
 
     @property
     def deviation(self) -> float:
@@ -69,6 +72,7 @@ class Curve(Description):
     generated_error: list[float | None]
     floor: list[float | None] = []
     floor_error: list[float | None] = []
+    topic: str = ""
 
 
 class Spectrum(Description):
@@ -88,6 +92,7 @@ class Spectrum(Description):
     separation_error: float
     separation_floor: float
     separation_floor_error: float
+    topic: str = ""
 
 
 class ImagePair(Description):
@@ -103,6 +108,7 @@ class ImagePair(Description):
     generated: list[list[float]]
     ratio_error: list[list[float | None]]
     """Statistical error of generated / reference; None where the reference cell is empty."""
+    topic: str = ""
 
 
 class EventPair(Description):
@@ -114,6 +120,30 @@ class EventPair(Description):
     column_edges: list[float]
     reference: list[list[float]]
     generated: list[list[float]]
+
+
+class ShowerHits(Description):
+    """The hit cells of one shower, the hottest first; of a shower with very many, the hottest ones."""
+
+    cells: list[int]
+    """Flat numbers of the cells, in the order of the shower files."""
+    energies_mev: list[float]
+    hits: int
+    """Hits of the whole shower, listed or not."""
+    energy_mev: float
+    """Energy of the whole shower in its hits."""
+
+
+class EventHits(Description):
+    """One incident particle with the hit cells of the reference's shower and of the generated one."""
+
+    incident_energy_gev: float
+    position_mm: list[float] | None = None
+    """Where it enters the front face, x and y."""
+    direction: list[float] | None = None
+    """Unit vector of its flight, x, y and z (into the detector)."""
+    reference: ShowerHits
+    generated: ShowerHits
 
 
 class Scorecard(Description):
@@ -132,6 +162,12 @@ class Scorecard(Description):
     spectra: list[Spectrum] = []
     images: list[ImagePair] = []
     events: list[EventPair] = []
+    hits: list[EventHits] = []
+    """The hits of a few matched incidents, for a display in space."""
+    detector_description: Detector | None = None
+    """The whole description of the detector, so that its cells can be drawn from the scorecard alone."""
+    settings: dict[str, Any] = {}
+    """What the comparison was made with, by the names of `EvaluationSettings`."""
     warnings: list[str] = []
 
     def measurement(self, name: str) -> Measurement:
