@@ -99,6 +99,34 @@ def _share(section: Section, phase: int) -> sparse.csr_array:
     return sparse.csr_array((share, (tile, cell)), shape=shape)
 
 
+def tile_smearing(section: Section, layer: int) -> sparse.csr_array:
+    """Return what reading a layer by its tiles does to energies given on the grid (cell, cell).
+
+    A cell's energy is shared over the tiles that cover it, by area, and each tile's over its cells again. Every
+    row sums to 1: energy is conserved.
+
+    Args:
+        section: A section with hexagonal tiles and a Cartesian readout that covers its slabs.
+        layer: Readout layer counted from 0.
+
+    Raises:
+        DetectorError: The section has no tiles, or its readout does not cover them.
+    """
+    share = share_matrix(section, layer)
+    return _smearing(section, layer % (section.tiles.cycle if section.tiles else 1), share.shape[0])
+
+
+@functools.lru_cache(maxsize=16)
+def _smearing(section: Section, phase: int, tiles: int) -> sparse.csr_array:
+    assert section.tiles is not None
+    share = _share(section, phase)
+    outlines = clipped_tiles(section.tiles, phase, *section.size_mm)[:tiles]
+    areas = np.array([polygon_area(outline) for outline in outlines])
+    covering = share.multiply(areas[:, None]).T.tocsr()
+    covering = sparse.diags_array(1.0 / covering.sum(axis=1)) @ covering
+    return sparse.csr_array(covering @ share)
+
+
 def clip_to_box(polygon: Polygon, left: float, right: float, bottom: float, top: float) -> Polygon:
     """Return the part of a convex polygon within a box (Sutherland-Hodgman); empty where there is none.
 

@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
 from calokit.errors import ShowerFileError, SimulationError
-from calokit.showers import Showers, ShowerWriter, open_showers
+from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
+from calokit.showers.writer import chunk_rows
 from calokit.simulation.backends import Backend, Simulator
 from calokit.simulation.sample import Sample
 
@@ -241,11 +242,29 @@ def _merge(production: Production, path: Path, tasks: list[Task]) -> list[dict[s
     records = []
     made_by = (sample.particle, production.backend.generator)
     with ShowerWriter(path, production.detector, *made_by, attributes) as writer:
-        for task in tasks:
-            part = open_showers(task["output"])
-            records.append(json.loads(part.attributes["record"]))
-            writer.write(part.read_all())
+
+        def read_parts() -> Iterator[Showers]:
+            for task in tasks:
+                part = open_showers(task["output"])
+                records.append(json.loads(part.attributes["record"]))
+                yield part.read_all()
+
+        for showers in _cut_evenly(read_parts(), chunk_rows(production.detector.number_of_cells)):
+            writer.write(showers)
     return records
+
+
+def _cut_evenly(parts: Iterator[Showers], rows: int) -> Iterator[Showers]:
+    """Yield the showers of parts of any size in batches of one size: the file does not show the parts."""
+    waiting: list[Showers] = []
+    for part in parts:
+        waiting.append(part)
+        joined = concatenate(waiting)
+        whole = len(joined) - len(joined) % rows
+        for start in range(0, whole, rows):
+            yield joined[start : start + rows]
+        waiting = [joined[whole:]] if whole < len(joined) else []
+    yield from waiting
 
 
 def _read_json(path: Path) -> dict[str, Any]:
