@@ -11,6 +11,7 @@ from rich.console import Console
 
 from calokit.cli.demo import demo
 from calokit.cli.detectors import detectors
+from calokit.cli.digitise import digitise
 from calokit.cli.evaluate import evaluate
 from calokit.cli.generate import generate
 from calokit.cli.geometry import geometry
@@ -34,6 +35,7 @@ for command in (
     geometry,
     samples,
     simulate,
+    digitise,
     inspect,
     recipes,
     train,
