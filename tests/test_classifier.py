@@ -8,8 +8,9 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from calokit.errors import CalokitError
-from calokit.evaluation.classifier import ClassifierSettings, classifier_auc, roc_area
+from calokit.evaluation.classifier import ClassifierSettings, classifier_auc
 from calokit.evaluation.damages import widen_showers
+from calokit.evaluation.discrimination import roc_area
 from calokit.evaluation.observables import high_level_features
 from calokit.showers import open_showers
 

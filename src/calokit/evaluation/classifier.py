@@ -6,25 +6,19 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.stats import rankdata
 from torch import nn
 
-from calokit.errors import CalokitError
+from calokit.evaluation.discrimination import Features, check_classes, dense_rows, roc_area
 
 Float64 = NDArray[np.float64]
 Integer = NDArray[np.int64]
-Features: TypeAlias = NDArray[np.float32] | csr_array
 
 FOLDS = 5
 """The showers are cut into fifths: three to train on, one to choose the epoch on, one to test on."""
-SMALLEST_CLASS = 50
-"""Fewer showers than this a class cannot be split and judged."""
 STEPS_PER_EPOCH = 64
 SMALLEST_BATCH = 64
 LARGEST_INPUT = 10.0
@@ -99,17 +93,8 @@ def classifier_auc(
     Raises:
         CalokitError: The classes differ in size or features, or are too small to split.
     """
-    if reference.shape != generated.shape:
-        raise CalokitError(
-            f"classifier: reference features have shape {reference.shape}, generated ones {generated.shape}; "
-            "give the same number of showers and the same features."
-        )
+    check_classes(reference, generated, len(seeds))
     events = int(reference.shape[0])
-    if events < SMALLEST_CLASS or not seeds:
-        raise CalokitError(
-            f"classifier: {events} showers a class and {len(seeds)} seeds given; at least {SMALLEST_CLASS} "
-            "showers and one seed are needed."
-        )
     settings = settings or ClassifierSettings()
     order = np.random.default_rng([min(seeds), events]).permutation(events)
     areas = []
@@ -121,23 +106,6 @@ def classifier_auc(
     null_variance = 1.0 / (6.0 * (events // FOLDS))
     error = math.sqrt((spread**2 + null_variance) / min(len(areas), FOLDS))
     return ClassifierResult(float(np.mean(areas)), error, events, tuple(areas))
-
-
-def roc_area(labels: NDArray[np.bool_], scores: Float64) -> float:
-    """Return the area under the ROC curve: how often a positive scores above a negative, ties counting half.
-
-    Args:
-        labels: (shower,) True for the class that should score high.
-        scores: (shower,) any monotonic score.
-
-    Example:
-        >>> roc_area(np.array([False, False, True, True]), np.array([0.1, 0.4, 0.35, 0.8]))
-        0.75
-    """
-    positives = int(labels.sum())
-    negatives = len(labels) - positives
-    ranks = rankdata(scores)
-    return float((ranks[labels].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def _step_of(
@@ -185,7 +153,7 @@ class _PairedRows:
         total, squares, count = 0.0, 0.0, 2 * len(training)
         for features in self.classes:
             for start in range(0, len(training), 4096):
-                rows = _dense(features, training[start : start + 4096]).astype(np.float64)
+                rows = dense_rows(features, training[start : start + 4096]).astype(np.float64)
                 total = total + rows.sum(axis=0)
                 squares = squares + (rows**2).sum(axis=0)
         mean = np.asarray(total) / count
@@ -198,7 +166,7 @@ class _PairedRows:
         """Return standardised rows, those of the reference before those of the generated; (row, kept)."""
         which = index >= self.events
         parts = [
-            _dense(features, index[side] - offset)[:, self.kept]
+            dense_rows(features, index[side] - offset)[:, self.kept]
             for features, side, offset in zip(self.classes, (~which, which), (0, self.events), strict=True)
         ]
         standardised = (np.concatenate(parts) - self.mean) / self.deviation
@@ -294,9 +262,3 @@ def _batches(index: Integer, size: int) -> Iterator[Integer]:
 def _labels(events: Integer) -> NDArray[np.bool_]:
     """Return the classes in the order of `_score`: reference first, then generated."""
     return np.repeat([False, True], len(events))
-
-
-def _dense(features: Features, index: Integer) -> NDArray[np.float32]:
-    rows = features[index]
-    dense: NDArray[np.float32] = rows.toarray() if isinstance(rows, csr_array) else rows
-    return dense
