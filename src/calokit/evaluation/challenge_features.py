@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,9 +98,9 @@ def challenge_features(showers: Showers, threshold: float) -> ChallengeFeatures:
 
     With weights e of the cells of a layer, a centre is <x> = sum e x / sum e and a width
     sqrt(sum e (x - <x>)^2 / sum e), in x, y and the distance from the axis. In a polar readout places are
-    those of the middle of a bin, about the detector's axis. In a Cartesian readout they are about the impact
-    where that is known. CaloChallenge counts angles from -pi: where a detector's own begin at 0 (Par04) the
-    centres in eta and phi have the other sign here.
+    those of the middle of a bin, about the detector's axis, with the first angular bin beginning at -pi as in
+    code/XMLHandler.py: where a detector's own angles begin at 0 (Par04) its centres have the other sign. In a
+    Cartesian readout they are about the impact where that is known.
 
     Args:
         showers: The showers.
@@ -122,7 +123,7 @@ def challenge_features(showers: Showers, threshold: float) -> ChallengeFeatures:
     detector = showers.detector
     cells, layers = detector.cells, detector.number_of_layers
     place = hits.event * layers + cells.layer[hits.cell]
-    x, y, radius = cells.x[hits.cell], cells.y[hits.cell], cells.radius[hits.cell]
+    x, y, radius = (places[hits.cell] for places in (*_places(detector), cells.radius))
     polar = [not isinstance(section.readout, CartesianReadout) for section in detector.sections]
     if showers.positions is not None and not any(polar):
         impact = showers.positions.astype(np.float64)
@@ -182,6 +183,23 @@ def _find_cells(showers: Showers, threshold: float) -> Hits:
     flat = np.flatnonzero((energies >= threshold).ravel() & (energies > 0).ravel())
     event, cell = flat // energies.shape[1], flat % energies.shape[1]
     return Hits(event, cell, energies.ravel()[flat].astype(np.float64), len(showers))
+
+
+def _places(detector: Detector) -> tuple[Float64, Float64]:
+    """Return x and y of every cell (cell,) in mm, polar readouts turned so that their angles begin at -pi."""
+    starts = []
+    for section in detector.sections:
+        readout = section.readout
+        if isinstance(readout, CartesianReadout):
+            starts.append(-math.pi)
+        else:
+            starts.append(
+                readout.alpha_start_rad if isinstance(readout, RingReadout) else readout.phi_start_rad
+            )
+    cells = detector.cells
+    turn = np.exp(-1j * (math.pi + np.array(starts)))[cells.section]
+    turned = (cells.x + 1j * cells.y) * turn
+    return turned.real, turned.imag
 
 
 def _divided_layers(detector: Detector) -> tuple[int, ...]:
