@@ -28,3 +28,17 @@ def challenge_arrays(
     total = incident * (0.75 + 0.5 * generator.random(events))
     energies = total[:, None] * weight * fluctuation
     return incident, energies.astype(np.float32).astype(np.float64)
+
+
+def feature_arrays(seed: int, showers: int, features: int, shift: float) -> Float64:
+    """Return correlated features (shower, feature) with tails, the first shifted.
+
+    Uniform numbers alone: sums of four of them, mixed with weights 1 / (1 + |i - j|), the last column cubed.
+    """
+    generator = np.random.default_rng(seed)
+    plain = generator.random((4, showers, features)).sum(axis=0) - 2.0
+    column = np.arange(features)
+    mixed = plain @ (1.0 / (1.0 + np.abs(column[:, None] - column[None, :])))
+    mixed[:, -1] = mixed[:, -1] ** 3
+    mixed[:, 0] += shift
+    return mixed
