@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -84,7 +85,9 @@ def roc_area_error(labels: NDArray[np.bool_], scores: Float64) -> float:
 
     The variance is s_p^2 / p + s_n^2 / n, with s_p the standard deviation over the p positives of the part of
     negatives below each, and s_n that over the n negatives of the part of positives above each (DeLong,
-    DeLong and Clarke-Pearson, Biometrics 44 (1988) 837). It is 0 where the classes do not overlap.
+    DeLong and Clarke-Pearson, Biometrics 44 (1988) 837). Where it says nothing, something else does: scores
+    that are all equal get the error of random scores, sqrt((p + n + 1) / (12 p n)), and classes that do not
+    overlap half of one shower's weight, 1 / (2 max(p, n)).
 
     Args:
         labels: (shower,) True for the class that should score high; at least two of each.
@@ -98,7 +101,10 @@ def roc_area_error(labels: NDArray[np.bool_], scores: Float64) -> float:
     ranks = rankdata(scores)
     below = (ranks[labels] - rankdata(positive)) / len(negative)
     above = 1.0 - (ranks[~labels] - rankdata(negative)) / len(positive)
-    return float(np.sqrt(np.var(below, ddof=1) / len(positive) + np.var(above, ddof=1) / len(negative)))
+    if np.ptp(scores) == 0.0:
+        return math.sqrt((len(scores) + 1) / (12.0 * len(positive) * len(negative)))
+    variance = np.var(below, ddof=1) / len(positive) + np.var(above, ddof=1) / len(negative)
+    return max(math.sqrt(variance), 0.5 / max(len(positive), len(negative)))
 
 
 def calibrate_scores(labels: NDArray[np.bool_], scores: Float64, others: Float64) -> Float64:
