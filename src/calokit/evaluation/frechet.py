@@ -214,14 +214,22 @@ def clip_to_reference(
     Raises:
         CalokitError: The arrays have other shapes, fewer than 2 showers, or values that are not finite.
     """
-    first, second = _checked(reference, generated)
+    first, second = check_features(reference, generated)
     low, high = np.quantile(first, [tail, 1.0 - tail], axis=0)
     room = margin * (high - low)
     return np.clip(first, low - room, high + room), np.clip(second, low - room, high + room)
 
 
-def _checked(reference: Float64, generated: Float64) -> tuple[Float64, Float64]:
-    """Return both samples as float64, or refuse them."""
+def check_features(reference: Float64, generated: Float64) -> tuple[Float64, Float64]:
+    """Return two samples of features as float64, or refuse them.
+
+    Args:
+        reference: (shower, feature), at least 2 showers.
+        generated: (shower, feature), at least 2 showers, as many features.
+
+    Raises:
+        CalokitError: They have other shapes, or a value that is not finite; the shower is named.
+    """
     samples = []
     for name, values in (("reference", reference), ("generated", generated)):
         array = np.asarray(values, dtype=np.float64)
@@ -248,7 +256,7 @@ def _checked(reference: Float64, generated: Float64) -> tuple[Float64, Float64]:
 
 def _normalised(reference: Float64, generated: Float64) -> tuple[Float64, Float64]:
     """Divide both samples by the largest |value| of each feature of the reference."""
-    first, second = _checked(reference, generated)
+    first, second = check_features(reference, generated)
     largest = np.abs(first).max(axis=0)
     largest[largest == 0] = 1.0
     return first / largest, second / largest
