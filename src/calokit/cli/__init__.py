@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from calokit.cli.convert import convert
 from calokit.cli.demo import demo
 from calokit.cli.detectors import detectors
 from calokit.cli.digitise import digitise
@@ -36,6 +37,7 @@ for command in (
     samples,
     simulate,
     digitise,
+    convert,
     inspect,
     recipes,
     train,

@@ -1,0 +1,85 @@
+"""`calokit convert`: other groups' shower files into native ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from calokit.cli.options import make_console
+from calokit.errors import ConfigurationError
+
+
+def convert(
+    source: Annotated[Path | None, typer.Argument(help="The foreign file.", metavar="IN")] = None,
+    target: Annotated[Path | None, typer.Argument(help="The native file to write.", metavar="OUT")] = None,
+    format_name: Annotated[
+        str | None, typer.Option("--format", help="The format of IN; without it, it is recognised.")
+    ] = None,
+    formats: Annotated[bool, typer.Option("--formats", help="List the formats and end.")] = False,
+    detector: Annotated[
+        str | None, typer.Option(help="Whose cells the showers get: a detector's name or its YAML file.")
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="YAML file: what columns mean, or how hits are put onto cells.")
+    ] = None,
+    energy: Annotated[
+        float | None, typer.Option(help="Incident energy in GeV, for files that do not hold it.")
+    ] = None,
+    mev_per_mip: Annotated[
+        float | None, typer.Option(help="Energy in MeV that the file means by one MIP.")
+    ] = None,
+    tilt: Annotated[
+        float | None, typer.Option(help="Nominal angle of the beam in the plane of x and z, in degrees.")
+    ] = None,
+    particle: Annotated[
+        str | None, typer.Option(help="The incident particle, for files that do not say it.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="What the file is meant for: train, validation or test.")
+    ] = None,
+) -> None:
+    """Convert another group's shower file, or your own, into a native one."""
+    if formats:
+        _list_formats()
+        return
+    if source is None or target is None:
+        raise ConfigurationError("calokit convert needs IN and OUT; calokit convert --formats lists formats.")
+    from calokit.detector import load_detector
+    from calokit.report.progress import track
+    from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native
+
+    for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
+        if value is not None and not 0 < value < float("inf"):
+            raise ConfigurationError(f"--{option} must be a positive number, {value:g} given.")
+    choices = Choices(
+        None if detector is None else load_detector(detector),
+        None if mapping is None else read_mapping(mapping),
+        energy,
+        mev_per_mip,
+        tilt,
+    )
+    foreign = open_foreign(source, format_name, choices)
+    with track(foreign.total, f"converting {source.name}", "showers") as advance:
+        conversion = write_native(foreign, target, particle, split, advance)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in conversion.rows():
+        table.add_row(label, text)
+    console = make_console()
+    console.print(table)
+    for warning in conversion.warnings:
+        console.print(f"! {warning}", style="yellow")
+
+
+def _list_formats() -> None:
+    """Print the names of the formats and what they are."""
+    from calokit.showers.formats import FORMATS
+
+    table = Table("format", "what", box=None, pad_edge=False)
+    for one in FORMATS:
+        table.add_row(one.name, one.title)
+    make_console().print(table)

@@ -1,0 +1,293 @@
+"""From a foreign file to a native one, piece by piece, with an account of the energy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calokit.detector import Detector
+from calokit.errors import ShowerFileError
+from calokit.showers.checks import check_sanity
+from calokit.showers.formats.contents import look_inside
+from calokit.showers.formats.incidents import name_particles
+from calokit.showers.formats.registry import find_format, recognise_format
+from calokit.showers.formats.source import Choices, ForeignShowers, Piece
+from calokit.showers.inspection import LARGEST_RESPONSE
+from calokit.showers.splits import parse_split
+from calokit.showers.writer import ShowerWriter
+from calokit.units import MEV_PER_GEV
+
+LOSS_WORTH_A_WARNING = 1e-6
+"""Fraction of the energy outside the cells above which a conversion warns; rounding stays below."""
+
+SMALLEST_RESPONSE = 1e-5
+"""Less visible than incident energy by this factor is hardly a shower in MeV."""
+
+LARGEST_OFFSET = 0.1
+"""Mean distance of the showers from their impacts, in parts of the detector's extent, that warns."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was converted.
+
+    Attributes:
+        foreign: The foreign file, opened.
+        target: The native file.
+        showers: Number of showers.
+        source_energy_mev: Energy in the foreign file, of all showers together.
+        cell_energy_mev: Energy on the cells of the native file.
+        incident_energies_mev: Smallest and largest incident energy.
+        particle: The incident particle.
+        warnings: What the user should look at, a sentence each.
+    """
+
+    foreign: ForeignShowers
+    target: Path
+    showers: int
+    source_energy_mev: float
+    cell_energy_mev: float
+    incident_energies_mev: tuple[float, float]
+    particle: str
+    warnings: tuple[str, ...]
+
+    @property
+    def lost_fraction(self) -> float:
+        """Part of the energy in the foreign file that lies outside the cells."""
+        if self.source_energy_mev == 0:
+            return 0.0
+        return 1.0 - self.cell_energy_mev / self.source_energy_mev
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the account as pairs of label and text, for a table."""
+        low, high = (energy / MEV_PER_GEV for energy in self.incident_energies_mev)
+        lost = max(self.lost_fraction, 0.0)
+        return [
+            ("from", f"{self.foreign.path} ({self.foreign.format})"),
+            ("to", str(self.target)),
+            ("detector", f"{self.foreign.detector.name}, {self.foreign.detector.number_of_cells} cells"),
+            ("showers", str(self.showers)),
+            ("particle", self.particle),
+            ("incident energy", f"{low:.4g} to {high:.4g} GeV" if low < high else f"{low:.4g} GeV"),
+            ("conversion", self.foreign.conversion),
+            ("energy in the file", f"{self.source_energy_mev / MEV_PER_GEV:.6g} GeV"),
+            ("energy on the cells", f"{self.cell_energy_mev / MEV_PER_GEV:.6g} GeV"),
+            ("outside the cells", f"{100 * lost:.3g} %" if lost > LOSS_WORTH_A_WARNING else "nothing"),
+            *(("assumed", text) for text in self.foreign.assumptions),
+        ]
+
+
+@dataclass
+class _Tally:
+    """Sums over the showers converted so far."""
+
+    detector: Detector
+    showers: int = 0
+    source: float = 0.0
+    cells: float = 0.0
+    response: float = 0.0
+    energies: tuple[float, float] = (np.inf, -np.inf)
+    pdg: set[int] = field(default_factory=set)
+    offset: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    with_offset: int = 0
+
+    def add(self, piece: Piece) -> None:
+        showers = piece.showers
+        visible = showers.visible_energies
+        self.showers += len(showers)
+        self.source += float(piece.source_energies.sum())
+        self.cells += float(visible.sum())
+        incident = showers.incident_energies.astype(np.float64)
+        self.response += float((piece.source_energies / incident).sum())
+        self.energies = (min(self.energies[0], incident.min()), max(self.energies[1], incident.max()))
+        if showers.particles is not None:
+            self.pdg |= set(np.unique(showers.particles.pdg).tolist())
+        elif showers.pdg is not None:
+            self.pdg |= set(np.unique(showers.pdg).tolist())
+        if showers.positions is None:
+            return
+        hit = visible > 0
+        places = np.column_stack([self.detector.cells.x, self.detector.cells.y])
+        centres = showers.energies[hit] @ places / visible[hit, None]
+        depth = np.nan_to_num(self.detector.cells.z)
+        if showers.directions is not None:
+            mean_depth = showers.energies[hit] @ depth / visible[hit]
+            slopes = showers.directions[hit, :2] / showers.directions[hit, 2:]
+            centres = centres - slopes * mean_depth[:, None]
+        self.offset += (centres - showers.positions[hit]).sum(axis=0)
+        self.with_offset += int(hit.sum())
+
+    def judge(self) -> list[str]:
+        """Return what looks wrong."""
+        found = []
+        lost = 1.0 - self.cells / self.source if self.source > 0 else 0.0
+        if lost > LOSS_WORTH_A_WARNING:
+            found.append(
+                f"{100 * lost:.3g} % of the energy in the file lies outside the cells of detector "
+                f"{self.detector.name}; check the detector, its front and the unit of length."
+            )
+        response = self.response / self.showers
+        if response > LARGEST_RESPONSE:
+            found.append(
+                f"the showers hold {response:.3g} times their incident energy; check the units of both."
+            )
+        if 0 < response < SMALLEST_RESPONSE:
+            found.append(
+                f"the showers hold {response:.2g} of their incident energy; check the units of both."
+            )
+        extent = np.max([section.readout.extent_mm for section in self.detector.sections], axis=0)
+        offset = self.offset / max(self.with_offset, 1)
+        if (np.abs(offset) > LARGEST_OFFSET * extent).any():
+            found.append(
+                f"the showers lie on average ({offset[0]:.3g}, {offset[1]:.3g}) mm from their impacts; check "
+                "the unit and the origin of the impacts, and the axes of the cells."
+            )
+        return found
+
+
+def open_foreign(
+    source: str | Path, format_name: str | None = None, choices: Choices | None = None
+) -> ForeignShowers:
+    """Open a foreign file, without reading its showers.
+
+    Args:
+        source: The file.
+        format_name: Its format (`registry.FORMATS`); recognised where not given.
+        choices: What the user says about it.
+
+    Raises:
+        ShowerFileError: The file is missing, damaged, of no known format, or holds no showers.
+        ConfigurationError: A choice that has no meaning for this format, or one that is missing.
+        DetectorError: The detector is not known or has other cells.
+    """
+    said = choices if choices is not None else Choices()
+    contents = look_inside(Path(source))
+    chosen = recognise_format(contents, said) if format_name is None else find_format(format_name)
+    chosen.check_choices(said)
+    foreign = chosen.open(contents, said)
+    if foreign.total == 0:
+        raise ShowerFileError(f"{source}: the file holds no showers.")
+    return foreign
+
+
+def convert_file(
+    source: str | Path,
+    target: str | Path,
+    format_name: str | None = None,
+    choices: Choices | None = None,
+    particle: str | None = None,
+    split: str | None = None,
+) -> Conversion:
+    """Convert a foreign file to a native one.
+
+    Args:
+        source: The foreign file.
+        target: The native file; it appears only when complete.
+        format_name: The foreign format (`registry.FORMATS`); recognised where not given.
+        choices: What the user says about the file.
+        particle: The incident particle, for files that do not say it.
+        split: What the file is meant for: train, validation or test.
+
+    Returns:
+        The account: showers, energy in the file and on the cells, what was assumed, warnings.
+
+    Raises:
+        CalokitError: See `open_foreign` and `write_native`.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> image = np.zeros((2, 30, 30))
+        >>> image[:, 3, 4] = 500.0
+        >>> np.savez(
+        ...     folder / "showers.npz",
+        ...     EnergyDeposit=image,
+        ...     ParticlePoint=np.array([[-23.0, -21.0, 0.0]] * 2),
+        ...     ParticleMomentum=np.array([[0.0, 0.0, 10.0]] * 2),
+        ...     ParticlePDG=np.array([22, 22]),
+        ... )
+        >>> conversion = convert_file(folder / "showers.npz", folder / "showers.h5")
+        >>> conversion.showers, conversion.particle, conversion.cell_energy_mev, conversion.lost_fraction
+        (2, 'gamma', 1000.0, 0.0)
+    """
+    return write_native(open_foreign(source, format_name, choices), target, particle, split)
+
+
+def write_native(
+    foreign: ForeignShowers,
+    target: str | Path,
+    particle: str | None = None,
+    split: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Conversion:
+    """Write an opened foreign file as a native one, piece by piece.
+
+    Args:
+        foreign: The file.
+        target: The native file; it appears only when complete.
+        particle: The incident particle, for files that do not say it.
+        split: What the file is meant for: train, validation or test.
+        progress: Told how many showers were written since the last call.
+
+    Raises:
+        ShowerFileError: The showers hold values that no shower has, the file is damaged, or the target
+            cannot be written.
+    """
+    target = Path(target)
+    if target.exists() and target.samefile(foreign.path):
+        raise ShowerFileError(f"{target}: the native file must not replace the foreign one; name another.")
+    attributes = _describe(foreign) | ({} if split is None else {"split": str(parse_split(split))})
+    named = particle or str(foreign.attributes.get("particle", "unknown"))
+    generator = str(foreign.attributes.get("generator", f"unknown (converted from {foreign.format})"))
+    tally = _Tally(foreign.detector)
+    try:
+        with ShowerWriter(target, foreign.detector, named, generator, attributes) as writer:
+            for piece in foreign.pieces():
+                first = tally.showers
+                with np.errstate(invalid="ignore", over="ignore"):
+                    check_sanity(
+                        piece.showers,
+                        f"{foreign.path}, showers {first} to {first + len(piece.showers) - 1}",
+                    )
+                tally.add(piece)
+                writer.write(piece.showers)
+                if progress is not None:
+                    progress(len(piece.showers))
+            warnings = (*foreign.warnings, *tally.judge())
+            named = particle or (named if named != "unknown" else name_particles(tally.pdg))
+            writer.set_attributes(_account(tally, named, warnings))
+    except OSError as error:
+        words = " ".join(str(error).split())
+        raise ShowerFileError(f"{target}: the native file cannot be written ({words}).") from None
+    return Conversion(
+        foreign, target, tally.showers, tally.source, tally.cells, tally.energies, named, warnings
+    )
+
+
+def _describe(foreign: ForeignShowers) -> dict[str, Any]:
+    """Return the attributes that say where the showers come from."""
+    return {
+        **{
+            name: value for name, value in foreign.attributes.items() if name not in ("particle", "generator")
+        },
+        "converted_from": foreign.path.name,
+        "source_format": foreign.format,
+        "conversion": foreign.conversion,
+        "assumptions": json.dumps(foreign.assumptions),
+    }
+
+
+def _account(tally: _Tally, particle: str, warnings: tuple[str, ...]) -> dict[str, Any]:
+    """Return the attributes that are known at the end."""
+    return {
+        "particle": particle,
+        "source_energy_mev": tally.source,
+        "cell_energy_mev": tally.cells,
+        "conversion_warnings": json.dumps(warnings),
+    }
