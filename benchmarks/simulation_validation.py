@@ -15,6 +15,7 @@ svalleco/3Dgan (CLIC, sampling fraction of its showers).
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,10 +83,15 @@ class Row:
 
 
 class Simulations:
-    """Simulates what is asked for, or takes what stands in the folder already."""
+    """Simulates what is asked for, or takes what stands in the folder already.
+
+    Attributes:
+        processor_milliseconds: Processor time of a shower in the last simulation.
+    """
 
     def __init__(self, folder: Path, workers: int) -> None:
         self.folder, self.executor = folder, LocalExecutor(workers)
+        self.processor_milliseconds = 0.0
 
     def shoot(
         self, detector: Detector, gun: dict[str, Any], events: int, seed: int = 1, cut_mm: float = 0.7
@@ -108,6 +114,9 @@ class Simulations:
         path = self.folder / f"{name}.h5"
         with track(events, name, "showers") as advance:
             produce_file(production, path, events, self.executor, advance)
+        manifest = json.loads((self.folder / f"{name}.h5.manifest.json").read_text())
+        seconds = sum(part["processor_seconds"] for part in manifest["parts"])
+        self.processor_milliseconds = 1e3 * seconds / events
         return open_showers(path).read_all()
 
     def electrons(self, detector: Detector, energy_gev: float, events: int) -> Showers:
