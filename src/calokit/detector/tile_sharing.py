@@ -102,8 +102,8 @@ def _share(section: Section, phase: int) -> sparse.csr_array:
 def tile_smearing(section: Section, layer: int) -> sparse.csr_array:
     """Return what reading a layer by its tiles does to energies given on the grid (cell, cell).
 
-    A cell's energy is shared over the tiles that cover it, by area, and each tile's over its cells again. Every
-    row sums to 1: energy is conserved.
+    A cell's energy is shared over the tiles that cover it, by area, and each tile's over its cells again;
+    every row sums to 1: energy is conserved.
 
     Args:
         section: A section with hexagonal tiles and a Cartesian readout that covers its slabs.
