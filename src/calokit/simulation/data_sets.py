@@ -83,7 +83,7 @@ def find_data_sets(
     """
     variables = os.environ if environment is None else environment
     places = [Path.home() / ".geant4_pybind"]
-    if "GEANT4_DATA_DIR" in variables:
+    if variables.get("GEANT4_DATA_DIR"):
         places.insert(0, Path(variables["GEANT4_DATA_DIR"]))
     found: dict[str, Path] = {}
     missing: list[str] = []
@@ -108,7 +108,7 @@ def find_data_sets(
 
 def _find(one: DataSet, variables: Mapping[str, str], places: list[Path]) -> Path | None:
     """Return the folder of a data set."""
-    if one.variable in variables:
+    if variables.get(one.variable):
         folder = Path(variables[one.variable])
         if not folder.is_dir():
             raise SimulationError(
