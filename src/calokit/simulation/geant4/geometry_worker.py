@@ -17,8 +17,12 @@ CHECK_POINTS = 1000
 
 
 def make_geometry_worker(settings: dict[str, Any]) -> Worker:
-    """Build the geometry in this process and answer one question about it."""
-    detector = Detector.from_mapping(settings["detector"], "worker")
+    """Build the geometry of a description in this process, to look at it."""
+    return look_at_geometry(Detector.from_mapping(settings["detector"], "worker"))
+
+
+def look_at_geometry(detector: Detector) -> Worker:
+    """Build a detector in this process; each task writes it where it says and lists what overlaps."""
     with contextlib.redirect_stdout(io.StringIO()):
         geometry = DetectorGeometry(detector)
         world = geometry.Construct()
