@@ -82,9 +82,11 @@ def test_deposits_stand_in_the_cell_that_is_hit(
 ) -> None:
     incidence = {"kind": "normal", "x_mm": x, "y_mm": y}
     showers = shoot(load_detector(name), tmp_path, particle="mu-", energy=STIFF, incidence=incidence)
-    layer = showers.images.sum(axis=(0, 1))
-    assert np.unravel_index(int(layer.argmax()), layer.shape) == (row, column)
-    assert layer[row, column] > 0.8 * layer.sum()
+    layers = showers.images.reshape(-1, *showers.detector.shape[1:])
+    hottest = layers[layers.sum(axis=(1, 2)) > 0].reshape(-1, layers[0].size).argmax(axis=1)
+    expected = row * showers.detector.shape[2] + column
+    assert len(hottest) >= 5
+    assert (hottest == expected).mean() > 0.8
 
 
 @pytest.mark.usefixtures("tables")
