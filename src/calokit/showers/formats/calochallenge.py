@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         cells = int(showers.shape[1])
     detector = _choose_detector(contents, choices, cells)
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         with open_hdf5(path) as file:
             for start, stop in event_ranges(total, detector):
                 incident = file["incident_energies"][start:stop].reshape(stop - start)

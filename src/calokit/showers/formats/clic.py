@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import h5py
@@ -65,7 +65,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
     detector = _choose_detector(contents, choices, shapes)
     unit = ANGLE_UNIT_MEV if angles else MEV_PER_GEV
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         with open_hdf5(path) as file:
             for start, stop in event_ranges(total, detector):
                 blocks = [_read_cells(file[name], start, stop) for name in sections]

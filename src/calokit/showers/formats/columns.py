@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +131,7 @@ def _check_hits(hits: HitColumns, detector: Detector, contents: Contents) -> Non
         )
 
 
-def _read_pieces(plan: _Plan) -> Iterator[Piece]:
+def _read_pieces(plan: _Plan) -> Generator[Piece, None, None]:
     """Go through the showers."""
     mapping = plan.mapping
     with open_table(plan.contents, mapping.tree) as table:

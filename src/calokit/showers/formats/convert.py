@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -247,14 +248,12 @@ def write_native(
     generator = str(foreign.attributes.get("generator", f"unknown (converted from {foreign.format})"))
     tally = _Tally(foreign.detector)
     try:
-        with ShowerWriter(target, foreign.detector, named, generator, attributes) as writer:
-            for piece in foreign.pieces():
-                first = tally.showers
-                with np.errstate(invalid="ignore", over="ignore"):
-                    check_sanity(
-                        piece.showers,
-                        f"{foreign.path}, showers {first} to {first + len(piece.showers) - 1}",
-                    )
+        with (
+            ShowerWriter(target, foreign.detector, named, generator, attributes) as writer,
+            closing(foreign.pieces()) as pieces,
+        ):
+            for piece in pieces:
+                _check(piece, foreign.path, tally.showers)
                 tally.add(piece)
                 writer.write(piece.showers)
                 if progress is not None:
@@ -268,6 +267,12 @@ def write_native(
     return Conversion(
         foreign, target, tally.showers, tally.source, tally.cells, tally.energies, named, warnings
     )
+
+
+def _check(piece: Piece, path: Path, first: int) -> None:
+    """Refuse showers that cannot be, by the name of the foreign file."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        check_sanity(piece.showers, f"{path}, showers {first} to {first + len(piece.showers) - 1}")
 
 
 def _describe(foreign: ForeignShowers) -> dict[str, Any]:

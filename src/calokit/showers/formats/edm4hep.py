@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
     plan = _Plan(path, mapping, encodings, width)
     size = min(events_at_a_time(detector), MOST_EVENTS)
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         with open_root(path) as file:
             tree = _events_of(file, path)
             for start in range(0, total, size):

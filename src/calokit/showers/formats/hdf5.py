@@ -28,7 +28,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         with file:
             yield file
-    except (OSError, RuntimeError) as error:
+    except (OSError, KeyError, MemoryError, RuntimeError, TypeError, ValueError) as error:
         words = " ".join(str(error).split())
         raise ShowerFileError(f"{path}: the file is damaged ({words}). Copy it again.") from error
 

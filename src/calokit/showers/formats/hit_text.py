@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
     energy_mev = choices.energy_gev * MEV_PER_GEV
     total = sum(1 for _ in _read_events(path))
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         size = events_at_a_time(detector)
         block: list[list[Hit]] = []
         for _, hits in _read_events(path):

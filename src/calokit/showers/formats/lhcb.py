@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
             "columns; name the detector with --detector."
         )
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         with open_npz(path) as arrays:
             for start, stop in event_ranges(total, detector):
                 cells = arrays.read(_ENERGIES, start, stop).reshape(stop - start, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -77,7 +77,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
     tilt_deg = 0.0 if choices.tilt_deg is None else choices.tilt_deg
     index = _index_records(path)
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         with path.open("rb") as stream:
             for start, stop in event_ranges(len(index.cells), detector):
                 shifts, places, deposits = _read_records(stream, path, index, start, stop)

@@ -243,7 +243,7 @@ def read_mapping(path: Path) -> OwnMapping | HitMapping:
     content = read_yaml(path)
     kinds: dict[str, type[OwnMapping | HitMapping]] = {"columns": OwnMapping, "hits": HitMapping}
     kind: Any = content.get("kind") if isinstance(content, dict) else None
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         given = "is missing" if kind is None else f"is {kind!r}"
         raise ConfigurationError(
             f"{path}: key 'kind' {given}; write kind: columns (what the columns of your own file mean) or "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +17,19 @@ from numpy.typing import NDArray
 
 from calokit.errors import ShowerFileError, suggest_near_miss
 
-_DAMAGES = (OSError, EOFError, ValueError, zipfile.BadZipFile, KeyError, NotImplementedError)
+_DAMAGES = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -69,18 +83,35 @@ class NpzArrays:
         """
         header = self._headers[name]
         row_bytes = math.prod(header.shape[1:]) * header.kind.itemsize
-        stream, position = self._streams.pop(name, (None, 0))
+        stream, position = self._streams.get(name, (None, 0))
         if stream is None or position > start:
+            if stream is not None:
+                stream.close()
             stream, _ = self._begin(name)
             position = 0
+            self._streams[name] = (stream, position)
         self._skip(stream, name, (start - position) * row_bytes)
         data = self._take(stream, name, (stop - start) * row_bytes)
         self._streams[name] = (stream, stop)
         return np.frombuffer(data, dtype=header.kind).reshape(stop - start, *header.shape[1:])
 
+    def close(self) -> None:
+        """Close the streams."""
+        for stream, _ in self._streams.values():
+            stream.close()
+        self._streams.clear()
+
     def _begin(self, name: str) -> tuple[IO[bytes], _Header]:
         """Open an array's stream behind its header."""
         stream = self._archive.open(f"{name}.npy")
+        try:
+            return stream, self._read_header(stream, name)
+        except BaseException:
+            stream.close()
+            raise
+
+    def _read_header(self, stream: IO[bytes], name: str) -> _Header:
+        """Read shape and kind of an array, and refuse what is not read here."""
         version = np.lib.format.read_magic(stream)
         read = (
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -95,7 +126,7 @@ class NpzArrays:
             raise ShowerFileError(
                 f"{self.path}: array {name!r} is in Fortran order; save it with numpy.ascontiguousarray."
             )
-        return stream, _Header(tuple(shape), kind)
+        return _Header(tuple(shape), kind)
 
     def _skip(self, stream: IO[bytes], name: str, size: int) -> None:
         """Pass over bytes, some megabytes at a time."""
@@ -119,7 +150,11 @@ def open_npz(path: Path) -> Iterator[NpzArrays]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            yield NpzArrays(path, archive)
+            arrays = NpzArrays(path, archive)
+            try:
+                yield arrays
+            finally:
+                arrays.close()
     except _DAMAGES as error:
         words = " ".join(str(error).split())
         raise ShowerFileError(

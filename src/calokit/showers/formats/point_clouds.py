@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import h5py
 import numpy as np
@@ -62,7 +62,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         points = max(int(events.shape[1]), 1)
     size = max(1, min(events_at_a_time(detector), MOST_POINTS // points))
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         with open_hdf5(path) as file:
             for start in range(0, total, size):
                 yield _read_piece(file, contents, detector, start, min(start + size, total))

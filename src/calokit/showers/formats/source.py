@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ class ForeignShowers:
     detector: Detector
     total: int
     conversion: str
-    pieces: Callable[[], Iterator[Piece]]
+    pieces: Callable[[], Generator[Piece, None, None]]
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     attributes: dict[str, Any] = field(default_factory=dict)

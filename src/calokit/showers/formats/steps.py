@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         plan = _Plan(runs, particles, chosen, _choose_encoding(contents, mapping))
     width = int(np.bincount(particles.events).max()) if len(numbers) else 1
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Generator[Piece, None, None]:
         with open_hdf5(path) as file:
             for start, stop in runs.pieces(events_at_a_time(detector)):
                 where = f"{path}, events {start} to {stop - 1}"
