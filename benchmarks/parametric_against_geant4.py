@@ -1,4 +1,4 @@
-"""The parametric simulation beside Geant4 on the same incident particles, for every sample: where it is wrong.
+"""The parametric simulation beside Geant4 on the same incident particles, sample by sample: its faults.
 
 A folder holds Geant4 files named NAME.h5 (`calokit simulate NAME -o NAME.h5`, or the reference sets). The
 parametric simulation gets the same particles: energies, impacts, directions.
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from record import Row, describe_circumstances, print_rows, write_record
 
 from calokit.detector import Detector
 from calokit.showers import Particles, Showers, open_showers
 from calokit.simulation.parametric import ParametricSimulator
 from calokit.simulation.sample import PDG_NUMBERS, list_samples
+from record import Row, describe_circumstances, print_rows, write_record
 
 Float64 = NDArray[np.float64]
 
