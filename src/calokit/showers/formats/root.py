@@ -47,6 +47,9 @@ def import_uproot() -> ModuleType:
     return module
 
 
+_TREES = ("TTree", "ROOT::RNTuple")
+
+
 @contextmanager
 def open_root(path: Path) -> Iterator[Any]:
     """Open a ROOT file for reading.
@@ -58,6 +61,11 @@ def open_root(path: Path) -> Iterator[Any]:
     uproot = import_uproot()
     try:
         with uproot.open(path) as file:
+            expected, found = int(file.file.fEND), path.stat().st_size
+            if found < expected:
+                raise ShowerFileError(
+                    f"{path}: the file is truncated ({found} of {expected} bytes). Copy it again."
+                )
             yield file
     except (*_DAMAGES, uproot.deserialization.DeserializationError) as error:
         words = " ".join(str(error).split())[:200]
@@ -68,8 +76,8 @@ def open_root(path: Path) -> Iterator[Any]:
 
 
 def list_trees(file: Any) -> list[str]:
-    """Return the names of the trees, each once, without cycle numbers."""
-    return sorted({name.split(";")[0] for name, kind in file.classnames().items() if kind == "TTree"})
+    """Return the names of the trees and RNTuples, each once, without cycle numbers."""
+    return sorted({name.split(";")[0] for name, kind in file.classnames().items() if kind in _TREES})
 
 
 def choose_tree(file: Any, path: Path, name: str | None) -> Any:
