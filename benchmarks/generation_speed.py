@@ -1,7 +1,7 @@
 """Time of a generated shower by batch size and number format, beside Geant4 on the same particles.
 
 The surrogate draws showers for the incident particles of a file (energies, positions, directions); Geant4
-(`geant4_zdc.py`, a child process) makes showers of the first few hundred of the same particles in the same
+(`geant4_same_particles.py`, a child process) makes showers of the first few hundred of the same particles in the same
 run, and its mean visible energy must agree with the file's. Geant4 is left out, with a line that says so,
 where geant4-pybind is not installed or GEANT4_DATA_DIR does not name the tables. The ratio of the two is one
 of processor times, which other programs on the machine hardly touch.
@@ -83,7 +83,7 @@ def run_geant4(data: Path, count: int) -> Row | None:
     """Run Geant4 on the first particles of the file and compare its visible energies; None if it failed."""
     with tempfile.TemporaryDirectory(prefix="calokit-geant4-") as folder:
         made = Path(folder) / "geant4.h5"
-        script = Path(__file__).with_name("geant4_zdc.py")
+        script = Path(__file__).with_name("geant4_same_particles.py")
         command = [sys.executable, str(script), str(data), "--count", str(count), "--write", str(made)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

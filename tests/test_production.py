@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calokit.engine.dask import DaskExecutor
 from calokit.engine.local import LocalExecutor
 from calokit.errors import ShowerFileError, SimulationError
 from calokit.showers import open_showers
@@ -41,6 +42,13 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(production: Producti
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "wide.h5").read_bytes()
     produce(replace(production, seed=4), tmp_path / "other.h5", 700)
     assert (tmp_path / "one.h5").read_bytes() != (tmp_path / "other.h5").read_bytes()
+
+
+def test_a_dask_cluster_makes_the_same_bytes(production: Production, tmp_path: Path) -> None:
+    produce(production, tmp_path / "here.h5", 700)
+    executor = DaskExecutor("local", 2)
+    produce_file(production, tmp_path / "there.h5", 700, executor, lambda n: None)
+    assert (tmp_path / "here.h5").read_bytes() == (tmp_path / "there.h5").read_bytes()
 
 
 def test_the_file_says_what_it_is(production: Production, tmp_path: Path) -> None:
