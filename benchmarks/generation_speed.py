@@ -1,10 +1,10 @@
 """Time of a generated shower by batch size and number format, beside Geant4 on the same particles.
 
 The surrogate draws showers for the incident particles of a file (energies, positions, directions); Geant4
-(`geant4_same_particles.py`, a child process) makes showers of the first few hundred of the same particles in the same
-run, and its mean visible energy must agree with the file's. Geant4 is left out, with a line that says so,
-where geant4-pybind is not installed or GEANT4_DATA_DIR does not name the tables. The ratio of the two is one
-of processor times, which other programs on the machine hardly touch.
+(`geant4_same_particles.py`, a child process) makes showers of the first few hundred of the same particles in
+the same run, and its mean visible energy must agree with the file's. Geant4 is left out, with a line that
+says so, where geant4-pybind is not installed or GEANT4_DATA_DIR does not name the tables. The ratio of the
+two is one of processor times, which other programs on the machine hardly touch.
 
     GEANT4_DATA_DIR=tables python benchmarks/generation_speed.py --data showers.h5 --bundle NAME.calokit
 """

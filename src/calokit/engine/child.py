@@ -7,6 +7,7 @@ aborts the whole process on a fatal error) leaves the parent alive.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import subprocess
@@ -82,7 +83,8 @@ class Child:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):  # a task that the dead process never read
+                    stream.close()
         self._listener.join(timeout=1.0)
 
     def _send(self, content: dict[str, Any]) -> None:
