@@ -224,7 +224,7 @@ def test_page_is_one_file_that_needs_no_other(report):
     assert references
     assert all(reference.startswith(("#", "data:")) for reference in references)
     assert "@import" not in page
-    assert not re.search(r"<(script|link|iframe|object|embed)\b", page)
+    assert not re.search(r"<(link|iframe|object|embed)\b|<script[^>]*\ssrc", page)
     namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert set(re.findall(r"https?://[^\"'\s<)]+", page)) <= namespaces
     assert report.stat().st_size < 6_000_000
@@ -249,7 +249,7 @@ def test_report_writes_scorecard_and_figures_beside_the_page(report, card):
     assert read_scorecard(report.parent / "scorecard.json") == card
     names = {path.name for path in (report.parent / "figures").iterdir()}
     keys = [figure.key for figure in list_figures([card])] + ["hero"]
-    assert names == {f"{key}.{suffix}" for key in keys for suffix in ("png", "pdf")}
+    assert names == {f"{key}.{suffix}" for key in keys for suffix in ("pdf", "svg")}
     assert {path.name for path in report.parent.iterdir()} == {"report.html", "scorecard.json", "figures"}
 
 
@@ -268,7 +268,7 @@ def test_words_of_a_scorecard_are_text_and_never_markup(card, tmp_path):
 
 
 def test_figures_beyond_the_page_size_are_named_instead(card, tmp_path, monkeypatch):
-    monkeypatch.setattr("calokit.report.html.MOST_INLINE_BYTES", 10)
+    monkeypatch.setattr("calokit.report.html.MOST_PAGE_BYTES", 10)
     few = card.model_copy(update={"events": [], "images": [], "curves": []})
     page = write_report([few], tmp_path).read_text(encoding="utf-8")
     assert "<svg" not in page

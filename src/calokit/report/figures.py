@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from matplotlib.figure import Figure
 
-from calokit.evaluation.scorecard import Scorecard
+from calokit.evaluation.scorecard import Curve, ImagePair, Scorecard, Spectrum
 from calokit.report.distributions import draw_curve, draw_spectrum
 from calokit.report.files import file_word
 from calokit.report.images import draw_events, draw_hero, draw_mean_image
 from calokit.report.style import figure_bytes, figure_style, figure_svg, save_figure
+from calokit.report.topics import GALLERY, TOPICS, topic_of
 from calokit.report.verdict import require_same_reference
 
 __all__ = [
@@ -28,10 +30,7 @@ __all__ = [
     "save_figure",
 ]
 
-SECTIONS = ("energy", "shapes", "cells", "images", "events")
-"""Keys of the parts of a report, in order."""
-_CELL_WORDS = ("cell", "hit", "hottest", "sparsity", "occupancy")
-_ENERGY_WORDS = ("energy", "visible", "response", "resolution", "mse")
+_Named = TypeVar("_Named", Curve, Spectrum, ImagePair)
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,12 @@ class NamedFigure:
 
     key: str
     """File name without ending, such as `spectrum_visible_energy`."""
-    section: str
-    """One of `SECTIONS`."""
+    topic: str
+    """Key of the page it belongs on."""
     title: str
     draw: Callable[[], Figure]
+    wide: bool = False
+    """Whether it takes the whole width of a page."""
 
 
 def list_figures(scorecards: Sequence[Scorecard]) -> list[NamedFigure]:
@@ -53,39 +54,47 @@ def list_figures(scorecards: Sequence[Scorecard]) -> list[NamedFigure]:
         CalokitError: The scorecards do not belong together.
     """
     cards = require_same_reference(scorecards)
-    curves = {curve.name: curve.title for card in cards for curve in card.curves}
-    spectra = {spectrum.name: spectrum.title for card in cards for spectrum in card.spectra}
-    images = {image.name: image.title for card in cards for image in card.images}
+    curves = _first_of_each(curve for card in cards for curve in card.curves)
+    spectra = _first_of_each(spectrum for card in cards for spectrum in card.spectra)
+    images = _first_of_each(image for card in cards for image in card.images)
     figures = [
-        NamedFigure(f"curve_{file_word(name)}", section_of(name), title, _bind(draw_curve, cards, name))
-        for name, title in curves.items()
+        NamedFigure(
+            f"curve_{file_word(c.name)}", topic_of(c.name, c.topic), c.title, _bind(draw_curve, cards, c.name)
+        )
+        for c in curves
     ]
     figures += [
-        NamedFigure(f"spectrum_{file_word(name)}", section_of(name), title, _bind(draw_spectrum, cards, name))
-        for name, title in spectra.items()
+        NamedFigure(
+            f"spectrum_{file_word(s.name)}",
+            topic_of(s.name, s.topic),
+            s.title,
+            _bind(draw_spectrum, cards, s.name),
+        )
+        for s in spectra
     ]
     figures += [
-        NamedFigure(f"image_{file_word(name)}", "images", title, _bind(draw_mean_image, cards, name))
-        for name, title in images.items()
+        NamedFigure(
+            f"image_{file_word(i.name)}",
+            topic_of(i.name, i.topic),
+            i.title,
+            _bind(draw_mean_image, cards, i.name),
+            wide=True,
+        )
+        for i in images
     ]
     if any(card.events for card in cards):
         title = "Showers of the same incidents, summed over layers"
-        figures.append(NamedFigure("events", "events", title, lambda: draw_events(cards)))
-    return sorted(figures, key=lambda figure: SECTIONS.index(figure.section))
+        figures.append(NamedFigure("events", GALLERY.key, title, lambda: draw_events(cards), wide=True))
+    order = [topic.key for topic in (*TOPICS, GALLERY)]
+    return sorted(figures, key=lambda figure: order.index(figure.topic))
 
 
-def section_of(name: str) -> str:
-    """Place a curve or spectrum in a part of the report by the words of its key.
-
-    Example:
-        >>> section_of("visible_energy"), section_of("layer_energy_3"), section_of("cell_energy")
-        ('energy', 'shapes', 'cells')
-    """
-    if any(word in name for word in _CELL_WORDS):
-        return "cells"
-    if "layer" not in name and any(word in name for word in _ENERGY_WORDS):
-        return "energy"
-    return "shapes"
+def _first_of_each(items: Iterable[_Named]) -> list[_Named]:
+    """Return the first of those that share a name, in their order."""
+    found: dict[str, _Named] = {}
+    for item in items:
+        found.setdefault(item.name, item)
+    return list(found.values())
 
 
 def _bind(

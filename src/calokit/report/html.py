@@ -1,59 +1,49 @@
-"""A comparison as one self-contained page, with its figures and numbers as files beside it."""
+"""A comparison as one self-contained file of several pages, with figures and numbers as files beside it."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from importlib.metadata import version
+from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from calokit.evaluation.scorecard import Sample, Scorecard, Spectrum
+from calokit.errors import CalokitError
+from calokit.evaluation.gallery import MOST_HITS
+from calokit.evaluation.scorecard import EventHits, Scorecard, Spectrum
+from calokit.report.event_display import has_display, leading_card, pack_display
 from calokit.report.figures import NamedFigure, draw_hero, figure_bytes, figure_svg, list_figures
 from calokit.report.files import file_word, write_atomically
-from calokit.report.rounding import round_plainly, round_to_error
-from calokit.report.verdict import (
-    Grade,
-    find_measurement,
-    format_deviation,
-    grade_measurement,
-    measurement_names,
-    require_same_reference,
-    state_verdict,
+from calokit.report.pages import (
+    Page,
+    PlacedFigure,
+    build_pages,
+    describe_sample,
+    describe_settings,
+    find_remarks,
 )
+from calokit.report.rounding import round_to_error
+from calokit.report.topics import GALLERY
+from calokit.report.verdict import require_same_reference, state_verdict
 
-MOST_INLINE_BYTES = 5_000_000
-"""Figures beyond this size in all are not set into the page; the page names their files instead."""
-SECTION_TITLES = {
-    "energy": "Energy response",
-    "shapes": "Shower shapes",
-    "cells": "Cells",
-    "images": "Mean images",
-    "events": "Events side by side",
-}
-_SUSPICIOUSLY_GOOD = -5.0
-
-
-@dataclass(frozen=True)
-class _PlacedFigure:
-    """A figure as the template shows it."""
-
-    key: str
-    title: str
-    caption: str
-    svg: Markup | None
-    wide: bool
+MOST_PAGE_BYTES = 5_000_000
+"""Figures that would make the page larger are not set into it; the page names their files instead."""
+_TEXT_BYTES = 150_000
+"""Kept free for the words and tables of the page."""
+_STYLES = ("report.css", "display.css")
+_DISPLAY_SCRIPTS = ("display_data.js", "display_cells.js", "display_view.js", "display.js")
 
 
 def write_report(scorecards: Sequence[Scorecard], folder: Path) -> Path:
     """Write a report on samples compared with one reference.
 
-    Writes `report.html` (one file that needs nothing else), `scorecard.json` (with several samples
-    `scorecard_LABEL.json` each) and `figures/*.pdf` and `*.png`, each whole or not at all, the page last.
+    Writes `report.html` (one file that needs nothing else, not even a network), `scorecard.json` (with
+    several samples `scorecard_LABEL.json` each) and `figures/*.pdf` and `*.svg`, each whole or not at all,
+    the page last.
 
     Args:
         scorecards: One for each generated sample, all against the same reference.
@@ -69,43 +59,41 @@ def write_report(scorecards: Sequence[Scorecard], folder: Path) -> Path:
     for card in cards:
         name = "scorecard.json" if len(cards) == 1 else f"scorecard_{file_word(card.generated.label)}.json"
         write_atomically(folder / name, card.to_json().encode())
-    sections = _draw_sections(cards, folder / "figures")
+    display = pack_display(cards) if has_display(cards) else None
+    scripts = _read_scripts(with_display=display is not None)
     hero = _draw_hero(cards[0], folder / "figures")
-    page = _render(cards, sections, hero)
+    taken = sum(map(len, (*scripts, display or "", hero or "")))
+    figures = _draw_figures(cards, folder / "figures", MOST_PAGE_BYTES - _TEXT_BYTES - taken)
+    page = _render(cards, build_pages(cards, figures), hero, display, scripts)
     path = folder / "report.html"
     write_atomically(path, page.encode())
     return path
 
 
-def _draw_sections(cards: Sequence[Scorecard], folder: Path) -> dict[str, list[_PlacedFigure]]:
+def _draw_figures(cards: Sequence[Scorecard], folder: Path, room: int) -> dict[str, list[PlacedFigure]]:
     """Draw every figure once, write its files, and keep the SVG text as long as the page may grow."""
-    sections: dict[str, list[_PlacedFigure]] = {key: [] for key in SECTION_TITLES}
-    room = MOST_INLINE_BYTES
+    placed: dict[str, list[PlacedFigure]] = {}
     for named in list_figures(cards):
         figure = named.draw()
-        for suffix in ("pdf", "png"):
+        for suffix in ("pdf", "svg"):
             write_atomically(folder / f"{named.key}.{suffix}", figure_bytes(figure, suffix, 200.0))
         svg = figure_svg(figure, named.key)
         inline = len(svg) <= room
         room -= len(svg) if inline else 0
-        sections[named.section].append(_place(named, cards, svg if inline else None))
-    return sections
-
-
-def _place(named: NamedFigure, cards: Sequence[Scorecard], svg: str | None) -> _PlacedFigure:
-    wide = named.section in {"images", "events"}
-    return _PlacedFigure(
-        named.key, named.title, _caption(named, cards), None if svg is None else Markup(svg), wide
-    )
+        one = PlacedFigure(
+            named.key, named.title, _caption(named, cards), Markup(svg) if inline else None, named.wide
+        )
+        placed.setdefault(named.topic, []).append(one)
+    return placed
 
 
 def _caption(named: NamedFigure, cards: Sequence[Scorecard]) -> str:
     """Say what the bands, crosses and colours of a figure mean."""
-    if named.section == "events":
+    if named.topic == GALLERY.key:
         return (
             "Each row has one colour scale; a cross marks where the particle entered. Empty cells are white."
         )
-    if named.section == "images":
+    if named.key.startswith("image_"):
         return "Reference and generated share one colour scale. Empty cells are white."
     if named.key.startswith("curve_"):
         return "Bands and bars are statistical errors; grey is the reference's alone."
@@ -128,88 +116,97 @@ def _draw_hero(card: Scorecard, folder: Path) -> Markup | None:
     if not card.events:
         return None
     figure = draw_hero(card)
-    image = figure_bytes(figure, "png", 200.0)
-    write_atomically(folder / "hero.png", image)
-    write_atomically(folder / "hero.pdf", figure_bytes(figure, "pdf", 200.0))
-    encoded = base64.b64encode(image).decode()
-    return Markup('<img src="data:image/png;base64,{}" alt="{}">').format(
-        encoded, f"showers of {card.reference.label} above showers of {card.generated.label}"
-    )
+    for suffix in ("pdf", "svg"):
+        write_atomically(folder / f"hero.{suffix}", figure_bytes(figure, suffix, 200.0))
+    return Markup(figure_svg(figure, "hero"))
 
 
-def _render(cards: Sequence[Scorecard], sections: dict[str, list[_PlacedFigure]], hero: Markup | None) -> str:
-    source = resources.files("calokit.report").joinpath("templates", "report.html.j2")
+def _render(
+    cards: Sequence[Scorecard],
+    pages: list[Page],
+    hero: Markup | None,
+    display: str | None,
+    scripts: list[Markup],
+) -> str:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(lambda name: _read("templates", name)),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     first = cards[0]
-    return environment.from_string(source.read_text(encoding="utf-8")).render(
+    described = first.detector_description
+    return environment.get_template("report.html.j2").render(
         detector=first.detector,
+        detector_title=first.detector if described is None else f"{first.detector}: {described.title}",
+        detector_digest="" if described is None else described.digest(),
         threshold=f"{first.threshold_mev:g}",
         floor=first.floor_sample,
         labels=[card.generated.label for card in cards],
         reference=first.reference,
         verdicts=[state_verdict(card) for card in cards],
-        remarks=[remark for card in cards for remark in _remarks(card)],
+        remarks=[remark for card in cards for remark in find_remarks(card)],
         warnings=[(card.generated.label, warning) for card in cards for warning in card.warnings],
-        rows=[_table_row(name, cards) for name in measurement_names(cards)],
-        samples=[_describe_sample(sample) for sample in (first.reference, *(c.generated for c in cards))],
+        samples=[describe_sample(sample) for sample in (first.reference, *(c.generated for c in cards))],
+        settings=describe_settings(cards),
         seeds=[(card.generated.label, card.seed) for card in cards],
         format_version=first.format_version,
-        sections=[(key, SECTION_TITLES[key], placed) for key, placed in sections.items() if placed],
+        version=version("calokit"),
+        pages=pages,
         hero=hero,
+        style=Markup("\n".join(_read("assets", name) for name in _STYLES)),
+        scripts=scripts,
+        script_digests=[_digest_for_policy(script) for script in scripts],
+        licence=Markup(_read("vendor", "three.LICENSE.txt")),
+        **_display_words(cards, display),
     )
 
 
-def _table_row(name: str, cards: Sequence[Scorecard]) -> dict[str, Any]:
-    """Lay out one measurement: words, floor, and value with grade for each sample."""
-    measurements = [find_measurement(card, name) for card in cards]
-    known = next(m for m in measurements if m is not None)
-    cells = [
-        {"value": "–", "deviation": "", "grade": Grade.UNGRADED.value}
-        if m is None
-        else {
-            "value": round_to_error(m.value, m.error).plain(),
-            "deviation": format_deviation(m),
-            "grade": grade_measurement(m).value,
-        }
-        for m in measurements
-    ]
+def _display_words(cards: Sequence[Scorecard], display: str | None) -> dict[str, object]:
+    """Return what the template of the event display is filled with."""
+    if display is None:
+        return {"display": None}
+    card = leading_card(cards)
+    showers = [shower for event in card.hits for shower in (event.reference, event.generated)]
+    detector = card.detector_description
     return {
-        "title": known.title,
-        "unit": known.unit,
-        "better": "lower" if known.direction == "lower" else "higher",
-        "note": known.note,
-        "showers": f"{known.showers_per_class:,}".replace(",", " ") if known.showers_per_class else "",
-        "floor": round_to_error(known.floor, known.floor_error).plain(),
-        "cells": cells,
+        "display": Markup(display),
+        "display_events": [_name_event(event) for event in card.hits],
+        "display_layers": 1 if detector is None else detector.number_of_layers,
+        "display_to_scale": '"toScale":true' in display,
+        "display_cut": MOST_HITS if any(shower.hits > len(shower.cells) for shower in showers) else 0,
     }
 
 
-def _describe_sample(sample: Sample) -> dict[str, str]:
-    milliseconds = sample.milliseconds_per_shower
-    return {
-        "label": sample.label,
-        "file": _base_name(sample.path) or "–",
-        "sha256": sample.sha256 or "–",
-        "split": sample.split,
-        "showers": f"{sample.showers:,}".replace(",", " "),
-        "generator": sample.generator or "–",
-        "time": "–" if milliseconds is None else f"{round_plainly(milliseconds)} ms",
-        "timing_note": sample.timing_note,
-    }
+def _name_event(event: EventHits) -> str:
+    """Return energy and place of an incident particle in a few words."""
+    words = f"{event.incident_energy_gev:.3g} GeV"
+    if event.position_mm is not None:
+        words += f" at x {event.position_mm[0]:.0f}, y {event.position_mm[1]:.0f} mm"
+    return words
 
 
-def _remarks(card: Scorecard) -> list[str]:
-    """Point at measurements far better than the floor, which an honest comparison rarely gives."""
-    graded = [m for m in card.measurements if grade_measurement(m) is not Grade.UNGRADED]
-    return [
-        f"{card.generated.label}: {m.title} is better than the floor by {-m.deviation:.1f} standard errors; "
-        "check that the floor fits and that the generated showers are not copies of the reference's."
-        for m in graded
-        if m.deviation < _SUSPICIOUSLY_GOOD
-    ]
+def _read_scripts(*, with_display: bool) -> list[Markup]:
+    """Return the page's scripts, those of the event display as one with its names to itself."""
+    scripts = [_read("assets", "pages.js")]
+    if with_display:
+        parts = "\n".join(_read("assets", name) for name in _DISPLAY_SCRIPTS)
+        scripts += [_read("vendor", "three.min.js"), f"(() => {{\n{parts}\n}})();\n"]
+    for script in scripts:
+        if "</script" in script or "<!--" in script:
+            raise CalokitError(
+                "a script of the report holds text that would end it early; install calokit again."
+            )
+    return [Markup(script) for script in scripts]
 
 
-def _base_name(path: str) -> str:
-    return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name
+def _digest_for_policy(script: str) -> str:
+    """Return the source expression by which a content security policy lets exactly this script run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _read(folder: str, name: str) -> str:
+    """Return a text file of this package."""
+    text = resources.files("calokit.report").joinpath(folder, name).read_text(encoding="utf-8")
+    return text.replace("\r\n", "\n")
