@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -156,18 +157,23 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=("scoring", "workers", "parametric"))
+    parser.add_argument("--events", type=int, default=6144, help="events of the two-process comparison")
     parser.add_argument("--once", nargs=3, metavar=("SAMPLE", "SCORING", "EVENTS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.once:
         run_once(arguments.once[0], arguments.once[1], int(arguments.once[2]))
         return
     circumstances = describe_circumstances(1)
-    tables = {
-        "scoring": time_scoring(arguments.rounds),
-        "workers": time_workers(arguments.rounds, 1536),
-        "parametric": time_parametric(8 * CHUNK),
+    tables: dict[str, Callable[[], list[Row]]] = {
+        "scoring": lambda: time_scoring(arguments.rounds),
+        "workers": lambda: time_workers(arguments.rounds, arguments.events),
+        "parametric": lambda: time_parametric(8 * CHUNK),
     }
-    for title, rows in tables.items():
+    for title, measure in tables.items():
+        if arguments.only not in (None, title):
+            continue
+        rows = measure()
         print_rows(title, rows, circumstances)
         write_record(f"simulation_speed_{title}", rows, circumstances, rounds=arguments.rounds)
 
