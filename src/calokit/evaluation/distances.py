@@ -1,4 +1,4 @@
-"""Histograms in common bins, and the distances between them: separation power, Wasserstein-1, chi-square."""
+"""Histograms in common bins, and the distances between them: separation power and Wasserstein-1."""
 
 from __future__ import annotations
 
@@ -151,7 +151,8 @@ def separation_power(first: Histogram, second: Histogram) -> Distance:
     # the fractions of each histogram sum to 1, so a slope common to all bins moves nothing
     slope_a = slope_a - (slope_a * a).sum() / max(a.sum(), 1e-300)
     slope_b = slope_b - (slope_b * b).sum() / max(b.sum(), 1e-300)
-    linear = float((slope_a**2 * variance_a + slope_b**2 * variance_b).sum())
+    free_a, free_b = (_free_variance(histogram)[used] for histogram in (first, second))
+    linear = float((slope_a**2 * free_a + slope_b**2 * free_b).sum())
     noise = (variance_a + variance_b) / (2.0 * total)
     left = float((noise**2).sum())
     # chance differences alone make the first order 4 * left on average, which is not its own
@@ -176,24 +177,16 @@ def wasserstein_distance(first: Histogram, second: Histogram) -> Distance:
     # each entry in bin i adds 1 to all cumulative sums from i on
     leverage = np.concatenate([np.cumsum(sign[::-1])[::-1], [0.0]])
     variance = sum(
-        float(((leverage - (leverage * h.fractions).sum()) ** 2 * h.errors**2).sum()) for h in (first, second)
+        float(((leverage - (leverage * h.fractions).sum()) ** 2 * _free_variance(h)).sum())
+        for h in (first, second)
     )
     return Distance(float((np.abs(difference) * width).sum()), math.sqrt(variance))
 
 
-def chi_square_per_bin(first: Histogram, second: Histogram) -> float:
-    """Return chi-square / ndf with the errors of both, over bins where either has an error.
-
-    The number of degrees of freedom is the number of such bins less one, for the common normalisation.
-
-    Raises:
-        CalokitError: The histograms have different bins.
-    """
-    _check_bins(first, second)
-    variance = first.errors**2 + second.errors**2
-    used = variance > 0
-    chi_square = float(((first.fractions - second.fractions)[used] ** 2 / variance[used]).sum())
-    return chi_square / max(int(used.sum()) - 1, 1)
+def _free_variance(histogram: Histogram) -> Float64:
+    """Return the variances of the fractions if their sum were free, for slopes that are centred; (bin,)."""
+    left: Float64 = 1.0 - histogram.fractions
+    return np.divide(histogram.errors**2, left, out=np.zeros_like(left), where=left > 0)
 
 
 def _check_bins(first: Histogram, second: Histogram) -> None:
