@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +50,20 @@ class Incidents:
             None if self.directions is None else self.directions[index],
         )
 
+    @classmethod
+    def join(cls, parts: Sequence[Incidents]) -> Incidents:
+        """Return the incidents of several batches, in order; a column that one of them lacks is left out."""
+
+        def together(columns: list[Tensor | None]) -> Tensor | None:
+            known = [column for column in columns if column is not None]
+            return torch.cat(known) if len(known) == len(columns) else None
+
+        return cls(
+            torch.cat([part.energies for part in parts]),
+            together([part.positions for part in parts]),
+            together([part.directions for part in parts]),
+        )
+
     def need(self, names: tuple[str, ...], who: str) -> None:
         """Check that conditions are known.
 
@@ -84,6 +99,19 @@ class TrainingBatch:
         """Return showers as tensors (sharing their memory)."""
         return cls(Incidents.of(showers), torch.from_numpy(showers.energies))
 
+    def __len__(self) -> int:
+        return len(self.energies)
+
+    def __getitem__(self, index: Any) -> TrainingBatch:
+        """Return the events at an index tensor or slice over events."""
+        return TrainingBatch(self.incidents[index], self.energies[index])
+
+    @classmethod
+    def join(cls, batches: Sequence[TrainingBatch]) -> TrainingBatch:
+        """Return several batches as one."""
+        incidents = Incidents.join([batch.incidents for batch in batches])
+        return cls(incidents, torch.cat([batch.energies for batch in batches]))
+
 
 NOISE_ROWS = 256
 """Noise is drawn for so many events at a time, whether all are used or not (see `draw_noise`)."""
@@ -105,12 +133,33 @@ def draw_uniform(events: int, width: int, generator: torch.Generator) -> Tensor:
     return torch.rand(rows, width, generator=generator)[:events]
 
 
-class Surrogate(nn.Module, ABC):
-    """A trainable generator of showers in one detector.
+class Batch(Protocol):
+    """What losses are computed from; `TrainingBatch` for surrogates, `HitBatch` for reconstruction."""
 
-    A family implements four things: what it learns from a sample before training starts, its parts (each
-    with its own optimiser), the losses of a batch, and generation.
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Self:
+        """Return the events at an index tensor over events."""
+        ...
+
+    @classmethod
+    def join(cls, batches: Sequence[Self]) -> Self:
+        """Return several batches as one."""
+        ...
+
+
+AnyBatch = TypeVar("AnyBatch", bound=Batch)
+
+
+class Trainable(nn.Module, ABC, Generic[AnyBatch]):
+    """What the training loop trains: a surrogate, or a reconstruction.
+
+    A family implements: what it learns from a sample before training starts, its parts (each with its own
+    optimiser), what it makes of showers, and the losses of that.
     """
+
+    keeps_inputs: ClassVar[bool] = False
+    """Whether every shower is prepared once and kept in memory, instead of in each epoch anew."""
 
     @abstractmethod
     def fit_transforms(self, sample: Showers) -> None:
@@ -121,13 +170,51 @@ class Surrogate(nn.Module, ABC):
         """Return the parts that are trained, each by an optimiser of its own, by name."""
 
     @abstractmethod
-    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return one scalar loss a part; parts share no weights, so the losses can be summed.
+    def prepare(self, showers: Showers) -> AnyBatch:
+        """Return what the losses are computed from."""
+
+    @abstractmethod
+    def losses(self, batch: AnyBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return one scalar loss for each part that is trained in this step.
+
+        Only those parts take a step. Several losses are summed, so that parts which train together must share
+        no weights.
 
         Args:
             batch: Showers and incidents.
             generator: The source of every random draw.
         """
+
+    def validation_losses(self, batch: AnyBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the terms that validation reports and early stopping sums up; by default the losses."""
+        return self.losses(batch, generator)
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Be told how far training is, before each step and each validation; by default nothing.
+
+        Args:
+            step: How many steps are done.
+            steps: How many will be.
+        """
+
+    def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors of a bundle as this model can take them over; by default as they are.
+
+        Raises:
+            RunError: They are of a model that this one cannot start from.
+        """
+        return dict(tensors)
+
+
+class Surrogate(Trainable["TrainingBatch"]):
+    """A trainable generator of showers in one detector."""
+
+    threshold_mev: float
+    """Cells at or below it count as empty, MeV."""
+
+    def prepare(self, showers: Showers) -> TrainingBatch:
+        """Return showers and incidents as tensors."""
+        return TrainingBatch.of(showers)
 
     def calibrate(self, sample: Showers, generator: torch.Generator) -> None:
         """Correct, after training, what generation is known to deform; by default nothing.

@@ -1,0 +1,152 @@
+"""Classical energies: the calibrated sum of the deposits, and the sum with a weight for each layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calokit.errors import CalokitError
+from calokit.units import MEV_PER_GEV
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CalibratedSum:
+    """Energy = slope x sum of the deposits + offset.
+
+    The line is fitted the way a calorimeter is calibrated: the mean deposit as a line in the true energy,
+    weighted by 1 / E (the variance of a sampling calorimeter), then turned round. So the energy is unbiased
+    at every true energy; a fit of the true energy to the deposits would shrink towards the sample's mean.
+
+    Attributes:
+        slope: Energy over deposit.
+        offset_mev: Energy of no deposit.
+
+    Example:
+        >>> deposits = np.array([10.0, 20.0, 40.0])
+        >>> line = CalibratedSum.fit(deposits, 100 * deposits + 50)
+        >>> line(np.array([30.0])).round(6).tolist()
+        [3050.0]
+    """
+
+    slope: float
+    offset_mev: float
+
+    @classmethod
+    def fit(cls, deposits: Float64, energies: Float64) -> Self:
+        """Fit to deposits (event,) and true energies (event,), both MeV.
+
+        Raises:
+            CalokitError: There are not two different energies.
+        """
+        if len(energies) == 0 or np.ptp(energies) == 0:
+            raise CalokitError("a calibration needs showers of at least two energies.")
+        design = np.stack([energies, np.ones_like(energies)], axis=1) / np.sqrt(energies)[:, None]
+        (rise, start), *_ = np.linalg.lstsq(design, deposits / np.sqrt(energies), rcond=None)
+        return cls(float(1.0 / rise), float(-start / rise))
+
+    def __call__(self, deposits: Float64) -> Float64:
+        """Return the energies (event,) of deposits (event,), MeV."""
+        return np.asarray(self.slope * deposits + self.offset_mev)
+
+
+@dataclass(frozen=True)
+class LayerWeightedSum:
+    """Energy = offset + sum over layers of weight x deposit, by least squares of (dE)^2 / E.
+
+    The fit minimises the relative spread and therefore shrinks a little towards the sample's mean;
+    a second fit turns the mean at each true energy back onto the line.
+
+    Attributes:
+        weights: (layer,) energy over deposit.
+        offset_mev: Energy of no deposit.
+    """
+
+    weights: Float64
+    offset_mev: float
+
+    @classmethod
+    def fit(cls, layer_deposits: Float64, energies: Float64) -> Self:
+        """Fit to deposits (event, layer) and true energies (event,), both MeV.
+
+        Raises:
+            CalokitError: There are fewer showers than layers, or only one energy.
+        """
+        if len(energies) <= layer_deposits.shape[1] or np.ptp(energies) == 0:
+            raise CalokitError("layer weights need more showers than layers, of at least two energies.")
+        ones = np.ones((len(energies), 1))
+        design = np.concatenate([layer_deposits, ones], axis=1) / np.sqrt(energies)[:, None]
+        found, *_ = np.linalg.lstsq(design, np.sqrt(energies), rcond=None)
+        solution = np.asarray(found, np.float64)
+        raw = layer_deposits @ solution[:-1] + solution[-1]
+        line = CalibratedSum.fit(raw, energies)
+        return cls(line.slope * solution[:-1], float(line(solution[-1:])[0]))
+
+    def __call__(self, layer_deposits: Float64) -> Float64:
+        """Return the energies (event,) of deposits (event, layer), MeV."""
+        return np.asarray(layer_deposits @ self.weights + self.offset_mev)
+
+
+@dataclass(frozen=True)
+class BiasCorrection:
+    """Removes the mean error of an energy estimate as a function of the estimate alone.
+
+    The mean estimate at each true energy of a calibration sample is fitted by a smooth curve and inverted:
+    an estimate of `estimated[k]` becomes `corrected[k]`, linearly between. Beyond the calibrated energies
+    the outer piece goes on.
+
+    Attributes:
+        estimated: (knot,) mean estimates, rising, MeV.
+        corrected: (knot,) true energies, rising, MeV.
+
+    Example:
+        >>> true = np.repeat([1e3, 2e3, 4e3, 8e3], 50)
+        >>> correction = BiasCorrection.fit(0.9 * true, true)
+        >>> correction(np.array([1800.0, 9000.0])).round(3).tolist()
+        [2000.0, 10000.0]
+    """
+
+    estimated: Float64
+    corrected: Float64
+
+    DEGREE = 4
+    """Degree of the curve of the mean relative error in ln E."""
+    KNOTS = 64
+
+    @classmethod
+    def fit(cls, estimates: Float64, energies: Float64) -> Self:
+        """Fit to estimates and true energies (event,), MeV, of a calibration sample.
+
+        The curve is a polynomial of the relative error in ln E, weighted by the energy (the inverse of the
+        relative variance), with fewer degrees where the sample has fewer energies.
+
+        Raises:
+            CalokitError: There are not two energies, or the mean estimate does not rise with the energy.
+        """
+        known = len(np.unique(np.round(energies, 3)))
+        if known < 2:
+            raise CalokitError("a bias correction needs showers of at least two energies.")
+        degree = min(cls.DEGREE, known - 2) if known > 2 else 1
+        place = np.log(energies / MEV_PER_GEV)
+        curve = np.polynomial.Polynomial.fit(
+            place, (estimates - energies) / energies, degree, w=np.sqrt(energies / MEV_PER_GEV)
+        )
+        knots = np.geomspace(energies.min(), energies.max(), cls.KNOTS)
+        mean = knots * (1.0 + curve(np.log(knots / MEV_PER_GEV)))
+        if not (np.diff(mean) > 0).all():
+            raise CalokitError("the mean estimate does not rise with the true energy: no correction.")
+        return cls(mean, knots)
+
+    def __call__(self, estimates: Float64) -> Float64:
+        """Return the corrected energies (event,) of estimates (event,), MeV."""
+        inside = np.interp(estimates, self.estimated, self.corrected)
+        low = (self.corrected[1] - self.corrected[0]) / (self.estimated[1] - self.estimated[0])
+        high = (self.corrected[-1] - self.corrected[-2]) / (self.estimated[-1] - self.estimated[-2])
+        below = self.corrected[0] + low * (estimates - self.estimated[0])
+        above = self.corrected[-1] + high * (estimates - self.estimated[-1])
+        inside = np.where(estimates < self.estimated[0], below, inside)
+        return np.asarray(np.where(estimates > self.estimated[-1], above, inside))
