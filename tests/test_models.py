@@ -12,9 +12,10 @@ from torch import nn
 from calokit.detector import Detector, load_detector
 from calokit.errors import BundleError, CalokitError, ConfigurationError
 from calokit.models.flow import FlowSettings, FlowSurrogate
+from calokit.models.mask_value import default_layers, extended_2_layers
 from calokit.models.protocols import Incidents, Surrogate, TrainingBatch
 from calokit.models.readout import CartesianImage
-from calokit.models.regression import RegressionSettings, RegressionSurrogate, default_layers
+from calokit.models.regression import RegressionSettings, RegressionSurrogate
 from calokit.showers import Showers
 from calokit.training.augmentation import SquareSymmetries
 from calokit.training.bundle import Bundle, bundle_digest, read_bundle, write_bundle
@@ -46,7 +47,7 @@ def bundle(request: pytest.FixtureRequest, zdc: Detector, showers: Showers) -> B
         if not parameter.any():
             parameter.data = 0.05 * torch.randn(parameter.shape, generator=generator)
     if isinstance(model, RegressionSurrogate):
-        model.value_head.bias.data.fill_(0.02)
+        model.network.positive_heads[0].bias.data.fill_(0.02)
     return Bundle(model.eval(), recipe, zdc, RANGES, {"particle": "e+", "steps": 0})
 
 
@@ -243,16 +244,59 @@ def test_default_layer_list_of_the_report() -> None:
     assert shapes[10:] == [(h, 20, 20)] * 3
 
 
+def test_extended_2_layer_list_of_the_report() -> None:
+    """The 24 entries as the report of 2025-07-09 numbers them, with their widths."""
+    h = 32
+    layers = extended_2_layers(1, h)
+    four, nine = linear(4 * h, 4 * h), linear(9 * h, 9 * h)
+    expected = [
+        ("Linear", 8 * h),
+        ("LinearBlock", 4 * four),
+        ("LinearBlock", 4 * four),
+        ("LinearBlock", 4 * four),
+        ("LinearBlock", linear(4 * h, 9 * h) + 3 * nine),
+        ("Dropout", 0),
+        ("Unflatten", 0),
+        ("ConvTranspose2d", 9 * h * h + h),
+        ("ConvolutionBlock", convolution(h, 2 * h, 3)),
+        ("ConvolutionBlock", convolution(2 * h, 2 * h, 3)),
+        ("ConvolutionBlock", convolution(2 * h, 2 * h, 3)),
+        ("ConvolutionBlock", convolution(2 * h, 4 * h, 3)),
+        ("Dropout", 0),
+        ("PixelShuffle", 0),
+        ("ConvolutionBlock", convolution(h, 2 * h, 5)),
+        ("ConvolutionBlock", convolution(2 * h, 2 * h, 5)),
+        ("ConvolutionBlock", convolution(2 * h, 2 * h, 5)),
+        ("ConvolutionBlock", convolution(2 * h, 4 * h, 5)),
+        ("Dropout", 0),
+        ("PixelShuffle", 0),
+        ("ConvolutionBlock", convolution(h, h, 5)),
+        ("ConvolutionBlock", convolution(h, h, 5)),
+        ("ConvolutionBlock", convolution(h, h, 5)),
+        ("ConvolutionBlock", convolution(h, h, 5)),
+    ]
+    found = [(type(layer).__name__, sum(p.numel() for p in layer.parameters())) for layer in layers]
+    assert found == expected
+    assert sum(count for _, count in found) == pytest.approx(1.22e6, rel=0.01)
+    assert {layer.p for layer in layers if isinstance(layer, nn.Dropout)} == {0.1}
+    image, shapes = torch.zeros(2, 1), []
+    for layer in layers:
+        image = layer(image)
+        shapes.append(tuple(image.shape[1:]))
+    assert (shapes[4], shapes[6], shapes[7]) == ((9 * h,), (h, 3, 3), (h, 5, 5))
+    assert (shapes[13], shapes[19], shapes[23]) == ((h, 10, 10), (h, 20, 20), (h, 20, 20))
+
+
 @pytest.mark.parametrize("gate", ["threshold", "probability", "draw"])
 def test_regression_gates(zdc: Detector, showers: Showers, gate: str) -> None:
     model = RegressionSurrogate(RegressionSettings(hidden_dim=4, gate=gate), zdc)
     model.fit_transforms(showers)
     model.eval()
-    model.value_head.bias.data.fill_(0.02)
-    model.value_head.weight.data.mul_(0.1)
+    model.network.positive_heads[0].bias.data.fill_(0.02)
+    model.network.positive_heads[0].weight.data.mul_(0.1)
     incidents = Incidents.of(showers)
     with torch.no_grad():
-        logits, values = model._images(incidents)
+        logits, values = model.images(incidents)
     assert bool((values > 0).all())
     composed = values * incidents.energies[:, None]
     found = model.generate(incidents, seeded())

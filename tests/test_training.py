@@ -23,8 +23,9 @@ from calokit.showers import Showers, open_showers
 from calokit.training import data as data_module
 from calokit.training.bundle import read_bundle
 from calokit.training.data import ShuffledShowers, measure_ranges, open_for_training
-from calokit.training.loop import TrainingLoop, rate_factor, step_generator
+from calokit.training.loop import TrainingLoop, step_generator
 from calokit.training.precision import Precision
+from calokit.training.rates import rate_factor
 from calokit.training.recipe import TrainingSettings
 from calokit.training.run import continue_training, planned_steps, start_training
 from made_up_runs import MakeFile, MakeShowers, silent, tiny_recipe

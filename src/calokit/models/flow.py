@@ -77,6 +77,7 @@ class FlowSurrogate(Surrogate):
     def __init__(self, settings: FlowSettings, detector: Detector) -> None:
         super().__init__()
         self.settings = settings
+        self.threshold_mev = settings.threshold_mev
         self.image = CartesianImage(detector)
         if self.image.rows % 2 or self.image.columns % 2:
             raise ConfigurationError(

@@ -10,12 +10,25 @@ import yaml
 
 from calokit.config import read_yaml
 from calokit.errors import ConfigurationError, suggest_near_miss
-from calokit.recipes.zdc import zdc_flow, zdc_regression
+from calokit.recipes import zdc
 from calokit.training.recipe import Recipe
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
-    "zdc_flow": zdc_flow,
-    "zdc_regression": zdc_regression,
+    make.__name__: make
+    for make in (
+        zdc.zdc_flow,
+        zdc.zdc_regression,
+        zdc.zdc_regression_report,
+        zdc.zdc_regression_extended_2,
+        zdc.zdc_regression_log,
+        zdc.zdc_gan,
+        zdc.zdc_gan_wgan_gp,
+        zdc.zdc_gan_25,
+        zdc.zdc_gan_26_lr4,
+        zdc.zdc_gan_26_lr4_ns1,
+        zdc.zdc_gan_26_lr6,
+        zdc.zdc_gan_26_lr8,
+    )
 }
 
 

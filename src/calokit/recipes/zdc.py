@@ -1,10 +1,19 @@
-"""Recipes for the EIC zero-degree calorimeter."""
+"""Recipes for the EIC zero-degree calorimeter.
+
+Those of the status reports are named as the reports name them. What the reports leave open (block interiors,
+discriminator, noise width, batch size) is ours; what a test's row does not list is taken from Test 26 LR4.
+"""
 
 from __future__ import annotations
 
 from calokit.models.flow import FlowSettings
+from calokit.models.gan import GanSettings
 from calokit.models.regression import RegressionSettings
-from calokit.training.recipe import Recipe, TrainingSettings
+from calokit.models.schedules import NoiseSchedule
+from calokit.training.recipe import OneCycle, Recipe, TrainingSettings
+
+JULY = "EIC ZDC status report of 2025-07-09"
+SEPTEMBER = "EIC ZDC status report of 2025-09-01"
 
 
 def zdc_flow() -> Recipe:
@@ -21,13 +30,133 @@ def zdc_flow() -> Recipe:
 
 def zdc_regression() -> Recipe:
     """Mask + value regression with the Default layer list, conditioned on energy and impact."""
+    return _regression("zdc_regression", "Default layers, energy and impact", RegressionSettings())
+
+
+def zdc_regression_report() -> Recipe:
+    """The report's stage 1: Default layers, the energy alone, value weight 200."""
+    return _regression(
+        "zdc_regression_report",
+        "Default layers, the energy alone",
+        RegressionSettings(conditions=("energy",), gate="threshold"),
+    )
+
+
+def zdc_regression_extended_2() -> Recipe:
+    """The report's Extended 2: 24 entries, the energy alone, value weight 200."""
+    return _regression(
+        "zdc_regression_extended_2",
+        "Extended 2 layers, the energy alone",
+        RegressionSettings(conditions=("energy",), layers="extended_2", gate="threshold"),
+    )
+
+
+def zdc_regression_log() -> Recipe:
+    """Stage 1 that the GANs start from: values as logarithms, conditioned on energy and impact."""
+    return _regression(
+        "zdc_regression_log",
+        "Default layers, energy and impact, logarithms of the values",
+        RegressionSettings(normalisation="log", value_weight=20.0),
+    )
+
+
+def zdc_gan() -> Recipe:
+    """Our GAN: hinge objective, learned noise width, started from `zdc_regression_log`."""
+    return _gan("zdc_gan", "hinge, learned noise", GanSettings(noise_schedule=NoiseSchedule(kind="constant")))
+
+
+def zdc_gan_wgan_gp() -> Recipe:
+    """The GAN with Wasserstein objective and gradient penalty."""
+    settings = GanSettings(
+        objective="wasserstein",
+        gradient_penalty=10.0,
+        spectral_norm=False,
+        noise_schedule=NoiseSchedule(kind="constant"),
+    )
+    return _gan("zdc_gan_wgan_gp", "WGAN-GP, learned noise", settings)
+
+
+def zdc_gan_25() -> Recipe:
+    """Test 25: one step of the discriminator, then five of the generator."""
+    return _test("zdc_gan_25", "Test 25", generator_steps=5)
+
+
+def zdc_gan_26_lr4() -> Recipe:
+    """Test 26 LR4: turns 1:1, highest rates 9e-4 (generator) and 1e-3 (discriminator), 35 % rising."""
+    return _test("zdc_gan_26_lr4", "Test 26 LR4")
+
+
+def zdc_gan_26_lr4_ns1() -> Recipe:
+    """Test 26 LR4 NS1: as LR4 with a noise strength of 1.0 throughout."""
+    return _test("zdc_gan_26_lr4_ns1", "Test 26 LR4 NS1", schedule=NoiseSchedule(kind="constant"))
+
+
+def zdc_gan_26_lr6() -> Recipe:
+    """Test 26 LR6: as LR4 with a highest generator rate of 1e-3, 80 % rising."""
+    return _test("zdc_gan_26_lr6", "Test 26 LR6", generator_rate=1e-3, rising_part=0.8)
+
+
+def zdc_gan_26_lr8() -> Recipe:
+    """Test 26 LR8: as LR4 with a highest generator rate of 7e-4."""
+    return _test("zdc_gan_26_lr8", "Test 26 LR8", generator_rate=7e-4)
+
+
+def _regression(name: str, what: str, model: RegressionSettings) -> Recipe:
     return Recipe(
-        name="zdc_regression",
-        title="EIC ZDC ECAL, mask + value regression (Default layers)",
-        source="EIC ZDC status reports of 2025-07-09 and 2025-09-01",
+        name=name,
+        title=f"EIC ZDC ECAL, mask + value regression ({what})",
+        source=f"{JULY}, {SEPTEMBER}",
         detector="zdc_ecal",
-        model=RegressionSettings(),
+        model=model,
         training=TrainingSettings(
-            steps=6_000, learning_rate=1e-3, moving_average=0.999, patience=8, validate_every=300
+            steps=6_000,
+            learning_rate=1e-3,
+            moving_average=0.999,
+            patience=8,
+            validate_every=300,
+            monitor_showers=1024,
+        ),
+    )
+
+
+def _test(
+    name: str,
+    title: str,
+    generator_rate: float = 9e-4,
+    rising_part: float = 0.35,
+    generator_steps: int = 1,
+    schedule: NoiseSchedule | None = None,
+) -> Recipe:
+    """Return one of the report's tests: cross-entropy, noise of one width added to the image."""
+    model = GanSettings(
+        noise="fixed",
+        noise_schedule=schedule or NoiseSchedule(kind="linear"),
+        objective="cross_entropy",
+        generator_steps=generator_steps,
+    )
+    return _gan(name, title, model, generator_rate, rising_part)
+
+
+def _gan(
+    name: str, what: str, model: GanSettings, generator_rate: float = 9e-4, rising_part: float = 0.35
+) -> Recipe:
+    return Recipe(
+        name=name,
+        title=f"EIC ZDC ECAL, GAN on the mask + value network ({what}); start from zdc_regression_log",
+        source=f"{JULY}, {SEPTEMBER}",
+        detector="zdc_ecal",
+        model=model,
+        training=TrainingSettings(
+            steps=20_000,
+            batch_size=128,
+            one_cycle={
+                "generator": OneCycle(highest_rate=generator_rate, rising_part=rising_part),
+                "discriminator": OneCycle(highest_rate=1e-3, rising_part=rising_part),
+            },
+            betas=(0.5, 0.99),
+            weight_decay=0.0,
+            moving_average=0.999,
+            validate_every=1000,
+            monitor_showers=1024,
         ),
     )

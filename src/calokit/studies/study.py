@@ -15,7 +15,7 @@ import torch
 from pydantic import Field
 
 from calokit.config import Description, digest_of
-from calokit.errors import RunError
+from calokit.errors import ConfigurationError, RunError, suggest_near_miss
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like
 from calokit.recipes import load_recipe
@@ -25,6 +25,9 @@ from calokit.showers.files import file_sha256
 from calokit.training.bundle import read_bundle
 from calokit.training.recipe import Recipe
 from calokit.training.run import continue_training, planned_steps, start_training
+
+CURVES_KEPT = ("response", "resolution", "mse")
+"""Curves over the incident energy that a row keeps."""
 
 
 class StudyEntry(Description):
@@ -36,6 +39,8 @@ class StudyEntry(Description):
     """How the table calls it; a scaled-down recipe carries its scale here."""
     set: list[str] = []
     """Changes, as `calokit train --set` takes them."""
+    start: str | None = None
+    """Label of an earlier entry whose bundle (same seed and data size) its weights are started from."""
 
 
 class Study(Description):
@@ -50,6 +55,7 @@ class Study(Description):
     test_split: str = "test"
     floor: str | None = None
     """Reference showers of other seeds, for the floor."""
+    floor_split: str = "all"
     recipes: list[StudyEntry] = Field(min_length=1)
     seeds: list[int] = Field([1], min_length=1)
     showers: list[int | None] = Field([None], min_length=1)
@@ -68,16 +74,23 @@ class StudyRun:
 
     label: str
     recipe: Recipe
+    start: StudyRun | None = None
+
+    @property
+    def digest(self) -> str:
+        """Digest of the complete recipe (seed and size included) and of those it starts from."""
+        own = self.recipe.digest()
+        return own if self.start is None else digest_of([own, self.start.digest])
 
     @property
     def key(self) -> str:
-        """What the row is known by: label, and the digest of the complete recipe (seed and size included)."""
-        return f"{self.label} {self.recipe.digest()}"
+        """What the row is known by: label and digest."""
+        return f"{self.label} {self.digest}"
 
     def folder_name(self, data_sha256: str) -> str:
         """Name of the run's folder; another recipe or other data never find the bundle of this one there."""
         size = self.recipe.training.showers
-        digest = digest_of([self.recipe.digest(), data_sha256])[:8]
+        digest = digest_of([self.digest, data_sha256])[:8]
         return f"{self.label}-seed{self.recipe.training.seed}-{'all' if size is None else size}-{digest}"
 
 
@@ -108,13 +121,50 @@ class StudyFile:
 
     def runs(self) -> Iterator[StudyRun]:
         """Yield every run of the study, in order: sizes, then recipes, then seeds."""
+        made: dict[tuple[str, int, int | None], StudyRun] = {}
         for size, entry, seed in itertools.product(self.study.showers, self.study.recipes, self.study.seeds):
             beside = entry.recipe.endswith((".yaml", ".yml"))
             name = str(self.resolve(entry.recipe)) if beside else entry.recipe
             changes = [*self.study.set, *entry.set, f"training.seed={seed}"]
             if size is not None:
                 changes.append(f"training.showers={size}")
-            yield StudyRun(entry.label, load_recipe(name, changes))
+            run = StudyRun(entry.label, load_recipe(name, changes), self._find_start(entry, made, seed, size))
+            made[entry.label, seed, size] = run
+            yield run
+
+    def _find_start(
+        self,
+        entry: StudyEntry,
+        made: dict[tuple[str, int, int | None], StudyRun],
+        seed: int,
+        size: int | None,
+    ) -> StudyRun | None:
+        """Return the earlier run whose bundle an entry starts from."""
+        if entry.start is None:
+            return None
+        if (entry.start, seed, size) not in made:
+            labels = [label for label, _, _ in made]
+            raise ConfigurationError(
+                f"{self.path}: {entry.label!r} starts from {entry.start!r}, which is no earlier entry. "
+                f"{suggest_near_miss(entry.start, labels)}"
+            )
+        return made[entry.start, seed, size]
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """Where the runs of a study stand."""
+
+    parent: Path
+    data_sha256: str
+
+    def of(self, run: StudyRun) -> Path:
+        """Return the folder of a run."""
+        return self.parent / run.folder_name(self.data_sha256)
+
+    def bundle(self, run: StudyRun) -> Path:
+        """Return where a run's bundle stands, or will stand."""
+        return self.of(run) / f"{run.recipe.name}.calokit"
 
 
 def run_study(file: StudyFile, folder: Path) -> None:
@@ -128,7 +178,8 @@ def run_study(file: StudyFile, folder: Path) -> None:
         CalokitError: Data are missing or unfit, or the table holds a row that no run made.
     """
     test = _open_test(file)
-    floor = None if file.study.floor is None else open_showers(file.resolve(file.study.floor))
+    study = file.study
+    floor = None if study.floor is None else open_showers(file.resolve(study.floor), study.floor_split)
     data_sha256 = open_showers(file.resolve(file.study.data)).sha256
     made_with = (data_sha256, test.sha256, len(test))
     done = {
@@ -138,7 +189,7 @@ def run_study(file: StudyFile, folder: Path) -> None:
     }
     for run in file.runs():
         if run.key not in done:
-            row = _make_row(file, run, folder / run.folder_name(data_sha256), test, floor)
+            row = _make_row(file, run, RunFolders(folder, data_sha256), test, floor)
             append_row(file.table_path, row)
 
 
@@ -180,12 +231,11 @@ def _open_test(file: StudyFile) -> ShowerFile:
 
 
 def _make_row(
-    file: StudyFile, run: StudyRun, folder: Path, test: ShowerFile, floor: ShowerFile | None
+    file: StudyFile, run: StudyRun, folders: RunFolders, test: ShowerFile, floor: ShowerFile | None
 ) -> dict[str, Any]:
     """Train (or continue), generate on the test incidents, evaluate, and describe it in one row."""
-    bundle_path = folder / f"{run.recipe.name}.calokit"
-    if not bundle_path.is_file():
-        _train(file, run, folder)
+    folder, bundle_path = folders.of(run), folders.bundle(run)
+    _train_where_missing(file, run, folders)
     bundle = read_bundle(bundle_path)
     generated_path = folder / "generated.h5"
     with track(len(test), f"generating {folder.name}", "showers") as advance:
@@ -206,6 +256,7 @@ def _make_row(
         "label": run.label,
         "recipe": run.recipe.name,
         "recipe_digest": run.recipe.digest(),
+        "start": None if run.start is None else run.start.key,
         "seed": run.recipe.training.seed,
         "showers": made["data_showers"],
         "data_sha256": made["data_sha256"],
@@ -217,6 +268,7 @@ def _make_row(
         "cpu_minutes": round(made["cpu_seconds"] / 60, 2),
         "milliseconds_per_shower": round(generated.milliseconds_per_shower, 4),
         "metrics": _metrics_of(card),
+        "curves": _curves_of(card),
         "commit": _commit_of(file.path.parent),
         "device": made["device"],
         "processor": made["processor"],
@@ -230,19 +282,41 @@ def _make_row(
     }
 
 
-def _train(file: StudyFile, run: StudyRun, folder: Path) -> None:
+def _train_where_missing(file: StudyFile, run: StudyRun, folders: RunFolders) -> None:
+    """Train a run, and before it the one it starts from, where there is no bundle yet."""
+    if folders.bundle(run).is_file():
+        return
+    if run.start is not None:
+        _train_where_missing(file, run.start, folders)
+    folder = folders.of(run)
     started = (folder / "run.json").is_file()
     steps = planned_steps(folder) if started else run.recipe.training.steps
     with track(steps, f"training {folder.name}", "steps") as advance:
         if started:
             continue_training(folder, advance)
         else:
-            start_training(run.recipe, file.resolve(file.study.data), folder, advance)
+            start = None if run.start is None else folders.bundle(run.start)
+            start_training(run.recipe, file.resolve(file.study.data), folder, advance, start_from=start)
 
 
 def _metrics_of(card: Scorecard) -> dict[str, list[float]]:
     """Return value, error, floor and floor's error of every measurement."""
     return {one.name: [one.value, one.error, one.floor, one.floor_error] for one in card.measurements}
+
+
+def _curves_of(card: Scorecard) -> dict[str, dict[str, Any]]:
+    """Return response, resolution and squared error in bins of the incident energy."""
+    return {
+        one.name: {
+            "edges_gev": one.edges,
+            "reference": one.reference,
+            "value": one.generated,
+            "error": one.generated_error,
+            "floor": one.floor,
+        }
+        for one in card.curves
+        if one.name in CURVES_KEPT
+    }
 
 
 def _commit_of(folder: Path) -> str:

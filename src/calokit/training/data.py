@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calokit.errors import ShowerFileError, SplitError
 from calokit.showers import ShowerFile, Showers, Split, concatenate
 from calokit.showers.writer import chunk_rows
+from calokit.training.samplers import EnergyWeights, Sampler
 
 POOL_BYTES = 64 * 2**20
 """How many bytes of showers are shuffled among each other at a time."""
@@ -50,12 +51,16 @@ class ShuffledShowers:
         view: The showers to draw from.
         batch_size: Showers a batch.
         seed: Decides the order.
+        sampler: How often a shower is drawn by its incident energy; unless `even`, an epoch draws as many
+            showers as there are, some several times and some never.
 
     Raises:
         ShowerFileError: The view is smaller than one batch.
     """
 
-    def __init__(self, view: ShowerFile, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, view: ShowerFile, batch_size: int, seed: int, sampler: Sampler = "even"
+    ) -> None:
         if len(view) < batch_size:
             raise ShowerFileError(
                 f"{view.path}: {len(view)} showers in split {view.split}, fewer than one batch of "
@@ -64,6 +69,7 @@ class ShuffledShowers:
         self.view = view
         self.batch_size = batch_size
         self.seed = seed
+        self.weights = None if sampler == "even" else EnergyWeights.measure(sampler, _incident_energies(view))
         self.block = chunk_rows(view.detector.number_of_cells)
         self.blocks_a_pool = max(1, POOL_BYTES // (4 * view.detector.number_of_cells * self.block))
         self.batches_an_epoch = len(view) // batch_size
@@ -76,9 +82,10 @@ class ShuffledShowers:
             start = (epoch + 1) * self.batches_an_epoch
 
     def sample(self, showers: int) -> Showers:
-        """Return a shuffled sample of at most `showers` showers and at most one pool."""
-        pool, order = self._read_pool(self._pools(0)[0], np.random.default_rng((self.seed, 0, 0)))
-        return pool[order[:showers]]
+        """Return a shuffled, unweighted sample of at most `showers` showers and at most one pool."""
+        first = (self.seed, 0, 0)
+        pool, _ = self._read_pool(self._pools(0)[0], np.random.default_rng(first))
+        return pool[np.random.default_rng(first).permutation(len(pool))[:showers]]
 
     def _pools(self, epoch: int) -> list[NDArray[np.int64]]:
         """Split the blocks, in this epoch's order, into pools."""
@@ -123,7 +130,14 @@ class ShuffledShowers:
             for block in blocks
         ]
         pool = concatenate(parts)
-        return pool, rng.permutation(len(pool))
+        if self.weights is None:
+            return pool, rng.permutation(len(pool))
+        return pool, self.weights.order(pool.incident_energies.astype(np.float64), rng)
+
+
+def _incident_energies(view: ShowerFile) -> NDArray[np.float64]:
+    """Return the incident energies (event,) of a view in MeV, reading the condition columns only."""
+    return np.concatenate([np.exp(columns[:, 0]) for columns, _ in view.condition_chunks()])
 
 
 def measure_ranges(view: ShowerFile) -> list[ConditionRange]:

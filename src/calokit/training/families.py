@@ -6,6 +6,7 @@ import torch
 
 from calokit.detector import Detector
 from calokit.models.flow import FlowSettings, FlowSurrogate
+from calokit.models.gan import GanSettings, GanSurrogate
 from calokit.models.protocols import Surrogate
 from calokit.models.regression import RegressionSettings, RegressionSurrogate
 from calokit.training.recipe import ModelSettings
@@ -29,3 +30,5 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> S
                 return FlowSurrogate(settings, detector)
             case RegressionSettings():
                 return RegressionSurrogate(settings, detector)
+            case GanSettings():
+                return GanSurrogate(settings, detector)

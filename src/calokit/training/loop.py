@@ -26,7 +26,9 @@ from calokit.training.checkpoint import (
     write_checkpoint,
 )
 from calokit.training.data import ShuffledShowers
+from calokit.training.monitor import monitored_showers, squared_error_by_energy
 from calokit.training.precision import Precision
+from calokit.training.rates import learning_rate
 from calokit.training.recipe import TrainingSettings
 
 CHECKPOINT_SECONDS = 20.0
@@ -48,6 +50,7 @@ class _State:
     cpu_seconds: float = 0.0
     data_seconds: float = 0.0
     validation: dict[str, float] = field(default_factory=dict)
+    monitor: dict[str, Any] = field(default_factory=dict)
 
     def to_mapping(self) -> dict[str, Any]:
         content = dict(vars(self))
@@ -96,7 +99,11 @@ class TrainingLoop:
         self.best: dict[str, Tensor] | None = None
         self.optimisers = {
             name: torch.optim.AdamW(
-                part.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True
+                part.parameters(),
+                lr=settings.learning_rate,
+                betas=settings.betas,
+                weight_decay=settings.weight_decay,
+                foreach=True,
             )
             for name, part in model.parts().items()
         }
@@ -106,6 +113,7 @@ class TrainingLoop:
             if settings.square_symmetries and isinstance(image, CartesianImage)
             else None
         )
+        self.monitored = monitored_showers(validation, settings.monitor_showers)
         self.state = _State()
 
     @property
@@ -145,7 +153,8 @@ class TrainingLoop:
                 state.step += 1
                 if state.step % settings.validate_every == 0 or state.step == settings.steps:
                     self._validate()
-                    _log(log, {"step": state.step, "validation": state.validation})
+                    found = {"monitor": state.monitor} if state.monitor else {}
+                    _log(log, {"step": state.step, "validation": state.validation, **found})
                 state.seconds += time.perf_counter() - started
                 state.cpu_seconds += time.process_time() - cpu_started
                 state.data_seconds += loaded - started
@@ -177,14 +186,15 @@ class TrainingLoop:
         if self.symmetries is not None:
             batch = self.symmetries(batch, generator)
         self.model.train()
+        self.model.begin_step(self.state.step, self.settings.steps)
         with self.precision.autocast():
             losses = self.model.losses(batch, generator)
         total: Tensor = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
-        rate = self.settings.learning_rate * rate_factor(self.state.step, self.settings)
-        for name, optimiser in self.optimisers.items():
+        for name in losses:
+            optimiser = self.optimisers[name]
             torch.nn.utils.clip_grad_norm_(self.model.parts()[name].parameters(), self.settings.gradient_clip)
-            optimiser.param_groups[0]["lr"] = rate
+            optimiser.param_groups[0]["lr"] = learning_rate(name, self.state.step, self.settings)
             optimiser.step()
             optimiser.zero_grad()
         self._move_average()
@@ -203,13 +213,14 @@ class TrainingLoop:
     def _validate(self) -> None:
         """Find the averaged model's losses on validation showers, the same draws every time."""
         self.average.eval()
+        self.average.begin_step(self.state.step, self.settings.steps)
         sums: dict[str, float] = {}
         seen = 0
         limit = min(len(self.validation), self.settings.validation_showers)
         for number, showers in enumerate(self.validation.chunks(self.settings.batch_size)):
             showers = showers[: limit - seen]
             with self.precision.autocast():
-                losses = self.average.losses(
+                losses = self.average.validation_losses(
                     TrainingBatch.of(showers), step_generator(self.settings.seed + 1, number)
                 )
             for name, loss in losses.items():
@@ -219,7 +230,16 @@ class TrainingLoop:
                 break
         _check_finite(sums, self.state.step)
         self.state.validation = {name: value / seen for name, value in sums.items()}
+        self._monitor()
         self._stop_early(sum(self.state.validation.values()))
+
+    def _monitor(self) -> None:
+        """Judge generated showers of a few validation incidents, the same draws every time."""
+        if self.monitored is None or not isinstance(self.average, Surrogate):
+            return
+        generator = step_generator(self.settings.seed + 1, 0)
+        with self.precision.autocast():
+            self.state.monitor = squared_error_by_energy(self.average, self.monitored, generator)
 
     def _stop_early(self, loss: float) -> None:
         if self.settings.patience is None:
@@ -236,7 +256,9 @@ class TrainingLoop:
         return {
             "step": state.step,
             "losses": {name: float(loss) for name, loss in losses.items()},
-            "learning_rate": self.settings.learning_rate * rate_factor(state.step - 1, self.settings),
+            "learning_rate": {
+                name: learning_rate(name, state.step - 1, self.settings) for name in self.optimisers
+            },
             "seconds": round(state.seconds, 3),
             "showers_per_second": round(state.step * self.settings.batch_size / state.seconds, 1),
             "data_share": round(state.data_seconds / state.seconds, 4),
@@ -247,12 +269,6 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     """Return the generator of one step: the same for the same seed and step, whatever came before."""
     mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 1) % 2**63
     return torch.Generator().manual_seed(mixed)
-
-
-def rate_factor(step: int, settings: TrainingSettings) -> float:
-    """Return the learning rate's factor: a linear warm-up, then a cosine to zero at the last step."""
-    rise = min(1.0, (step + 1) / max(1, settings.warmup_steps))
-    return rise * 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
 
 
 def _check_finite(losses: Mapping[str, float], step: int) -> None:

@@ -76,7 +76,7 @@ def start_training(
         raise RunError(f"{folder} holds a run already; continue it with --resume, or choose another folder.")
     train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
-    source = ShuffledShowers(train, recipe.training.batch_size, recipe.training.seed)
+    source = _make_source(recipe, train)
     model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
     sample = source.sample(FIT_SHOWERS)
     model.fit_transforms(sample)
@@ -122,7 +122,7 @@ def continue_training(folder: Path, progress: Progress, data: Path | None = None
     train = _open_data(recipe, data or Path(run["data"]))
     if train.sha256 != run["data_sha256"]:
         raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
-    source = ShuffledShowers(train, recipe.training.batch_size, recipe.training.seed)
+    source = _make_source(recipe, train)
     model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
     loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
     loop.restore()
@@ -143,9 +143,10 @@ def take_over(model: Surrogate, path: Path) -> dict[str, Any]:
     """Copy the weights and transforms of a bundle into a model, and say where they come from.
 
     Raises:
-        RunError: The file is no bundle, or lacks a weight of the model.
+        RunError: The file is no bundle, or lacks a weight of the model or fits it otherwise not.
     """
     tensors, metadata = read_tensors(path)
+    tensors = model.adapt_start(tensors)
     mine = model.state_dict()
     known = {name: one for name, one in tensors.items() if name in mine and one.shape == mine[name].shape}
     missing = [name for name, _ in model.named_parameters() if name not in known]
@@ -201,6 +202,11 @@ def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
     """Open the training showers, as many as the recipe takes."""
     train = open_for_training(open_showers(data, Split.TRAIN))
     return train if recipe.training.showers is None else train.head(recipe.training.showers)
+
+
+def _make_source(recipe: Recipe, train: ShowerFile) -> ShuffledShowers:
+    settings = recipe.training
+    return ShuffledShowers(train, settings.batch_size, settings.seed, settings.sampler)
 
 
 def _make_loop(
