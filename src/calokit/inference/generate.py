@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from calokit.errors import ConditionWarning, ConfigurationError, DetectorError
-from calokit.models.protocols import Incidents
+from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
+from calokit.models.protocols import Incidents, Surrogate
 from calokit.showers import ShowerFile, Showers, ShowerWriter, concatenate
 from calokit.showers.batch import Float32, condition_columns
 from calokit.training.bundle import Bundle, bundle_digest
@@ -106,13 +106,14 @@ class ShowerGenerator:
 
     def __init__(self, bundle: Bundle, seed: int, precision: Precision | None = None) -> None:
         self.bundle = bundle
+        self.model = need_surrogate(bundle)
         self.seed = seed
         self.precision = precision or native_precision()
         self.seconds = 0.0
         self.showers = 0
         self.outside = 0
         self._block = 0
-        self.precision.lay_out(bundle.model)
+        self.precision.lay_out(self.model)
 
     def draw(self, incidents: IncidentColumns) -> Showers:
         """Draw one shower an incident particle; warns once where conditions leave the training range."""
@@ -137,7 +138,7 @@ class ShowerGenerator:
         self._block += 1
         started = time.perf_counter()
         with torch.inference_mode(), self.precision.autocast():
-            energies = self.bundle.model.generate(Incidents.of(template), generator)
+            energies = self.model.generate(Incidents.of(template), generator)
         self.seconds += time.perf_counter() - started
         self.showers += len(template)
         return Showers(
@@ -168,7 +169,7 @@ class ShowerGenerator:
 
     def _conditioned_on(self, name: str) -> bool:
         kinds = {"ln incident energy": "energy", "impact x": "position", "impact y": "position"}
-        return kinds.get(name, "direction") in self.bundle.recipe.model.conditions
+        return kinds.get(name, "direction") in self.model.conditions
 
     def describe_range(self) -> str:
         """Return the training range of the conditions the model uses, in words."""
@@ -182,6 +183,19 @@ class ShowerGenerator:
             else:
                 words.append(f"{one.name} {one.smallest:.4g} to {one.largest:.4g}")
         return ", ".join(words)
+
+
+def need_surrogate(bundle: Bundle) -> Surrogate:
+    """Return the model of a bundle that generates showers.
+
+    Raises:
+        BundleError: The bundle reconstructs.
+    """
+    if not isinstance(bundle.model, Surrogate):
+        raise BundleError(
+            f"bundle {bundle.name} reconstructs showers and generates none; use `calokit reconstruct`."
+        )
+    return bundle.model
 
 
 def generate_file(
@@ -217,7 +231,7 @@ def generate_file(
         "seed": seed,
         "bundle": bundle.name,
         "bundle_digest": bundle_digest(bundle),
-        "threshold_mev": bundle.recipe.model.threshold_mev,
+        "threshold_mev": generator.model.threshold_mev,
         **({} if like is None else {"like": like.path.name, "like_split": str(like.split)}),
     }
     made_by = f"calokit surrogate {bundle.name}"

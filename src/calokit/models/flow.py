@@ -78,6 +78,7 @@ class FlowSurrogate(Surrogate):
         super().__init__()
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
         self.image = CartesianImage(detector)
         if self.image.rows % 2 or self.image.columns % 2:
             raise ConfigurationError(

@@ -101,6 +101,7 @@ class GanSurrogate(Surrogate):
         super().__init__()
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
         self.image = mask_value_image(detector)
         cells = (self.image.rows, self.image.columns)
         self.encoder = IncidentEncoder(settings.conditions, self.image.pitch_mm, cells)

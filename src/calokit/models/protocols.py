@@ -211,6 +211,8 @@ class Surrogate(Trainable["TrainingBatch"]):
 
     threshold_mev: float
     """Cells at or below it count as empty, MeV."""
+    conditions: tuple[str, ...]
+    """Which of energy, position and direction of the incident particle it knows."""
 
     def prepare(self, showers: Showers) -> TrainingBatch:
         """Return showers and incidents as tensors."""

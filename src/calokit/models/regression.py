@@ -44,6 +44,7 @@ class RegressionSurrogate(Surrogate):
         super().__init__()
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
         self.image = mask_value_image(detector)
         self.encoder = IncidentEncoder(
             settings.conditions, self.image.pitch_mm, (self.image.rows, self.image.columns)

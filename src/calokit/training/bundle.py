@@ -9,7 +9,7 @@ from typing import Any
 from calokit.config import digest_of
 from calokit.detector import Detector
 from calokit.errors import BundleError, CalokitError, RunError
-from calokit.models.protocols import Surrogate
+from calokit.models.protocols import Trainable
 from calokit.training.checkpoint import read_tensors, write_tensors
 from calokit.training.data import ConditionRange
 from calokit.training.families import build_surrogate
@@ -23,15 +23,15 @@ class Bundle:
     """A trained model with everything needed to use and to judge it.
 
     Attributes:
-        model: The surrogate, in evaluation mode.
+        model: The surrogate or reconstruction, in evaluation mode.
         recipe: The complete recipe it was trained by.
-        detector: The detector it generates in.
+        detector: The detector it belongs to.
         ranges: Range of each condition among its training showers.
         provenance: Data file and digest, steps, time, seed, precision, machine, versions.
         scorecard: Summary of its evaluation, or None before one is attached.
     """
 
-    model: Surrogate
+    model: Trainable[Any]
     recipe: Recipe
     detector: Detector
     ranges: list[ConditionRange]

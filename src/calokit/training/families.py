@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from calokit.detector import Detector
 from calokit.models.flow import FlowSettings, FlowSurrogate
 from calokit.models.gan import GanSettings, GanSurrogate
-from calokit.models.protocols import Surrogate
+from calokit.models.hits_network import HitsReconstructor, HitsSettings
+from calokit.models.protocols import Trainable
 from calokit.models.regression import RegressionSettings, RegressionSurrogate
 from calokit.training.recipe import ModelSettings
 
 
-def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> Surrogate:
+def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> Trainable[Any]:
     """Return the untrained model, its weights initialised from the seed.
 
     Args:
         settings: The model part of a recipe.
-        detector: The detector it will generate in.
+        detector: The detector it belongs to.
         seed: Decides the initial weights.
 
     Raises:
@@ -32,3 +35,5 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> S
                 return RegressionSurrogate(settings, detector)
             case GanSettings():
                 return GanSurrogate(settings, detector)
+            case HitsSettings():
+                return HitsReconstructor(settings, detector)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from calokit.errors import RunError
-from calokit.models.protocols import Surrogate, TrainingBatch
+from calokit.models.protocols import Surrogate, Trainable
 from calokit.models.readout import CartesianImage
 from calokit.showers import ShowerFile
 from calokit.training.augmentation import SquareSymmetries
@@ -28,6 +28,7 @@ from calokit.training.checkpoint import (
 from calokit.training.data import ShuffledShowers
 from calokit.training.monitor import monitored_showers, squared_error_by_energy
 from calokit.training.precision import Precision
+from calokit.training.prepared import BatchSource
 from calokit.training.rates import learning_rate
 from calokit.training.recipe import TrainingSettings
 
@@ -65,13 +66,13 @@ class _State:
 
 
 class TrainingLoop:
-    """Trains a surrogate and keeps its state in a folder.
+    """Trains a model and keeps its state in a folder.
 
     Every random draw of step k follows from the seed and k alone, so that a training that is killed and
     continued from its last checkpoint ends with the same weights (same machine, torch and thread count).
 
     Args:
-        model: The surrogate, its transforms fitted, its weights initialised.
+        model: The surrogate or reconstruction, its transforms fitted, its weights initialised.
         settings: How to train.
         data: The training showers.
         validation: Showers for the validation loss.
@@ -81,7 +82,7 @@ class TrainingLoop:
 
     def __init__(
         self,
-        model: Surrogate,
+        model: Trainable[Any],
         settings: TrainingSettings,
         data: ShuffledShowers,
         validation: ShowerFile,
@@ -91,7 +92,7 @@ class TrainingLoop:
         self.model = model
         self.settings = settings
         self.data = data
-        self.validation = validation
+        self.source = BatchSource(model, data, validation, settings.validation_showers)
         self.folder = folder
         self.precision = precision
         precision.lay_out(model)
@@ -138,15 +139,15 @@ class TrainingLoop:
         self.state = _State.from_mapping(checkpoint.state)
         _cut_log(self.folder / "log.jsonl", self.state.step)
 
-    def run(self, progress: Progress) -> Surrogate:
+    def run(self, progress: Progress) -> Trainable[Any]:
         """Train up to the last step (or early stopping) and return the averaged (or best) model."""
         settings, state = self.settings, self.state
-        batches = self.data.batches(state.step)
+        batches = self.source.training(state.step)
         saved = time.monotonic()
         with torch.random.fork_rng(devices=[]), (self.folder / "log.jsonl").open("a") as log:
             while state.step < settings.steps and not state.stopped:
                 started, cpu_started = time.perf_counter(), time.process_time()
-                batch = TrainingBatch.of(next(batches))
+                batch = next(batches)
                 loaded = time.perf_counter()
                 losses = self._step(batch)
                 _check_finite({name: float(loss) for name, loss in losses.items()}, state.step)
@@ -179,7 +180,7 @@ class TrainingLoop:
         }
         write_checkpoint(self.checkpoint_path, groups, self.state.to_mapping())
 
-    def _step(self, batch: TrainingBatch) -> dict[str, Tensor]:
+    def _step(self, batch: Any) -> dict[str, Tensor]:
         """Take one optimiser step of every part and move the average."""
         generator = step_generator(self.settings.seed, self.state.step)
         torch.manual_seed(generator.initial_seed())
@@ -216,18 +217,13 @@ class TrainingLoop:
         self.average.begin_step(self.state.step, self.settings.steps)
         sums: dict[str, float] = {}
         seen = 0
-        limit = min(len(self.validation), self.settings.validation_showers)
-        for number, showers in enumerate(self.validation.chunks(self.settings.batch_size)):
-            showers = showers[: limit - seen]
+        for number, batch in enumerate(self.source.validating()):
             with self.precision.autocast():
-                losses = self.average.validation_losses(
-                    TrainingBatch.of(showers), step_generator(self.settings.seed + 1, number)
-                )
+                generator = step_generator(self.settings.seed + 1, number)
+                losses = self.average.validation_losses(batch, generator)
             for name, loss in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(loss) * len(showers)
-            seen += len(showers)
-            if seen >= limit:
-                break
+                sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
+            seen += len(batch)
         _check_finite(sums, self.state.step)
         self.state.validation = {name: value / seen for name, value in sums.items()}
         self._monitor()

@@ -6,11 +6,12 @@ import copy
 import time
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
 from calokit.errors import ConfigurationError
-from calokit.models.protocols import Surrogate, TrainingBatch
+from calokit.models.protocols import Trainable
 from calokit.training.recipe import TrainingSettings
 
 
@@ -64,7 +65,7 @@ def parse_precision(name: str) -> Precision | None:
 
 
 def choose_precision(
-    model: Surrogate, batch: TrainingBatch, settings: TrainingSettings, repeats: int = 3
+    model: Trainable[Any], batch: Any, settings: TrainingSettings, repeats: int = 3
 ) -> Precision:
     """Time a few training steps in each open format and return the fastest.
 
@@ -86,7 +87,7 @@ def choose_precision(
     return min(candidates, key=lambda candidate: candidate.milliseconds)
 
 
-def _time_step(model: Surrogate, batch: TrainingBatch, precision: Precision, repeats: int) -> float:
+def _time_step(model: Trainable[Any], batch: Any, precision: Precision, repeats: int) -> float:
     """Time forward and backward of one batch on a copy of the model, in milliseconds."""
     copied = copy.deepcopy(model)
     precision.lay_out(copied)

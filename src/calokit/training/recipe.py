@@ -9,10 +9,13 @@ from pydantic import Field
 from calokit.config import Description
 from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
+from calokit.models.hits_network import HitsSettings
 from calokit.models.regression import RegressionSettings
 from calokit.training.samplers import Sampler
 
-ModelSettings = Annotated[FlowSettings | RegressionSettings | GanSettings, Field(discriminator="kind")]
+ModelSettings = Annotated[
+    FlowSettings | RegressionSettings | GanSettings | HitsSettings, Field(discriminator="kind")
+]
 
 
 class OneCycle(Description):

@@ -14,7 +14,8 @@ import torch
 
 from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, RunError
-from calokit.models.protocols import Surrogate, TrainingBatch
+from calokit.models.protocols import Surrogate, Trainable
+from calokit.models.reconstruction import Reconstructor
 from calokit.showers import ShowerFile, Split, open_showers
 from calokit.showers.files import file_sha256
 from calokit.training.bundle import Bundle, write_bundle
@@ -81,7 +82,7 @@ def start_training(
     sample = source.sample(FIT_SHOWERS)
     model.fit_transforms(sample)
     start = None if start_from is None else take_over(model, start_from)
-    batch = TrainingBatch.of(sample[: recipe.training.batch_size])
+    batch = model.prepare(sample[: recipe.training.batch_size])
     precision = choose_precision(model, batch, recipe.training)
     if steps_for_seconds is not None:
         steps = max(200, int(1e3 * steps_for_seconds / (1.15 * precision.milliseconds)))
@@ -139,7 +140,7 @@ def planned_steps(folder: Path) -> int:
     return int(run["recipe"]["training"]["steps"]) - int(state["step"])
 
 
-def take_over(model: Surrogate, path: Path) -> dict[str, Any]:
+def take_over(model: Trainable[Any], path: Path) -> dict[str, Any]:
     """Copy the weights and transforms of a bundle into a model, and say where they come from.
 
     Raises:
@@ -210,7 +211,7 @@ def _make_source(recipe: Recipe, train: ShowerFile) -> ShuffledShowers:
 
 
 def _make_loop(
-    model: Surrogate,
+    model: Trainable[Any],
     recipe: Recipe,
     source: ShuffledShowers,
     train: ShowerFile,
@@ -230,11 +231,7 @@ def _finish(
     progress: Progress,
 ) -> TrainedRun:
     model = loop.run(progress)
-    precision = native_precision()
-    precision.lay_out(model)
-    with precision.autocast():
-        sample = loop.data.sample(CALIBRATION_SHOWERS)
-        model.calibrate(sample, step_generator(recipe.training.seed, recipe.training.steps))
+    _calibrate(model, loop, recipe)
     Precision("float32", "contiguous").lay_out(model)
     provenance = {
         "data_file": train.path.name,
@@ -256,6 +253,18 @@ def _finish(
     path = folder / f"{recipe.name}.calokit"
     write_bundle(path, bundle)
     return TrainedRun(path, bundle, loop.state.seconds)
+
+
+def _calibrate(model: Trainable[Any], loop: TrainingLoop, recipe: Recipe) -> None:
+    """Correct the trained model: a surrogate on training showers, a reconstruction on validation showers."""
+    if isinstance(model, Reconstructor):
+        model.calibrate_on(loop.source.whole_validation())
+    elif isinstance(model, Surrogate):
+        precision = native_precision()
+        precision.lay_out(model)
+        with precision.autocast():
+            sample = loop.data.sample(CALIBRATION_SHOWERS)
+            model.calibrate(sample, step_generator(recipe.training.seed, recipe.training.steps))
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

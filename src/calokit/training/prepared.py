@@ -1,0 +1,73 @@
+"""Batches for the loop: read from the file in each epoch, or prepared once and kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from calokit.models.protocols import Batch, Trainable
+from calokit.showers import ShowerFile
+from calokit.training.data import ShuffledShowers
+
+
+class BatchSource:
+    """Gives the loop what the model makes of training and validation showers.
+
+    A model that keeps its inputs gets every shower prepared once (hits are a hundredth of the cells) and
+    batches in an order that is new in each epoch; the other models get what is read from the file, in the
+    order of `ShuffledShowers`. Either way a batch follows from the seed and its number alone.
+
+    Args:
+        model: The model, its transforms fitted.
+        data: The training showers.
+        validation: The validation showers.
+        most_validation: How many of them are used at most.
+    """
+
+    def __init__(
+        self, model: Trainable[Any], data: ShuffledShowers, validation: ShowerFile, most_validation: int
+    ) -> None:
+        self.model = model
+        self.data = data
+        self.validation = validation.head(most_validation)
+        self._training: Batch | None = None
+        self._validating: Batch | None = None
+
+    def training(self, start: int = 0) -> Iterator[Any]:
+        """Yield batches number `start`, `start` + 1, ... without end."""
+        if not self.model.keeps_inputs:
+            for showers in self.data.batches(start):
+                yield self.model.prepare(showers)
+        if self._training is None:
+            self._training = self._prepare(self.data.view)
+        size, an_epoch = self.data.batch_size, self.data.batches_an_epoch
+        while True:
+            epoch, first = divmod(start, an_epoch)
+            order = np.random.default_rng((self.data.seed, epoch)).permutation(len(self._training))
+            for number in range(first, an_epoch):
+                yield self._training[torch.from_numpy(order[number * size : (number + 1) * size])]
+            start = (epoch + 1) * an_epoch
+
+    def validating(self) -> Iterator[Any]:
+        """Yield the validation showers in file order, in batches of the training's size."""
+        if not self.model.keeps_inputs:
+            for showers in self.validation.chunks(self.data.batch_size):
+                yield self.model.prepare(showers)
+            return
+        whole = self.whole_validation()
+        for start in range(0, len(whole), self.data.batch_size):
+            yield whole[start : start + self.data.batch_size]
+
+    def whole_validation(self) -> Any:
+        """Return all validation showers, prepared and kept."""
+        if self._validating is None:
+            self._validating = self._prepare(self.validation)
+        return self._validating
+
+    def _prepare(self, view: ShowerFile) -> Batch:
+        parts = [self.model.prepare(showers) for showers in view.chunks()]
+        joined: Batch = type(parts[0]).join(parts)
+        return joined
