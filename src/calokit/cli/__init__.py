@@ -18,6 +18,7 @@ from calokit.cli.generate import generate
 from calokit.cli.geometry import geometry
 from calokit.cli.inspect import inspect
 from calokit.cli.recipes import recipes
+from calokit.cli.reconstruct import reconstruct
 from calokit.cli.simulate import samples, simulate
 from calokit.cli.study import study
 from calokit.cli.train import train
@@ -42,6 +43,7 @@ for command in (
     recipes,
     train,
     generate,
+    reconstruct,
     evaluate,
     study,
     demo,

@@ -1,14 +1,17 @@
 """Using trained bundles."""
 
 from calokit.inference.generate import ShowerGenerator, generate_file, incidents_at, incidents_like
+from calokit.inference.reconstruct import Reconstruction, reconstruct_showers
 from calokit.training.bundle import Bundle, read_bundle, write_bundle
 
 __all__ = [
     "Bundle",
+    "Reconstruction",
     "ShowerGenerator",
     "generate_file",
     "incidents_at",
     "incidents_like",
     "read_bundle",
+    "reconstruct_showers",
     "write_bundle",
 ]

@@ -1,8 +1,8 @@
 """A network on the hits of a shower: small, fast on a processor, and better than convolutions over cells.
 
-Each hit is seen with its 3 x 3 x 3 neighbours, its distance from the shower's axis and its layer; a small network
-makes of it a few numbers, which are summed by layer (and, for places, averaged as learned weights). What the
-classical methods find stands beside the sums, so that the network learns the correction only.
+Each hit is seen with its 3 x 3 x 3 neighbours, its distance from the shower's axis and its layer; a small
+network makes of it a few numbers, which are summed by layer (and, for places, averaged with learned weights).
+What the classical methods find stands beside the sums, so that the network learns the correction only.
 A sum over hits of a function learned on each of them: Deep Sets, arXiv:1703.06114.
 """
 
@@ -272,7 +272,7 @@ class HitsReconstructor(Reconstructor):
         return Estimates(**result)
 
     def _correct(self, raw: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-        """Return energies freed of their bias, and their uncertainties, stretched along and calibrated (MeV)."""
+        """Return energies freed of their bias, and their calibrated uncertainties, stretched along (MeV)."""
         slope = torch.ones_like(raw)
         corrected = raw
         if bool(self.bias_corrected.any()):

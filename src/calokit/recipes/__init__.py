@@ -10,7 +10,7 @@ import yaml
 
 from calokit.config import read_yaml
 from calokit.errors import ConfigurationError, suggest_near_miss
-from calokit.recipes import zdc
+from calokit.recipes import luxe, zdc
 from calokit.training.recipe import Recipe
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -28,6 +28,10 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
         zdc.zdc_gan_26_lr4_ns1,
         zdc.zdc_gan_26_lr6,
         zdc.zdc_gan_26_lr8,
+        luxe.luxe_energy,
+        luxe.luxe_energy_report,
+        luxe.luxe_direction,
+        luxe.luxe_shared,
     )
 }
 

@@ -1,4 +1,4 @@
-"""Reconstruction without networks: hits, classical energies, straight lines, clusters and bias corrections."""
+"""Reconstruction without networks: hits, classical energies, straight lines, clusters, bias corrections."""
 
 from calokit.reconstruction.hits import Hits, find_hits
 

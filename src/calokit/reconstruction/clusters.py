@@ -47,7 +47,7 @@ class PeakClusters:
     """Finds the showers of an event as peaks of the deposit along x and shares the cells among them.
 
     A row is a peak where its deposit, smoothed over three rows, is the largest within some rows and higher
-    than a part of the tallest. Each row's deposit is shared by the peaks' deposits times exp(-distance / 8 mm)
+    than a part of the tallest. Each row's deposit is shared by the peaks' deposits x exp(-distance / 8 mm)
     (three rounds), energies are calibrated sums, positions log-weighted centroids. It works along the rows,
     the long side of the readout.
 

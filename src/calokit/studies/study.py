@@ -18,11 +18,16 @@ from calokit.config import Description, digest_of
 from calokit.errors import ConfigurationError, RunError, suggest_near_miss
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like
+from calokit.inference.generate import need_surrogate
+from calokit.models.reconstruction import Reconstructor
 from calokit.recipes import load_recipe
 from calokit.report.progress import track
-from calokit.showers import ShowerFile, open_showers
+from calokit.showers import ShowerFile, Split, open_showers
 from calokit.showers.files import file_sha256
-from calokit.training.bundle import read_bundle
+from calokit.studies.judged import Judged
+from calokit.studies.reconstructed import judge_reconstruction
+from calokit.training.bundle import Bundle, read_bundle
+from calokit.training.data import open_for_training
 from calokit.training.recipe import Recipe
 from calokit.training.run import continue_training, planned_steps, start_training
 
@@ -237,18 +242,11 @@ def _make_row(
     folder, bundle_path = folders.of(run), folders.bundle(run)
     _train_where_missing(file, run, folders)
     bundle = read_bundle(bundle_path)
-    generated_path = folder / "generated.h5"
-    with track(len(test), f"generating {folder.name}", "showers") as advance:
-        generated = generate_file(
-            bundle, incidents_like(test), generated_path, file.study.generation_seed, advance, like=test
-        )
-    settings = EvaluationSettings(
-        threshold_mev=run.recipe.model.threshold_mev,
-        classifier_seeds=file.study.classifier_seeds,
-        seed=file.study.generation_seed,
-    )
-    card = evaluate_showers(test, open_showers(generated_path), floor=floor, settings=settings)
-    (folder / "scorecard.json").write_text(card.to_json())
+    if isinstance(bundle.model, Reconstructor):
+        train = open_for_training(open_showers(file.resolve(file.study.data), Split.TRAIN))
+        judged = judge_reconstruction(bundle, train, test, folder)
+    else:
+        judged = _judge_surrogate(file, bundle, folder, test, floor)
     made = bundle.provenance
     return {
         "study": file.study.name,
@@ -266,9 +264,9 @@ def _make_row(
         "steps": made["steps"],
         "presentations": made["presentations"],
         "cpu_minutes": round(made["cpu_seconds"] / 60, 2),
-        "milliseconds_per_shower": round(generated.milliseconds_per_shower, 4),
-        "metrics": _metrics_of(card),
-        "curves": _curves_of(card),
+        "milliseconds_per_shower": round(judged.milliseconds_per_shower, 4),
+        "metrics": judged.metrics,
+        "curves": judged.curves,
         "commit": _commit_of(file.path.parent),
         "device": made["device"],
         "processor": made["processor"],
@@ -277,9 +275,29 @@ def _make_row(
         "torch": made["torch"],
         "calokit": made["calokit"],
         "bundle_sha256": file_sha256(bundle_path),
-        "scorecard_sha256": file_sha256(folder / "scorecard.json"),
+        f"{judged.path.stem}_sha256": file_sha256(judged.path),
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _judge_surrogate(
+    file: StudyFile, bundle: Bundle, folder: Path, test: ShowerFile, floor: ShowerFile | None
+) -> Judged:
+    """Generate on the test incidents and evaluate; leaves generated.h5 and scorecard.json."""
+    generated_path = folder / "generated.h5"
+    with track(len(test), f"generating {folder.name}", "showers") as advance:
+        generated = generate_file(
+            bundle, incidents_like(test), generated_path, file.study.generation_seed, advance, like=test
+        )
+    settings = EvaluationSettings(
+        threshold_mev=need_surrogate(bundle).threshold_mev,
+        classifier_seeds=file.study.classifier_seeds,
+        seed=file.study.generation_seed,
+    )
+    card = evaluate_showers(test, open_showers(generated_path), floor=floor, settings=settings)
+    path = folder / "scorecard.json"
+    path.write_text(card.to_json())
+    return Judged(generated.milliseconds_per_shower, _metrics_of(card), _curves_of(card), path)
 
 
 def _train_where_missing(file: StudyFile, run: StudyRun, folders: RunFolders) -> None:

@@ -12,6 +12,7 @@ from calokit.models.gan import GanSettings, GanSurrogate
 from calokit.models.hits_network import HitsReconstructor, HitsSettings
 from calokit.models.protocols import Trainable
 from calokit.models.regression import RegressionSettings, RegressionSurrogate
+from calokit.models.voxel_network import VoxelReconstructor, VoxelSettings
 from calokit.training.recipe import ModelSettings
 
 
@@ -35,5 +36,7 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> T
                 return RegressionSurrogate(settings, detector)
             case GanSettings():
                 return GanSurrogate(settings, detector)
+            case VoxelSettings():
+                return VoxelReconstructor(settings, detector)
             case HitsSettings():
                 return HitsReconstructor(settings, detector)

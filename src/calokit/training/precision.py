@@ -35,9 +35,11 @@ class Precision:
 
     def lay_out(self, model: torch.nn.Module) -> None:
         """Put the image weights of a model into this memory format, in place."""
-        layout = torch.channels_last if self.memory_format == "channels_last" else torch.contiguous_format
+        last = self.memory_format == "channels_last"
+        layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
         for parameter in model.parameters():
-            if parameter.dim() == 4:
+            if parameter.dim() in layouts:
+                layout = layouts[parameter.dim()] if last else torch.contiguous_format
                 parameter.data = parameter.data.contiguous(memory_format=layout)
 
     def to_mapping(self) -> dict[str, object]:

@@ -11,10 +11,12 @@ from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
 from calokit.models.hits_network import HitsSettings
 from calokit.models.regression import RegressionSettings
+from calokit.models.voxel_network import VoxelSettings
 from calokit.training.samplers import Sampler
 
 ModelSettings = Annotated[
-    FlowSettings | RegressionSettings | GanSettings | HitsSettings, Field(discriminator="kind")
+    FlowSettings | RegressionSettings | GanSettings | HitsSettings | VoxelSettings,
+    Field(discriminator="kind"),
 ]
 
 

@@ -1,0 +1,178 @@
+"""Reconstruction of a shower file by a bundle: what the network estimates, shower by shower."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from calokit.errors import BundleError, ConditionWarning, DetectorError
+from calokit.models.reconstruction import Reconstructor
+from calokit.showers import ShowerFile, Showers
+from calokit.training.bundle import Bundle, bundle_digest
+from calokit.training.run import processor_name
+from calokit.units import MEV_PER_GEV
+
+BLOCK = 512
+"""Showers reconstructed at a time."""
+UNITS = {
+    "energy": "MeV",
+    "energy_uncertainty": "MeV",
+    "position": "mm, x and y at the front face",
+    "position_uncertainty": "mm",
+    "direction": "unit vector, z into the calorimeter",
+    "direction_uncertainty": "rad, projections to the xz and the yz plane",
+    "count": "particles",
+    "particle_energy": "MeV, the largest first, 0 where there is no particle",
+    "particle_position": "mm, x and y at the front face",
+}
+"""Every column that a reconstruction can have, and its unit."""
+RANGE_MARGIN_SIGMA = 3.0
+"""An energy lies outside where it leaves the training range by more than so many of its uncertainties."""
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a bundle makes of some showers.
+
+    Attributes:
+        columns: Estimates by name, see `UNITS`; the first axis is the event.
+        milliseconds_per_shower: Wall time, finding the hits included, reading and writing not.
+        outside: Share of the energies outside the training range.
+    """
+
+    columns: dict[str, NDArray[Any]]
+    milliseconds_per_shower: float
+    outside: float
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+def reconstruct_showers(
+    bundle: Bundle, view: ShowerFile, progress: Callable[[int], None] | None = None
+) -> Reconstruction:
+    """Reconstruct every shower of a view; memory stays bounded.
+
+    Args:
+        bundle: A trained reconstruction.
+        view: The showers; their incident particles are not looked at.
+        progress: Told how many showers were reconstructed since the last call.
+
+    Raises:
+        BundleError: The bundle generates showers instead.
+        DetectorError: The showers are of another detector.
+
+    Example:
+        >>> from calokit.inference import read_bundle, reconstruct_showers
+        >>> bundle = read_bundle("zoo/luxe_energy.calokit")                           # doctest: +SKIP
+        >>> reconstruct_showers(bundle, open_showers("showers.h5")).columns["energy"]  # doctest: +SKIP
+    """
+    model = need_reconstructor(bundle)
+    if not view.detector.is_same(bundle.detector):
+        raise DetectorError(
+            f"bundle {bundle.name} reconstructs in detector {bundle.detector.name!r}, and {view.path} holds "
+            f"showers of {view.detector.name!r}."
+        )
+    seconds = 0.0
+    parts: list[dict[str, NDArray[Any]]] = []
+    for showers in view.chunks(BLOCK):
+        started = time.perf_counter()
+        parts.append(estimate_block(model, showers))
+        seconds += time.perf_counter() - started
+        if progress is not None:
+            progress(len(showers))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    outside = _check_range(bundle, columns)
+    return Reconstruction(columns, 1e3 * seconds / len(view), outside)
+
+
+def estimate_block(model: Reconstructor, showers: Showers) -> dict[str, NDArray[Any]]:
+    """Return the estimates for some showers in memory, by name."""
+    with torch.inference_mode():
+        return model.estimate(model.prepare(showers)).columns()
+
+
+def need_reconstructor(bundle: Bundle) -> Reconstructor:
+    """Return the model of a bundle that reconstructs.
+
+    Raises:
+        BundleError: The bundle generates showers.
+    """
+    if not isinstance(bundle.model, Reconstructor):
+        raise BundleError(f"bundle {bundle.name} generates showers; use `calokit generate`.")
+    return bundle.model
+
+
+def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view: ShowerFile) -> None:
+    """Write estimates as HDF5: one dataset a column with its unit, and where they come from."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with h5py.File(partial, "w") as file:
+            for name, values in made.columns.items():
+                file.create_dataset(name, data=values, compression="gzip", shuffle=True)
+                file[name].attrs["unit"] = UNITS[name]
+            file.attrs.update(
+                {
+                    "format_version": 1,
+                    "bundle": bundle.name,
+                    "bundle_digest": bundle_digest(bundle),
+                    "showers": view.path.name,
+                    "showers_sha256": view.sha256,
+                    "split": str(view.split),
+                    "detector": view.detector.name,
+                    "milliseconds_per_shower": made.milliseconds_per_shower,
+                    "timing_note": f"with the search of hits, batch {BLOCK}, {torch.get_num_threads()} "
+                    f"thread(s), float32, {processor_name()}",
+                    "outside_training_range": made.outside,
+                }
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, made: Reconstruction) -> None:
+    """Write estimates as CSV: one line a shower; columns of several numbers are numbered from 0."""
+    flat: dict[str, NDArray[Any]] = {}
+    for name, values in made.columns.items():
+        wide = values.reshape(len(values), -1)
+        for number in range(wide.shape[1]):
+            flat[name if wide.shape[1] == 1 else f"{name}_{number}"] = wide[:, number]
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["shower", *flat])
+        for number, row in enumerate(zip(*flat.values(), strict=True)):
+            writer.writerow([number, *(f"{value:.7g}" for value in row)])
+    partial.replace(path)
+
+
+def _check_range(bundle: Bundle, columns: dict[str, NDArray[Any]]) -> float:
+    """Warn of energies outside the training range, and return their share."""
+    known = next((one for one in bundle.ranges if one.name == "ln incident energy"), None)
+    if known is None or "energy" not in columns:
+        return 0.0
+    low, high = math.exp(known.smallest), math.exp(known.largest)
+    energy = columns["energy"].astype(np.float64)
+    width = columns.get("energy_uncertainty", 0.2 * np.sqrt(MEV_PER_GEV * energy.clip(1.0)))
+    margin = RANGE_MARGIN_SIGMA * width
+    outside = (energy < low - margin) | (energy > high + margin)
+    if outside.any():
+        warnings.warn(
+            f"{int(outside.sum())} of {len(outside)} energies lie outside the training range of "
+            f"{bundle.name} ({low / MEV_PER_GEV:.3g} to {high / MEV_PER_GEV:.3g} GeV); do not trust them.",
+            ConditionWarning,
+            stacklevel=3,
+        )
+    return float(outside.mean())

@@ -1,0 +1,319 @@
+"""Reconstruction networks: sizes, symmetries, losses, uncertainties, and from training to the command."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from calokit.cli import app
+from calokit.detector import Detector, load_detector
+from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
+from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_reconstruction
+from calokit.models.energy_losses import energy_loss
+from calokit.models.hit_batch import HitBatch
+from calokit.models.hits_network import HitsReconstructor, HitsSettings
+from calokit.models.voxel_network import LayerDropout, VoxelReconstructor, VoxelSettings
+from calokit.recipes import load_recipe
+from calokit.showers import Showers, ShowerWriter, open_showers
+from calokit.training.bundle import Bundle, read_bundle
+from calokit.training.recipe import Recipe
+from calokit.training.run import continue_training, start_training
+from made_up_positrons import made_up_positrons
+from made_up_runs import MakeFile, silent, tiny_recipe
+
+TINY = [
+    "training.batch_size=32",
+    "training.warmup_steps=2",
+    "training.steps=30",
+    "training.validate_every=15",
+    "training.moving_average=0.8",
+]
+TINY_HITS = ["model.width=8", "model.channels=3", "model.head_width=8", *TINY]
+
+
+@pytest.fixture(scope="module")
+def luxe() -> Detector:
+    return load_detector("luxe_ecal")
+
+
+@pytest.fixture(scope="module")
+def positrons(luxe: Detector) -> Showers:
+    return made_up_positrons(luxe, 300, seed=1)
+
+
+@pytest.fixture(scope="module")
+def luxe_file(positrons: Showers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("luxe") / "train.h5"
+    with ShowerWriter(path, positrons.detector, "e+", "made up", {"split": "train"}, compression=1) as writer:
+        writer.write(positrons)
+    return path
+
+
+def prepared(model: HitsReconstructor | VoxelReconstructor, showers: Showers) -> HitBatch:
+    model.fit_transforms(showers)
+    return model.prepare(showers)
+
+
+def count(model: torch.nn.Module) -> int:
+    """Numbers of a network, those of its batch normalisation included."""
+    parts = model.parts()["voxels"]  # type: ignore[operator]
+    kept = sum(one.numel() for one in parts.parameters())
+    return kept + sum(one.numel() for name, one in parts.named_buffers() if "running" in name)
+
+
+def test_the_published_network_has_its_published_size(luxe: Detector) -> None:
+    assert count(VoxelReconstructor(VoxelSettings(), luxe)) == 72_113
+    assert isinstance(load_recipe("luxe_energy_report").model, VoxelSettings)
+    without = VoxelReconstructor(VoxelSettings(normalise=False), luxe)
+    assert count(without) == 72_113 - 4 * (32 + 32 + 16)
+    geometry = VoxelReconstructor(VoxelSettings(inputs="geometry"), luxe)
+    assert count(geometry) == 72_113 - 64
+    larger = VoxelReconstructor(VoxelSettings(channels=(16, 32, 64), normalise=False), luxe)
+    smaller = VoxelReconstructor(VoxelSettings(channels=(16, 8, 8), dense=(32, 16, 8)), luxe)
+    dense_only = VoxelReconstructor(VoxelSettings(inputs="energy"), luxe)
+    assert count(dense_only) < count(smaller) < 72_113 < count(larger)
+
+
+def test_the_published_shapes(luxe: Detector, positrons: Showers) -> None:
+    model = VoxelReconstructor(VoxelSettings(), luxe).eval()
+    image = torch.zeros(1, 1, 20, 110, 11)
+    shapes = []
+    for module in model.convolutions:
+        image = module(image)
+        if isinstance(module, torch.nn.MaxPool3d):
+            shapes.append(tuple(image.shape[1:]))
+    assert shapes == [(32, 10, 55, 5), (32, 5, 27, 2), (16, 2, 13, 1)]
+    assert image.shape == (1, 416)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        VoxelSettings(activation="sigmoid"),
+        VoxelSettings(window_rows=16, dropout=LayerDropout(convolutions=(0, 0, 0.2), whole_channels=True)),
+        VoxelSettings(inputs="energy", dropout=LayerDropout(dense=(0.2, 0, 0))),
+    ],
+)
+def test_voxel_variants_train(luxe: Detector, positrons: Showers, settings: VoxelSettings) -> None:
+    model = VoxelReconstructor(settings, luxe)
+    batch = prepared(model, positrons)[:8]
+    (loss,) = model.losses(batch, torch.Generator()).values()
+    loss.backward()
+    assert all(one.grad is not None and bool(one.grad.any()) for one in model.parameters() if one.dim() > 1)
+    assert model.estimate(batch).columns()["energy"].shape == (8,)
+
+
+def test_penalties_are_those_of_keras(luxe: Detector) -> None:
+    settings = VoxelSettings(convolution_l2=0.5, dense_l1=0.25, dense_l2=2.0, channels=(2, 2, 2))
+    model = VoxelReconstructor(settings, luxe)
+    expected = 0.0
+    for name, parameter in model.named_parameters():
+        weight = parameter.detach()
+        if "bias" in name or weight.dim() < 2:
+            continue
+        if weight.dim() == 5:
+            expected += 0.5 * float((weight**2).sum())
+        elif weight.shape[0] > 1:
+            expected += 0.25 * float(weight.abs().sum()) + 2.0 * float((weight**2).sum())
+    assert float(model.penalty().detach()) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mae", 1.5),
+        ("mse", 2.5),
+        ("norm_mae", (1 / 4 + 2 / 16) / 2),
+        ("snorm_mae", (1 / 2 + 2 / 4) / 2),
+        ("norm_mse", (1 / 16 + 4 / 256) / 2),
+        ("snorm_mse", (1 / 4 + 4 / 16) / 2),
+        ("norm_rms", np.sqrt((1 / 16 + 4 / 256) / 2)),
+        ("snorm_rms", np.sqrt((1 / 4 + 4 / 16) / 2)),
+        ("huber", (0.5 + 1.5) / 2),
+        ("norm_huber", 0.5 * (1 / 16 + 4 / 256) / 2),
+        ("snorm_huber", 0.5 * (1 / 4 + 4 / 16) / 2),
+    ],
+)
+def test_losses_by_hand(name: str, value: float) -> None:
+    true = torch.tensor([4.0, 16.0])
+    found = energy_loss(name, true + torch.tensor([1.0, -2.0]), true)  # type: ignore[arg-type]
+    assert float(found) == pytest.approx(value)
+
+
+def test_a_window_too_wide_is_refused(luxe: Detector) -> None:
+    with pytest.raises(ConfigurationError, match="window_rows of at most 110"):
+        VoxelReconstructor(VoxelSettings(window_rows=200), luxe)
+
+
+def test_batches_are_cut_and_joined(luxe: Detector, positrons: Showers) -> None:
+    model = HitsReconstructor(HitsSettings(width=8, channels=2, head_width=8), luxe)
+    batch = prepared(model, positrons)
+    order = torch.tensor([7, 2, 250, 2])
+    picked = batch[order]
+    assert picked.counts.tolist() == batch.counts[order].tolist()
+    alone = model.prepare(positrons[order.numpy()])
+    for name in ("cells", "energies", "neighbours", "sums", "lines"):
+        torch.testing.assert_close(getattr(picked, name), getattr(alone, name))
+    again = HitBatch.join([batch[:100], batch[100:]])
+    torch.testing.assert_close(again.neighbours, batch.neighbours)
+    assert again.counts.tolist() == batch.counts.tolist()
+
+
+def test_mirrored_hits_are_those_of_mirrored_showers(luxe: Detector, positrons: Showers) -> None:
+    model = HitsReconstructor(HitsSettings(width=8, channels=2, head_width=8), luxe)
+    batch = prepared(model, positrons)[:5]
+    yes, no = torch.ones(5, dtype=torch.bool), torch.zeros(5, dtype=torch.bool)
+    for in_x, in_y, axes in ((yes, no, (2,)), (no, yes, (3,)), (yes, yes, (2, 3))):
+        moved = batch.mirrored(model.grid, in_x, in_y)
+        images = np.flip(positrons.images[:5], axes)
+        np.testing.assert_array_equal(moved.images(model.grid)[:, 0].numpy(), images)
+        flipped = Showers(np.ascontiguousarray(images).reshape(5, -1), positrons.incident_energies[:5], luxe)
+        same = model.prepare(flipped)
+        order = torch.argsort(moved.event * 24_200 + moved.cells)
+        torch.testing.assert_close(moved.neighbours[order], same.neighbours)
+        sign = torch.tensor([-1.0 if 2 in axes else 1.0, -1.0 if 3 in axes else 1.0])
+        assert moved.incidents.positions is not None
+        torch.testing.assert_close(moved.incidents.positions, batch.incidents.positions * sign)
+
+
+def test_an_untrained_network_returns_the_classical_estimates(luxe: Detector, positrons: Showers) -> None:
+    model = HitsReconstructor(HitsSettings(targets=("energy", "place"), width=8), luxe).eval()
+    batch = prepared(model, positrons)
+    found = model.estimate(batch)
+    torch.testing.assert_close(found.energy, 1e3 * model.classical_energy(batch), rtol=1e-5, atol=0.1)
+    torch.testing.assert_close(found.position, batch.lines[:, :2])
+    assert found.direction is not None
+    torch.testing.assert_close(found.direction.norm(dim=1), torch.ones(300))
+
+
+def test_members_average_and_train_apart(luxe: Detector, positrons: Showers) -> None:
+    model = HitsReconstructor(HitsSettings(width=8, channels=2, head_width=8, members=2), luxe)
+    batch = prepared(model, positrons)[:16]
+    losses = model.losses(batch, torch.Generator().manual_seed(1))
+    assert list(losses) == list(model.parts()) == ["hits_1", "hits_2"]
+    losses["hits_1"].backward()
+    assert all(one.grad is None for one in model.parts()["hits_2"].parameters())
+
+
+def test_calibration_gives_unbiased_energies_and_honest_widths(luxe: Detector) -> None:
+    """A network that knows nothing is the classical sum; its width must become that of the sum."""
+    model = HitsReconstructor(HitsSettings(width=8, channels=2, head_width=8), luxe).eval()
+    prepared(model, made_up_positrons(luxe, 400, seed=3))
+    model.sum_line[0] *= 0.9
+    batch = model.prepare(made_up_positrons(luxe, 1500, seed=4))
+    model.calibrate_on(batch)
+    found = model.estimate(batch)
+    assert found.energy is not None
+    assert found.energy_uncertainty is not None
+    off = (found.energy - batch.incidents.energies) / found.energy_uncertainty
+    assert abs(float(off.mean())) < 0.1
+    assert float(off.std()) == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def trained(luxe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    recipe = load_recipe("luxe_shared", TINY_HITS)
+    folder = tmp_path_factory.mktemp("run")
+    return start_training(recipe, luxe_file, folder / "run", silent).bundle
+
+
+def test_killed_training_ends_with_the_same_bits(luxe_file: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("luxe_energy", [*TINY_HITS, "training.steps=12", "training.validate_every=6"])
+    whole = start_training(recipe, luxe_file, tmp_path / "whole", silent).bundle.model.state_dict()
+
+    def stop(done: int, note: str) -> None:
+        stop.steps += done  # type: ignore[attr-defined]
+        if stop.steps == 7:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    stop.steps = 0  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        start_training(recipe, luxe_file, tmp_path / "cut", stop)
+    again = continue_training(tmp_path / "cut", silent).bundle.model.state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+
+
+def test_estimates_reach_the_file(trained: Bundle, luxe_file: Path, tmp_path: Path) -> None:
+    view = open_showers(luxe_file, "validation")
+    made = reconstruct_showers(trained, view)
+    write_reconstruction(tmp_path / "made.h5", made, trained, view)
+    write_csv(tmp_path / "made.csv", made)
+    with h5py.File(tmp_path / "made.h5") as file:
+        assert file["energy"].shape == file["energy_uncertainty"].shape == (30,)
+        assert file["position"].shape == (30, 2)
+        assert file["direction"].shape == (30, 3)
+        assert file["energy"].attrs["unit"] == "MeV"
+        assert file.attrs["split"] == "validation"
+        energies = file["energy"][:]
+    with (tmp_path / "made.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["energy"]) for row in rows] == pytest.approx(energies.tolist(), rel=1e-6)
+    assert "direction_2" in rows[0]
+    true = view.read_all().incident_energies
+    assert np.corrcoef(energies, true)[0, 1] > 0.9
+
+
+def test_a_bundle_reconstructs_what_it_did_before_it_was_written(
+    trained: Bundle, luxe_file: Path, tmp_path: Path
+) -> None:
+    from calokit.training.bundle import write_bundle
+
+    write_bundle(tmp_path / "one.calokit", trained)
+    view = open_showers(luxe_file, "validation")
+    one, two = (
+        reconstruct_showers(b, view).columns for b in (trained, read_bundle(tmp_path / "one.calokit"))
+    )
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_energies_outside_the_training_range_warn(
+    trained: Bundle, luxe: Detector, positrons: Showers, shower_file: MakeFile
+) -> None:
+    bright = Showers(4 * positrons.energies[:20], 4 * positrons.incident_energies[:20], luxe)
+    view = open_showers(shower_file(showers=bright))
+    with pytest.warns(ConditionWarning, match=r"outside the training range of luxe_shared \(3 to 12 GeV\)"):
+        made = reconstruct_showers(trained, view)
+    assert made.outside > 0.3
+
+
+def test_wrong_detectors_and_bundles_are_refused(
+    trained: Bundle, shower_file: MakeFile, tmp_path: Path
+) -> None:
+    zdc = shower_file()
+    with pytest.raises(DetectorError, match="reconstructs in detector 'luxe_ecal'"):
+        reconstruct_showers(trained, open_showers(zdc))
+    run = start_training(tiny_recipe("zdc_regression", "training.steps=2"), zdc, tmp_path / "zdc", silent)
+    with pytest.raises(BundleError, match="generates showers; use `calokit generate`"):
+        reconstruct_showers(run.bundle, open_showers(zdc))
+    from calokit.inference import ShowerGenerator
+
+    with pytest.raises(BundleError, match="use `calokit reconstruct`"):
+        ShowerGenerator(trained, 1)
+
+
+def test_the_command(trained: Bundle, luxe_file: Path, tmp_path: Path) -> None:
+    from calokit.training.bundle import write_bundle
+
+    bundle = tmp_path / "luxe.calokit"
+    write_bundle(bundle, trained)
+    out = tmp_path / "out.h5"
+    words = ["reconstruct", str(bundle), str(luxe_file), "-o", str(out), "--split", "validation"]
+    done = CliRunner().invoke(app, [*words, "--csv", str(tmp_path / "out.csv")])
+    assert done.exit_code == 0, done.output
+    assert "30 showers" in done.output
+    assert out.is_file()
+    assert (tmp_path / "out.csv").is_file()
+
+
+def test_recipes_of_the_report_are_complete() -> None:
+    for name in ("luxe_energy", "luxe_direction", "luxe_shared", "luxe_energy_report"):
+        recipe = load_recipe(name)
+        assert Recipe.from_mapping(recipe.to_mapping(), name) == recipe
+        assert recipe.detector == "luxe_ecal"
