@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calokit.evaluation.damages import bend_spectrum, scale_energies, widen_showers
+from calokit.evaluation.damages import (
+    bend_spectrum,
+    collapse_showers,
+    kill_cell,
+    scale_energies,
+    shuffle_conditions,
+    smear_layer,
+    widen_showers,
+)
 from toy_showers import toy_showers
 
 
@@ -63,3 +71,37 @@ def test_scaled_energies():
     assert scale_energies(showers, 1.1).visible_energies == pytest.approx(
         1.1 * showers.visible_energies, rel=1e-6
     )
+
+
+def test_a_dead_cell_is_dead_and_the_others_are_not():
+    showers = toy_showers(1, 50)
+    damaged = kill_cell(showers, 210)
+    assert not damaged.energies[:, 210].any()
+    others = np.arange(400) != 210
+    assert (damaged.energies[:, others] == showers.energies[:, others]).all()
+
+
+def test_a_smeared_layer_keeps_its_mean_and_gains_the_spread():
+    showers = toy_showers(1, 4000)
+    damaged = smear_layer(showers, 0, 0.1, seed=3)
+    ratio = damaged.visible_energies / showers.visible_energies
+    assert ratio.mean() == pytest.approx(1.0, abs=0.006)
+    assert ratio.std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_collapsed_showers_keep_their_energies_and_lose_their_variety():
+    showers = toy_showers(1, 400)
+    damaged = collapse_showers(showers, 0.1, seed=3)
+    changed = (damaged.energies != showers.energies).any(axis=1)
+    assert 30 <= changed.sum() <= 40
+    assert damaged.visible_energies == pytest.approx(showers.visible_energies, rel=1e-5)
+    images = damaged.energies[changed] / damaged.visible_energies[changed, None]
+    assert len(np.unique(images.round(5), axis=0)) <= 10
+
+
+def test_shuffled_conditions_keep_all_images_and_nearly_the_energy():
+    showers = toy_showers(1, 400)
+    damaged = shuffle_conditions(showers, seed=3)
+    assert np.sort(damaged.visible_energies) == pytest.approx(np.sort(showers.visible_energies))
+    assert (damaged.energies != showers.energies).any(axis=1).mean() > 0.8
+    assert np.corrcoef(damaged.visible_energies, showers.visible_energies)[0, 1] > 0.5

@@ -22,7 +22,7 @@ from calokit.showers import Showers, open_showers
 from toy_showers import toy_showers, write_showers
 
 EVENTS = 600
-QUICK = EvaluationSettings(classifier_seeds=0, energy_bins=4)
+QUICK = EvaluationSettings(classifier_seeds=0, energy_bins=4, kept_metrics=False)
 
 
 @pytest.fixture(autouse=True)

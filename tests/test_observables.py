@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from calokit.detector import load_detector
 from calokit.errors import CalokitError
+from calokit.evaluation.momentum_shape import momentum_shape
 from calokit.evaluation.observables import (
+    ALONG_MOMENTUM,
     HOTTEST_CELLS,
     ObservableCalculator,
     high_level_features,
@@ -129,3 +133,18 @@ def test_pitch_is_the_distance_of_neighbouring_cells():
 def test_unknown_observable_is_refused_with_the_near_miss():
     with pytest.raises(CalokitError, match="width_x"):
         calculate(shower_of({})).column("widthx")
+
+
+def test_shapes_along_the_momentum_agree_with_the_dense_calculation():
+    showers = toy_showers(3, 40)
+    generator = np.random.default_rng(4)
+    slopes = generator.normal(0.0, 0.2, (40, 2))
+    directions = np.column_stack([slopes, np.ones(40)])
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    tilted = replace(showers, directions=directions.astype(np.float32))
+    calculator = ObservableCalculator(tilted.detector, 0.1)
+    found, expected = calculator(tilted), momentum_shape(tilted, calculator.middle_mm, 0.1)
+    for name in ALONG_MOMENTUM:
+        assert found.column(name) == pytest.approx(getattr(expected, name), abs=1e-9), name
+    assert ALONG_MOMENTUM[0] not in high_level_features(tilted, 0.1)[1]
+    assert ALONG_MOMENTUM[0] not in calculator(showers).names

@@ -76,6 +76,7 @@ class SideSums:
         cells = calculator.detector.number_of_cells
         self.calculator, self.bins, self.kept = calculator, bins, kept
         self.showers = 0
+        self.empty_showers = 0
         self.visible_fraction = BinnedMoments(bins.energy)
         self.hits = BinnedMoments(bins.energy)
         self.observables = {name: np.zeros(len(edges) - 1) for name, edges in bins.observables.items()}
@@ -101,6 +102,7 @@ class SideSums:
         self._add_layers(observables)
         self._keep(showers, hits, observables)
         self.showers += len(showers)
+        self.empty_showers += int(np.count_nonzero(observables.column("hits") == 0))
 
     def histogram(self, name: str) -> Histogram:
         """Return the distribution of an observable."""

@@ -25,9 +25,12 @@ from calokit.evaluation.measurements import (
 from calokit.evaluation.observables import ObservableCalculator
 from calokit.evaluation.passage import Passage
 from calokit.evaluation.response import BinnedValues
+from calokit.evaluation.sample_measurements import KeptSamples, measure_kept_showers
 from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard
+from calokit.evaluation.significance import judge_measurements
 from calokit.evaluation.streams import plan_comparison
 from calokit.evaluation.survey import survey_reference
+from calokit.evaluation.suspicions import find_suspicious
 from calokit.showers import ShowerFile
 
 Progress = Callable[[str, float], None]
@@ -37,7 +40,9 @@ LEAST_KEPT = 2000
 LEAST_CLASSIFIED = 50
 """With fewer showers a class the classifiers are left out."""
 PASSAGE_PART = 0.2
-"""Part of the progress that going through the files makes; the classifiers make the rest."""
+"""Part of the progress that going through the files makes."""
+KEPT_PART = 0.2
+"""Part of the progress that the distances of the kept showers make; the classifiers make the rest."""
 
 
 class EvaluationSettings(Description):
@@ -51,6 +56,7 @@ class EvaluationSettings(Description):
         classifier_seeds: Classifiers trained for each number; 0 leaves the classifiers out.
         classifier_epochs: Passes over the training part.
         cells: Flat cells whose spectra are shown; None chooses them from the reference.
+        kept_metrics: Measure Frechet and kernel distances, precision and recall, and boosted trees.
         gallery_events: Showers shown side by side, spread over the energies.
         seed: Fixes the splits and initial weights of the classifiers.
     """
@@ -61,6 +67,7 @@ class EvaluationSettings(Description):
     classifier_seeds: int = Field(default=3, ge=0)
     classifier_epochs: int = Field(default=12, ge=1)
     cells: tuple[int, ...] | None = None
+    kept_metrics: bool = True
     gallery_events: int = Field(default=6, ge=0)
     seed: int = Field(default=0, ge=0)
 
@@ -91,103 +98,145 @@ def evaluate_showers(
         ConfigurationError: A named cell does not exist.
         CalokitError: The floor holds showers of the reference, or there is too little to compare.
     """
-    settings = settings or EvaluationSettings()
-    comparison = plan_comparison(reference, generated, floor)
-    _check_cells(comparison.detector, settings)
-    tell = progress or _be_silent
-    tell("survey of the reference", 0.0)
-    calculator = ObservableCalculator(comparison.detector, settings.threshold_mev)
-    bins = survey_reference(comparison, calculator, settings.energy_bins, settings.cells)
-    passage = Passage(
-        comparison,
-        calculator,
-        bins,
-        max(settings.classifier_showers, LEAST_KEPT),
-        lambda done: tell("going through the showers", PASSAGE_PART * done),
-    )
-    warnings = list(comparison.warnings)
-    measurements, curves = _measure(passage, settings, warnings, tell)
-    tell("done", 1.0)
-    return Scorecard(
-        detector=comparison.detector.name,
-        threshold_mev=settings.threshold_mev,
-        seed=settings.seed,
-        reference=_describe(reference, comparison.showers),
-        generated=_describe(generated, comparison.showers),
-        floor_sample=comparison.floor_sample,
-        measurements=measurements,
-        curves=curves,
-        spectra=draw_spectra(passage.sides),
-        images=draw_images(passage.sides),
-        events=draw_gallery(passage, settings.gallery_events) if passage.paired else [],
-        hits=collect_hits(passage, settings.gallery_events) if passage.paired else [],
-        detector_description=comparison.detector,
-        settings=settings.to_mapping(),
-        warnings=warnings,
-    )
+    return Evaluation(reference, floor, settings).judge(generated, progress)
 
 
-def _measure(
-    passage: Passage, settings: EvaluationSettings, warnings: list[str], tell: Progress
-) -> tuple[list[Measurement], list[Curve]]:
-    """Return every measurement and curve, and add what is left out to the warnings."""
-    measurements = _judge_by_classifiers(passage, settings, warnings, tell)
-    measurements += measure_response(passage.sides)
-    curves = draw_curves(passage.sides)
-    if passage.paired:
-        measurement, curve = _judge_squared_errors(passage)
-        measurements.append(measurement)
-        curves.append(curve)
-    else:
-        warnings.append(
-            "the generated showers are not of the same incidents as the reference's in the same order; "
-            "squared error and matched showers are left out."
+class Evaluation:
+    """Judges any number of generated files by one reference; what only truth decides is computed once.
+
+    Args:
+        reference: The truth.
+        floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
+        settings: Default `EvaluationSettings()`.
+    """
+
+    def __init__(
+        self,
+        reference: ShowerFile,
+        floor: ShowerFile | None = None,
+        settings: EvaluationSettings | None = None,
+    ) -> None:
+        self.reference, self.floor = reference, floor
+        self.settings = settings or EvaluationSettings()
+        self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
+
+    def judge(self, generated: ShowerFile, progress: Progress | None = None) -> Scorecard:
+        """Compare one file of generated showers with the reference; see `evaluate_showers`."""
+        settings = self.settings
+        comparison = plan_comparison(self.reference, generated, self.floor)
+        _check_cells(comparison.detector, settings)
+        tell = progress or _be_silent
+        tell("survey of the reference", 0.0)
+        calculator = ObservableCalculator(comparison.detector, settings.threshold_mev)
+        bins = survey_reference(comparison, calculator, settings.energy_bins, settings.cells)
+        passage = Passage(
+            comparison,
+            calculator,
+            bins,
+            max(settings.classifier_showers, LEAST_KEPT),
+            lambda done: tell("going through the showers", PASSAGE_PART * done),
         )
-    return measurements + measure_separations(passage.sides), curves
-
-
-def _judge_by_classifiers(
-    passage: Passage, settings: EvaluationSettings, warnings: list[str], tell: Progress
-) -> list[Measurement]:
-    """Train the classifiers of the generated sample and of the floor, on cells and on observables."""
-    showers = min(settings.classifier_showers, len(passage.reference.high_level))
-    if settings.classifier_seeds == 0 or showers < LEAST_CLASSIFIED:
-        warnings.append(
-            f"no classifier was trained ({showers} showers a class, {settings.classifier_seeds} seeds; "
-            f"at least {LEAST_CLASSIFIED} showers and one seed are needed)."
+        warnings = [*comparison.warnings, *find_suspicious(passage)]
+        measurements, curves = self._measure(passage, warnings, tell)
+        tell("done", 1.0)
+        return Scorecard(
+            detector=comparison.detector.name,
+            threshold_mev=settings.threshold_mev,
+            seed=settings.seed,
+            reference=_describe(self.reference, comparison.showers),
+            generated=_describe(generated, comparison.showers),
+            floor_sample=comparison.floor_sample,
+            measurements=measurements,
+            verdict=judge_measurements(measurements),
+            curves=curves,
+            spectra=draw_spectra(passage.sides),
+            images=draw_images(passage.sides),
+            events=draw_gallery(passage, settings.gallery_events) if passage.paired else [],
+            hits=collect_hits(passage, settings.gallery_events) if passage.paired else [],
+            detector_description=comparison.detector,
+            settings=settings.to_mapping(),
+            warnings=warnings,
         )
-        return []
-    # torch is loaded only here, since a comparison without classifiers does not need it
-    from calokit.evaluation.classifier import ClassifierSettings, classifier_auc
 
-    training = ClassifierSettings(epochs=settings.classifier_epochs)
-    seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
-    samples = [kept.first(showers) for kept in (passage.reference, passage.generated, passage.floor)]
-    measurements = []
-    for number, (name, title, features_of) in enumerate(
-        (
-            ("classifier.auc_low", "classifier AUC, cells", _low_level(settings.threshold_mev)),
-            ("classifier.auc_high", "classifier AUC, observables", lambda kept: kept.high_level),
-        )
-    ):
-        reference = features_of(samples[0])
-        results = [
-            classifier_auc(reference, features_of(other), seeds, training, _part_of(tell, 2 * number + index))
-            for index, other in enumerate(samples[1:])
-        ]
-        measurements.append(
-            Measurement(
-                name=name,
-                title=title,
-                value=results[0].value,
-                error=results[0].error,
-                floor=results[1].value,
-                floor_error=results[1].error,
-                showers_per_class=showers,
-                note=f"{settings.classifier_seeds} trainings, 3/5 of the showers to train on, 1/5 to test on",
+    def _measure(
+        self, passage: Passage, warnings: list[str], tell: Progress
+    ) -> tuple[list[Measurement], list[Curve]]:
+        """Return every measurement and curve, and add what is left out to the warnings."""
+        measurements = self._judge_by_classifiers(passage, warnings, tell)
+        if self.settings.kept_metrics:
+            samples = KeptSamples(passage.reference, passage.generated, passage.floor)
+            start = 1.0 - KEPT_PART
+            measurements += measure_kept_showers(
+                samples, self.settings.seed, warnings, lambda text, done: tell(text, start + KEPT_PART * done)
             )
-        )
-    return measurements
+        measurements += measure_response(passage.sides)
+        curves = draw_curves(passage.sides)
+        if passage.paired:
+            measurement, curve = _judge_squared_errors(passage)
+            measurements.append(measurement)
+            curves.append(curve)
+        else:
+            warnings.append(
+                "the generated showers are not of the same incidents as the reference's in the same order; "
+                "squared error and matched showers are left out."
+            )
+        return measurements + measure_separations(passage.sides), curves
+
+    def _judge_by_classifiers(
+        self, passage: Passage, warnings: list[str], tell: Progress
+    ) -> list[Measurement]:
+        """Train the classifiers of the generated sample and of the floor, on cells and on observables."""
+        settings = self.settings
+        showers = min(settings.classifier_showers, len(passage.reference.high_level))
+        if settings.classifier_seeds == 0 or showers < LEAST_CLASSIFIED:
+            warnings.append(
+                f"no neural classifier was trained ({showers} showers a class, {settings.classifier_seeds} "
+                f"seeds; at least {LEAST_CLASSIFIED} showers and one seed are needed)."
+            )
+            return []
+        # torch is loaded only here, since a comparison without classifiers does not need it
+        from calokit.evaluation.classifier import ClassifierSettings, classifier_auc
+
+        training = ClassifierSettings(epochs=settings.classifier_epochs)
+        seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
+        samples = [kept.first(showers) for kept in (passage.reference, passage.generated, passage.floor)]
+        measurements = []
+        for number, (name, title, features_of) in enumerate(
+            (
+                ("classifier.auc_low", "classifier AUC, cells", _low_level(settings.threshold_mev)),
+                ("classifier.auc_high", "classifier AUC, observables", lambda kept: kept.high_level),
+            )
+        ):
+            reference = features_of(samples[0])
+
+            def train(
+                other: KeptShowers,
+                part: int,
+                features_of: Callable[[KeptShowers], Any] = features_of,
+                reference: Any = reference,
+            ) -> tuple[float, float]:
+                found = classifier_auc(reference, features_of(other), seeds, training, _part_of(tell, part))
+                return found.value, found.error
+
+            value = train(samples[1], 2 * number)
+            key = (name, showers, passage.comparison.circumstances)
+            if key not in self._floor_areas:
+                self._floor_areas[key] = train(samples[2], 2 * number + 1)
+            floor = self._floor_areas[key]
+            measurements.append(
+                Measurement(
+                    name=name,
+                    title=title,
+                    value=value[0],
+                    error=value[1],
+                    floor=floor[0],
+                    floor_error=floor[1],
+                    showers_per_class=showers,
+                    note=f"{settings.classifier_seeds} trainings, 3/5 of the showers to train on, "
+                    "1/5 to test on",
+                )
+            )
+        return measurements
 
 
 def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:
@@ -196,7 +245,7 @@ def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:
 
 def _part_of(tell: Progress, number: int) -> Progress:
     """Return the progress of one of the four classifier results, as part of the whole."""
-    share = (1.0 - PASSAGE_PART) / 4.0
+    share = (1.0 - PASSAGE_PART - KEPT_PART) / 4.0
     return lambda text, done: tell(text, PASSAGE_PART + share * (number + done))
 
 

@@ -68,6 +68,77 @@ def scale_energies(showers: Showers, factor: float) -> Showers:
     return replace(showers, energies=showers.energies * np.float32(factor))
 
 
+def kill_cell(showers: Showers, cell: int) -> Showers:
+    """Return showers with one cell that reads nothing.
+
+    Args:
+        showers: The showers.
+        cell: Flat number.
+    """
+    energies = showers.energies.copy()
+    energies[:, cell] = 0.0
+    return replace(showers, energies=energies)
+
+
+def smear_layer(showers: Showers, layer: int, spread: float, seed: int) -> Showers:
+    """Return showers in which one layer's energy is multiplied by a normal factor, a different one each.
+
+    Args:
+        showers: The showers.
+        layer: Number of the layer.
+        spread: Standard deviation of the factor about 1; factors below 0 become 0.
+        seed: Of the factors.
+    """
+    factors = np.random.default_rng(seed).normal(1.0, spread, len(showers))
+    energies = showers.energies.copy()
+    chosen = showers.detector.cells.layer == layer
+    energies[:, chosen] *= np.maximum(factors, 0.0).astype(np.float32)[:, None]
+    return replace(showers, energies=energies)
+
+
+def collapse_showers(showers: Showers, part: float, seed: int) -> Showers:
+    """Return showers of which a part are copies of few others: a generator that has lost its variety.
+
+    The chosen showers take the image of one of ten, scaled to their own visible energy, and keep their own
+    incident particle.
+
+    Args:
+        showers: The showers, at least 20.
+        part: Fraction of the showers that become copies.
+        seed: Of the choice.
+    """
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(showers))
+    models, chosen = order[:10], order[10 : 10 + round(part * len(showers))]
+    energies = showers.energies.copy()
+    copies = energies[generator.choice(models, len(chosen))].astype(np.float64)
+    before, after = copies.sum(axis=1), energies[chosen].sum(axis=1, dtype=np.float64)
+    scale = np.divide(after, before, out=np.zeros_like(before), where=before > 0)
+    energies[chosen] = (copies * scale[:, None]).astype(np.float32)
+    return replace(showers, energies=energies)
+
+
+def shuffle_conditions(showers: Showers, seed: int) -> Showers:
+    """Return the same images with the incident particles of others: an image that ignores its particle.
+
+    Particles are exchanged between neighbours in energy (groups of 20), so that only what finely depends on
+    the particle, and its position and direction, is lost.
+
+    Args:
+        showers: The showers.
+        seed: Of the exchange.
+    """
+    generator = np.random.default_rng(seed)
+    by_energy = np.argsort(showers.incident_energies, kind="stable")
+    exchanged = by_energy.copy()
+    for start in range(0, len(by_energy), 20):
+        group = slice(start, start + 20)
+        exchanged[group] = generator.permutation(by_energy[group])
+    place = np.empty(len(by_energy), dtype=np.int64)
+    place[by_energy] = exchanged
+    return replace(showers, energies=showers.energies[place])
+
+
 def _centres(showers: Showers) -> Float64:
     """Return the impacts, or the centres of energy where these are not known; (event, 2) in mm."""
     if showers.positions is not None:

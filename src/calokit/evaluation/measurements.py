@@ -35,6 +35,10 @@ SPECTRUM_TITLES = {
     "hottest_1": ("energy in the hottest cell", "fraction of the visible energy"),
     "depth": ("mean depth", "depth (mm)"),
     "depth_width": ("length", "spread in depth (mm)"),
+    "asymmetry_along": ("asymmetry along the momentum", "(ahead - behind) / visible energy"),
+    "asymmetry_across": ("asymmetry across the momentum", "(left - right) / visible energy"),
+    "width_along": ("width along the momentum", "width along the momentum (mm)"),
+    "width_across": ("width across the momentum", "width across the momentum (mm)"),
 }
 """Title and axis label by observable."""
 
@@ -137,6 +141,21 @@ def measure_separations(sides: Sides) -> list[Measurement]:
     if "depth" in sides.reference.observables:
         found.append(sides.measure("separation.depth", "separation, mean depth", of("depth")))
         found.append(sides.measure("separation.length", "separation, spread in depth", of("depth_width")))
+    if "asymmetry_along" in sides.reference.observables:
+        found.append(
+            sides.measure(
+                "separation.asymmetry",
+                "separation, asymmetries along and across (mean)",
+                of("asymmetry_along", "asymmetry_across"),
+            )
+        )
+        found.append(
+            sides.measure(
+                "separation.width_along",
+                "separation, widths along and across (mean)",
+                of("width_along", "width_across"),
+            )
+        )
     found += [
         sides.measure(f"separation.cell_{cell}", f"separation, energy in cell {cell}", of_cell(cell))
         for cell in sides.reference.named_cells

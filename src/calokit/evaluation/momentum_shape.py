@@ -104,7 +104,7 @@ def momentum_shape(
             "detector; its z must be above 0."
         )
     points = showers.positions.astype(np.float64) + z_max_mm * directions[:, :2] / directions[:, 2:]
-    axes = _transverse_axes(directions)
+    axes = transverse_axes(directions)
     block = max(1, BLOCK_VALUES // showers.energies.shape[1])
     parts = []
     for start in range(0, len(showers), block):
@@ -125,7 +125,7 @@ def momentum_shape(
     )
 
 
-def _transverse_axes(directions: Float64) -> Float64:
+def transverse_axes(directions: Float64) -> Float64:
     """Return the unit vectors (event, 2) along the momenta in the plane of the cells."""
     length = np.hypot(directions[:, 0], directions[:, 1])
     axes = np.divide(
@@ -135,7 +135,7 @@ def _transverse_axes(directions: Float64) -> Float64:
     return axes
 
 
-def _side_of(distance: Float64) -> Float64:
+def side_of(distance: Float64) -> Float64:
     """Return 1 and -1 on the two sides of a line, and 0 for cells centred on it."""
     return np.where(np.abs(distance) < ON_THE_LINE_MM, 0.0, np.sign(distance))
 
@@ -147,7 +147,7 @@ def _shape_of(energies: Float64, x: Float64, y: Float64, points: Float64, axes: 
     from_x, from_y = x - points[:, :1], y - points[:, 1:]
     along = from_x * axes[:, :1] + from_y * axes[:, 1:]
     across = from_y * axes[:, :1] - from_x * axes[:, 1:]
-    columns = [(weights * _side_of(distance)).sum(axis=1) for distance in (along, across)]
+    columns = [(weights * side_of(distance)).sum(axis=1) for distance in (along, across)]
     for distance in (along, across):
         centre = (weights * distance).sum(axis=1, keepdims=True)
         columns.append(np.sqrt((weights * (distance - centre) ** 2).sum(axis=1)))

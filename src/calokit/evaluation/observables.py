@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from calokit.detector import Detector
 from calokit.errors import CalokitError, suggest_near_miss
+from calokit.evaluation.momentum_shape import side_of, transverse_axes
 from calokit.showers import Showers
 
 Float32 = NDArray[np.float32]
@@ -22,6 +23,8 @@ HOTTEST_CELLS = (1, 2, 4, 9)
 """How many of the most energetic cells are summed for the hottest-cell fractions."""
 SPECTRUM_MULTIPLES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Band edges of the counts of cells by energy, in multiples of the threshold; the last band is open."""
+ALONG_MOMENTUM = ("asymmetry_along", "asymmetry_across", "width_along", "width_across")
+"""Shapes along and across the incident momentum; no features of the classifiers, which see the momentum."""
 RING_RADII = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Radii about the shower's centre within which the energy is summed, in median cell pitches."""
 
@@ -95,7 +98,9 @@ class ObservableCalculator:
     `width_x`, `width_y` (mm), `hottest_N` (energy fraction of the N most energetic cells), `cells_A_to_B` and
     `cells_above_A` (number of cells between multiples of the threshold), `within_R_pitches` (energy fraction
     within R median cell pitches of the centre), and with several layers `depth`, `depth_width` (mm; in layers
-    where the detector does not say how deep they are) and `layer_I` (MeV).
+    where the detector does not say how deep they are) and `layer_I` (MeV); where impact and direction are
+    known also `asymmetry_along`, `asymmetry_across`, `width_along`, `width_across` (mm), those of
+    `momentum_shape` about the point that the particle would reach at the middle depth of the cells.
 
     Args:
         detector: Whose cells the showers have.
@@ -107,6 +112,8 @@ class ObservableCalculator:
         self.threshold = threshold
         self.pitch = median_pitch(detector)
         self.depths = cell_depths(detector)
+        known = detector.cells.z[~np.isnan(detector.cells.z)]
+        self.middle_mm = float(known.mean()) if len(known) else 0.0
 
     def __call__(self, showers: Showers, hits: Hits | None = None) -> Observables:
         """Return the observables of showers; `hits` saves finding them again where already known."""
@@ -122,6 +129,9 @@ class ObservableCalculator:
         columns |= self._spectrum(hits)
         if self.detector.number_of_layers > 1:
             columns |= self._longitudinal(hits, visible)
+        if showers.positions is not None and showers.directions is not None:
+            shape = hits_along_momentum(showers, hits, visible, self.middle_mm)
+            columns |= dict(zip(ALONG_MOMENTUM, shape, strict=True))
         return Observables(tuple(columns), np.stack(list(columns.values()), axis=1))
 
     def _transverse(self, showers: Showers, hits: Hits, visible: Float64) -> dict[str, Float64]:
@@ -184,8 +194,9 @@ def high_level_features(showers: Showers, threshold: float) -> tuple[Float32, li
 def features_of(observables: Observables, showers: Showers, threshold: float) -> tuple[Float32, list[str]]:
     """Return classifier features as `high_level_features` does, from observables already computed."""
     conditions, condition_names = showers.conditions()
-    values = observables.values.copy()
-    for index, name in enumerate(observables.names):
+    names = [name for name in observables.names if name not in ALONG_MOMENTUM]
+    values = observables.values[:, [observables.names.index(name) for name in names]]
+    for index, name in enumerate(names):
         if name == "visible_energy" or name.startswith("layer_"):
             values[:, index] = np.log(values[:, index] + (threshold or 1e-3))
         elif name == "visible_fraction":
@@ -193,7 +204,7 @@ def features_of(observables: Observables, showers: Showers, threshold: float) ->
         elif name == "hits":
             values[:, index] = np.log1p(values[:, index])
     matrix = np.concatenate([conditions, values], axis=1).astype(np.float32)
-    return matrix, [*condition_names, *observables.names]
+    return matrix, [*condition_names, *names]
 
 
 def low_level_features(showers: Showers, threshold: float) -> csr_array:
@@ -238,6 +249,38 @@ def cell_depths(detector: Detector) -> Float64:
     """Return the depth of each cell's layer in mm, or its number where any depth is unknown; (cell,)."""
     cells = detector.cells
     return cells.layer.astype(np.float64) if np.isnan(cells.z).any() else cells.z
+
+
+def hits_along_momentum(
+    showers: Showers, hits: Hits, visible: Float64, depth_mm: float
+) -> tuple[Float64, Float64, Float64, Float64]:
+    """Return asymmetries and widths along and across the momentum, as `momentum_shape` defines them.
+
+    Args:
+        showers: With positions and directions.
+        hits: Their cells above threshold.
+        visible: (event,) energy of the hits, MeV.
+        depth_mm: Depth of the point that the asymmetries refer to.
+
+    Returns:
+        asymmetry_along, asymmetry_across, width_along and width_across in mm, (event,) each; 0 where the
+        shower is empty.
+    """
+    assert showers.positions is not None
+    assert showers.directions is not None
+    directions = showers.directions.astype(np.float64)
+    ahead = np.maximum(directions[:, 2:], 1e-9)
+    points = showers.positions.astype(np.float64) + depth_mm * directions[:, :2] / ahead
+    axes = transverse_axes(directions)[hits.event]
+    cells = showers.detector.cells
+    x = cells.x[hits.cell] - points[hits.event, 0]
+    y = cells.y[hits.cell] - points[hits.event, 1]
+    along, across = x * axes[:, 0] + y * axes[:, 1], y * axes[:, 0] - x * axes[:, 1]
+    asymmetries = [
+        _ratio(hits.sum_by_event(hits.energy * side_of(distance)), visible) for distance in (along, across)
+    ]
+    widths = [_mean_and_width(hits, distance, visible)[1] for distance in (along, across)]
+    return asymmetries[0], asymmetries[1], widths[0], widths[1]
 
 
 def _mean_and_width(hits: Hits, values: Float64, visible: Float64) -> tuple[Float64, Float64, Float64]:

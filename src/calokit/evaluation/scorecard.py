@@ -146,6 +146,19 @@ class EventHits(Description):
     generated: ShowerHits
 
 
+class Verdict(Description):
+    """Whether anything lies farther from its floor than chance explains, all measurements together."""
+
+    agrees: bool
+    """Nothing is flagged: so many showers cannot tell the samples apart by these measurements."""
+    family_wise_rate: float
+    """Chance that showers of one law get anything flagged."""
+    tested: int
+    """How many measurements took part."""
+    flagged: list[str]
+    """Names of the measurements beyond chance, the farthest first."""
+
+
 class Scorecard(Description):
     """Everything that one comparison of generated showers with reference showers found."""
 
@@ -158,6 +171,8 @@ class Scorecard(Description):
     floor_sample: str
     """How the floor was made, in words (which truth against which, how many showers)."""
     measurements: list[Measurement]
+    verdict: Verdict | None = None
+    """Of the measurements that have an error; a file of an older release may lack it."""
     curves: list[Curve] = []
     spectra: list[Spectrum] = []
     images: list[ImagePair] = []

@@ -75,6 +75,11 @@ class Comparison:
         """The detector of all three."""
         return self.reference.file.detector
 
+    @property
+    def circumstances(self) -> tuple[object, ...]:
+        """What decides how reference and floor compare, whatever was generated."""
+        return self.showers, self.with_positions, self.with_directions
+
     def read(self, stream: SampleStream, start: int, stop: int) -> Showers:
         """Return showers of a stream, with only those columns that all samples have."""
         showers = stream.read(start, stop)

@@ -35,6 +35,10 @@ SHOWN_OBSERVABLES = (
     "hottest_1",
     "depth",
     "depth_width",
+    "asymmetry_along",
+    "asymmetry_across",
+    "width_along",
+    "width_across",
 )
 """Observables whose distributions are compared, where the detector has them."""
 
