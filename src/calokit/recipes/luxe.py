@@ -6,6 +6,7 @@ Everything called `report` follows the LUXE report (seeds document 003); the res
 from __future__ import annotations
 
 from calokit.models.hits_network import HitsSettings
+from calokit.models.particles_network import ParticlesSettings
 from calokit.models.voxel_network import VoxelSettings
 from calokit.training.recipe import Recipe, TrainingSettings
 
@@ -46,6 +47,26 @@ def luxe_shared() -> Recipe:
         detector="luxe_ecal",
         model=HitsSettings(targets=("energy", "place")),
         training=_hits_training(),
+    )
+
+
+def luxe_particles() -> Recipe:
+    """Number, energies and impacts of up to four particles side by side."""
+    return Recipe(
+        name="luxe_particles",
+        title="LUXE ECAL-P, several particles, matched one to one",
+        source="Matching of proposals and truth: arXiv:2005.12872",
+        detector="luxe_ecal",
+        model=ParticlesSettings(),
+        training=TrainingSettings(
+            steps=4_000,
+            batch_size=64,
+            learning_rate=2e-3,
+            moving_average=0.998,
+            validate_every=350,
+            precision="float32",
+            memory_format="contiguous",
+        ),
     )
 
 

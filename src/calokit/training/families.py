@@ -10,8 +10,10 @@ from calokit.detector import Detector
 from calokit.models.flow import FlowSettings, FlowSurrogate
 from calokit.models.gan import GanSettings, GanSurrogate
 from calokit.models.hits_network import HitsReconstructor, HitsSettings
+from calokit.models.particles_network import ParticlesReconstructor, ParticlesSettings
 from calokit.models.protocols import Trainable
 from calokit.models.regression import RegressionSettings, RegressionSurrogate
+from calokit.models.sections import SectionsSettings, SectionsSurrogate
 from calokit.models.voxel_network import VoxelReconstructor, VoxelSettings
 from calokit.training.recipe import ModelSettings
 
@@ -36,6 +38,10 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> T
                 return RegressionSurrogate(settings, detector)
             case GanSettings():
                 return GanSurrogate(settings, detector)
+            case SectionsSettings():
+                return SectionsSurrogate(settings, detector)
+            case ParticlesSettings():
+                return ParticlesReconstructor(settings, detector)
             case VoxelSettings():
                 return VoxelReconstructor(settings, detector)
             case HitsSettings():

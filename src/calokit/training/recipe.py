@@ -10,12 +10,20 @@ from calokit.config import Description
 from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
 from calokit.models.hits_network import HitsSettings
+from calokit.models.particles_network import ParticlesSettings
 from calokit.models.regression import RegressionSettings
+from calokit.models.sections import SectionsSettings
 from calokit.models.voxel_network import VoxelSettings
 from calokit.training.samplers import Sampler
 
 ModelSettings = Annotated[
-    FlowSettings | RegressionSettings | GanSettings | HitsSettings | VoxelSettings,
+    FlowSettings
+    | RegressionSettings
+    | GanSettings
+    | SectionsSettings
+    | HitsSettings
+    | VoxelSettings
+    | ParticlesSettings,
     Field(discriminator="kind"),
 ]
 
