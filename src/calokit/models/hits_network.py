@@ -44,9 +44,9 @@ class HitsSettings(Description):
     """Width of the network on each hit."""
     hit_layers: int = Field(2, ge=1)
     """Hidden layers of the network on each hit."""
-    channels: int = Field(16, ge=1)
+    channels: int = Field(8, ge=1)
     """Numbers summed by layer."""
-    head_width: int = Field(128, ge=4)
+    head_width: int = Field(32, ge=4)
     dropout: float = Field(0.1, ge=0, lt=1)
     """On the sums by layer, while training."""
     mirror: bool = True

@@ -1,10 +1,10 @@
 """Several particles in one event: a network along the rows, each row a candidate, matched to the truth.
 
 Showers stand side by side along the long axis of the readout (x). Every row proposes a particle: whether
-there is one, how far from the row's middle it entered, at which y, and its energy beside the deposit about the
-row. The loss matches proposals and true particles one to one at the least cost (Hungarian method), so the order of
-the particles does not matter; a proposal that is matched to nothing learns to say so. The idea is that of
-arXiv:2005.12872, with rows for queries.
+there is one, how far from the row's middle it entered, at which y, and its energy beside the deposit about
+the row. The loss matches proposals and true particles one to one at the least cost (Hungarian method), so the
+order of the particles does not matter; a proposal that is matched to nothing learns to say so. The idea is
+that of arXiv:2005.12872, with rows for queries.
 """
 
 from __future__ import annotations

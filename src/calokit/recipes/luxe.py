@@ -101,7 +101,7 @@ def _hits_training() -> TrainingSettings:
     return TrainingSettings(
         steps=5_000,
         batch_size=64,
-        learning_rate=3e-3,
+        learning_rate=6e-3,
         weight_decay=0.01,
         moving_average=0.998,
         validate_every=350,
