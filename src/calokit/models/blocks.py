@@ -41,17 +41,26 @@ class ConvolutionalNetwork(nn.Module):
         condition: Width of the condition vector.
         channels: Channels of the residual blocks.
         blocks: Residual blocks of two 3 x 3 convolutions.
+        inputs: Channels of the image that comes in, where they are not the layers.
     """
 
     FOLD = 2
 
     def __init__(
-        self, layers: int, outputs: int, geometry: int, condition: int, channels: int, blocks: int
+        self,
+        layers: int,
+        outputs: int,
+        geometry: int,
+        condition: int,
+        channels: int,
+        blocks: int,
+        inputs: int | None = None,
     ) -> None:
         super().__init__()
         fold = self.FOLD**2
         self.channels = channels
-        self.stem = nn.Conv2d((layers + geometry) * fold, channels, 3, padding=1)
+        incoming = layers if inputs is None else inputs
+        self.stem = nn.Conv2d((incoming + geometry) * fold, channels, 3, padding=1)
         self.first = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks))
         self.second = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(blocks))
         self.head = nn.Conv2d(channels, outputs * layers * fold, 3, padding=1)
@@ -64,7 +73,7 @@ class ConvolutionalNetwork(nn.Module):
         """Return the outputs for every cell.
 
         Args:
-            image: (event, layer, row, column), an even number of rows and columns.
+            image: (event, layer or input, row, column), an even number of rows and columns.
             geometry: (event, geometry channel, row, column).
             condition: (event, condition).
 

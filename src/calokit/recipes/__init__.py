@@ -28,6 +28,8 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
         zdc.zdc_gan_26_lr4_ns1,
         zdc.zdc_gan_26_lr6,
         zdc.zdc_gan_26_lr8,
+        zdc.zdc_neutrons,
+        zdc.zdc_neutrons_small,
         luxe.luxe_energy,
         luxe.luxe_energy_report,
         luxe.luxe_direction,

@@ -10,6 +10,7 @@ from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
 from calokit.models.regression import RegressionSettings
 from calokit.models.schedules import NoiseSchedule
+from calokit.models.sections import SectionsSettings
 from calokit.training.recipe import OneCycle, Recipe, TrainingSettings
 
 JULY = "EIC ZDC status report of 2025-07-09"
@@ -99,6 +100,40 @@ def zdc_gan_26_lr6() -> Recipe:
 def zdc_gan_26_lr8() -> Recipe:
     """Test 26 LR8: as LR4 with a highest generator rate of 7e-4."""
     return _test("zdc_gan_26_lr8", "Test 26 LR8", generator_rate=7e-4)
+
+
+def zdc_neutrons() -> Recipe:
+    """Neutrons in ECAL and HCAL at full size, for an accelerator and millions of showers."""
+    model = SectionsSettings(
+        trunk_width=512, trunk_layers=3, channels=128, blocks=4, summary_width=256, summary_layers=4
+    )
+    training = TrainingSettings(steps=200_000, batch_size=128, learning_rate=5e-4, validate_every=5_000)
+    return _neutrons("zdc_neutrons", "full size", model, training)
+
+
+def zdc_neutrons_small() -> Recipe:
+    """Neutrons in ECAL and HCAL at the size of one processor core and a few thousand showers."""
+    training = TrainingSettings(
+        steps=1_500,
+        batch_size=32,
+        learning_rate=2e-3,
+        warmup_steps=50,
+        moving_average=0.99,
+        validate_every=100,
+        validation_showers=256,
+    )
+    return _neutrons("zdc_neutrons_small", "small", SectionsSettings(), training)
+
+
+def _neutrons(name: str, size: str, model: SectionsSettings, training: TrainingSettings) -> Recipe:
+    return Recipe(
+        name=name,
+        title=f"EIC ZDC ECAL and HCAL, shared trunk with a mask + value head for each ({size})",
+        source=SEPTEMBER,
+        detector="zdc_ecal_hcal",
+        model=model,
+        training=training,
+    )
 
 
 def _regression(name: str, what: str, model: RegressionSettings) -> Recipe:
