@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from calokit.errors import CalokitError
+from calokit.report.training_figures import draw_against_setting, draw_history, read_history
 from calokit.showers import open_showers
 from calokit.training.data import ShuffledShowers
-from calokit.training.monitor import read_history
 from calokit.training.rates import learning_rate, one_cycle_rate
 from calokit.training.recipe import OneCycle, TrainingSettings
 from calokit.training.run import start_training
@@ -103,5 +104,19 @@ def test_history_of_a_run(shower_file: MakeFile, tmp_path: Path) -> None:
     assert run.bundle.provenance["validation"] == pytest.approx(
         {name: values[-1] for name, values in history.losses.items()}
     )
+    assert len(draw_history({"run": history}, {"run": 32}).axes) == 2
     lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert "regression" in json.loads(lines[-1])["learning_rate"]
+
+
+def test_metric_against_a_setting() -> None:
+    rows = [
+        {"label": f"w{weight}", "metrics": {"mse.mean": [value, 0.1, 0.5, 0.1]}}
+        for weight, value in ((1, 3.0), (1, 5.0), (200, 2.0))
+    ]
+    axes = draw_against_setting(rows, "mse.mean", {"w1": 1, "w200": 200}, "weight").axes[0]
+    mean = next(line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-")
+    assert mean.get_xydata().tolist() == [[1, 4.0], [200, 2.0]]
+    assert axes.get_xscale() == "log"
+    with pytest.raises(CalokitError, match="no metric 'mse'"):
+        draw_against_setting(rows, "mse", {"w1": 1}, "weight")

@@ -172,19 +172,30 @@ class CellHistograms:
         return whole
 
 
-def mean_cell_separation(first: CellHistograms, second: CellHistograms) -> Distance:
-    """Return the separation power of the energy spectrum of each cell, averaged over the cells.
+def cell_separations(first: CellHistograms, second: CellHistograms) -> Float64:
+    """Return the separation power of the energy spectrum of each cell; (cell,).
 
     Showers that miss the cell make a bin of their own. Cells with fewer than 10 hits in both samples together
-    stay out. The error counts as many cells as the mean number of hits as one independent cell.
+    have NaN.
     """
     used = (first.counts + second.counts).sum(axis=1) >= LEAST_HITS
-    if not used.any():
-        return Distance(0.0, 0.0)
     a, b = first.fractions()[used], second.fractions()[used]
     total = a + b
     share = np.divide((a - b) ** 2, total, out=np.zeros_like(total), where=total > 0)
-    separations = 0.5 * share.sum(axis=1)
+    separations = np.full(len(used), np.nan)
+    separations[used] = 0.5 * share.sum(axis=1)
+    return separations
+
+
+def mean_cell_separation(first: CellHistograms, second: CellHistograms) -> Distance:
+    """Return the mean of `cell_separations` over the cells hit often enough.
+
+    The error counts as many cells as the mean number of hits as one independent cell.
+    """
+    separations = cell_separations(first, second)
+    separations = separations[np.isfinite(separations)]
+    if not len(separations):
+        return Distance(0.0, 0.0)
     hits_per_shower = first.counts.sum() / max(first.showers, 1)
     independent = max(len(separations) / max(float(hits_per_shower), 1.0), 1.0)
     return Distance(float(separations.mean()), float(separations.std()) / math.sqrt(independent))

@@ -208,7 +208,10 @@ class TrainingLoop:
         current: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(averaged, current, 1.0 - decay)
         for mine, other in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            mine.copy_(other)
+            if mine.is_floating_point():  # the statistics of batch normalisation belong to their weights
+                mine.lerp_(other, 1.0 - decay)
+            else:
+                mine.copy_(other)
 
     @torch.no_grad()
     def _validate(self) -> None:

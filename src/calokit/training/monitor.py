@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calokit.errors import RunError
 from calokit.evaluation.response import BinnedMoments, energy_edges, squared_errors
 from calokit.models.protocols import Incidents, Surrogate
 from calokit.showers import ShowerFile, Showers
@@ -58,50 +54,6 @@ def squared_error_by_energy(
 def monitored_showers(validation: ShowerFile, count: int) -> Showers | None:
     """Return the validation showers that are monitored, or None where there are none to be."""
     return validation.read(0, min(count, len(validation))) if count > 0 else None
-
-
-@dataclass(frozen=True)
-class TrainingHistory:
-    """What a training has logged at its validations.
-
-    Attributes:
-        steps: (validation,) steps done.
-        losses: By term, (validation,).
-        edges_gev: (bin + 1,) of the incident energy; empty where nothing was monitored.
-        squared_errors: (validation, bin).
-        overall: (validation,) squared error over all energies.
-    """
-
-    steps: NDArray[np.int64]
-    losses: dict[str, NDArray[np.float64]]
-    edges_gev: NDArray[np.float64]
-    squared_errors: NDArray[np.float64]
-    overall: NDArray[np.float64]
-
-
-def read_history(folder: Path) -> TrainingHistory:
-    """Read the validations from the log of a run folder.
-
-    Raises:
-        RunError: There is no log, or no validation in it.
-    """
-    path = folder / "log.jsonl"
-    try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-    except (OSError, json.JSONDecodeError):
-        raise RunError(f"{path}: no readable log of a training.") from None
-    found = [line for line in lines if "validation" in line]
-    if not found:
-        raise RunError(f"{path}: no validation was logged; train on, or lower training.validate_every.")
-    monitored = [line["monitor"] for line in found if line.get("monitor")]
-    names = found[0]["validation"]
-    return TrainingHistory(
-        np.array([line["step"] for line in found], np.int64),
-        {name: np.array([line["validation"][name] for line in found]) for name in names},
-        np.array(monitored[0]["edges_gev"] if monitored else []),
-        np.array([one["mse"] for one in monitored], np.float64),
-        np.array([one["all"] for one in monitored], np.float64),
-    )
 
 
 def _finite(values: NDArray[np.float64]) -> list[float | None]:

@@ -1,0 +1,63 @@
+"""What a mask + value network says of every cell before a mask is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from calokit.errors import ConfigurationError
+from calokit.models.gan import GanSurrogate
+from calokit.models.protocols import Incidents
+from calokit.models.regression import RegressionSurrogate
+from calokit.showers import ShowerFile
+from calokit.training.bundle import Bundle
+from calokit.training.loop import step_generator
+
+BLOCK = 256
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MaskValues:
+    """The mask of some showers as the network sees it, beside the truth.
+
+    Attributes:
+        probabilities: (event, cell) of being hit.
+        hits: (event, cell) 1 where the true shower has a hit.
+    """
+
+    probabilities: Float32
+    hits: Float32
+
+
+def mask_values(bundle: Bundle, view: ShowerFile, count: int, seed: int = 1) -> MaskValues:
+    """Return hit probabilities of the first showers of a file beside their true masks.
+
+    Args:
+        bundle: A trained mask + value network (regression or GAN).
+        view: Truth.
+        count: How many showers.
+        seed: Decides the random inputs of a GAN.
+
+    Raises:
+        ConfigurationError: The bundle is of another family.
+    """
+    model = bundle.model
+    if not isinstance(model, RegressionSurrogate | GanSurrogate):
+        raise ConfigurationError(f"bundle {bundle.name} has no mask; give a regression or a GAN.")
+    showers = view.read(0, min(count, len(view)))
+    found = []
+    for number, start in enumerate(range(0, len(showers), BLOCK)):
+        incidents = Incidents.of(showers[start : start + BLOCK])
+        with torch.inference_mode():
+            if isinstance(model, GanSurrogate):
+                logits, _ = model.images(incidents, step_generator(seed, number))
+            else:
+                logits, _ = model.images(incidents)
+        found.append(torch.sigmoid(logits).numpy())
+    hits = (showers.energies > model.threshold_mev).astype(np.float32)
+    return MaskValues(np.concatenate(found), hits)
