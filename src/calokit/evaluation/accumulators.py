@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
+from calokit.evaluation.cell_hits import CellHitsByEnergy
+from calokit.evaluation.correlations import CorrelationSums
 from calokit.evaluation.distances import (
     Histogram,
     count_in_bins,
@@ -15,6 +17,10 @@ from calokit.evaluation.distances import (
     histogram_from_counts,
 )
 from calokit.evaluation.images import CellHistograms, CellSums
+from calokit.evaluation.kept_values import KeptValues
+from calokit.evaluation.layer_occupancy import THRESHOLD_MULTIPLES, LayerOccupancy
+from calokit.evaluation.linearity import EnergyResponse
+from calokit.evaluation.mask_classes import MaskClasses
 from calokit.evaluation.observables import (
     Hits,
     ObservableCalculator,
@@ -85,6 +91,14 @@ class SideSums:
         self.layers: Float64 = np.zeros((2, calculator.detector.number_of_layers))
         self.cells = CellSums(cells)
         self.cell_histograms = CellHistograms(cells, bins.coarse_cell_energy)
+        self.energy_response = EnergyResponse(bins.sampling)
+        self.fractions = KeptValues(bins.energy)
+        self.occupancy = LayerOccupancy(
+            calculator.detector, [factor * (calculator.threshold or 1e-3) for factor in THRESHOLD_MULTIPLES]
+        )
+        self.masks = MaskClasses(calculator.detector, bins.masks)
+        self.cell_hits = CellHitsByEnergy(bins.energy, bins.named_cells)
+        self.layer_correlations = CorrelationSums(calculator.detector.number_of_layers)
         self._parts: list[KeptShowers] = []
 
     def add(self, showers: Showers) -> None:
@@ -98,8 +112,13 @@ class SideSums:
             self.observables[name] += count_in_bins(observables.column(name), edges)
         self.cells.add(hits)
         self.cell_histograms.add(hits)
+        self.energy_response.add(energies, observables.column("visible_energy"))
+        self.fractions.add(energies, observables.column("visible_fraction"))
+        self.occupancy.add(hits)
+        self.masks.add(energies, hits)
+        self.cell_hits.add(energies, hits)
         self._add_spectra(hits)
-        self._add_layers(observables)
+        self._add_layers(observables, energies)
         self._keep(showers, hits, observables)
         self.showers += len(showers)
         self.empty_showers += int(np.count_nonzero(observables.column("hits") == 0))
@@ -142,13 +161,14 @@ class SideSums:
             self.named_cells[cell][0] += hits.events - len(energies)
             self.named_cells[cell][1:] += count_in_bins(energies, cell_edges)
 
-    def _add_layers(self, observables: Observables) -> None:
+    def _add_layers(self, observables: Observables, incident_energies: Float64) -> None:
         layers = self.layers.shape[1]
         if layers > 1:
             first = observables.names.index("layer_0")
             energies = observables.values[:, first : first + layers]
             self.layers[0] += energies.sum(axis=0)
             self.layers[1] += (energies**2).sum(axis=0)
+            self.layer_correlations.add(energies / incident_energies[:, None])
 
     def _keep(self, showers: Showers, hits: Hits, observables: Observables) -> None:
         first, last = np.searchsorted(self.kept, [self.showers, self.showers + len(showers)])

@@ -39,6 +39,7 @@ class BoostedSettings:
         folds: The showers are cut into so many parts; each is the test part once, the next one chooses the
             number of trees, and the others train. At least 3.
         trees: At most so many, one after the other.
+        patience: No more are made when the best number lies so many back.
         learning_rate: Part of each tree's correction that is taken.
         leaves: Of each tree, at most.
         least_in_leaf: Showers in a leaf, at least.
@@ -46,6 +47,7 @@ class BoostedSettings:
 
     folds: int = 5
     trees: int = 300
+    patience: int = 50
     learning_rate: float = 0.1
     leaves: int = 15
     least_in_leaf: int = 40
@@ -177,18 +179,23 @@ def _train_and_score(
     """Return logits of the test rows by the number of trees that suits the selection rows best, and it."""
     model = HistGradientBoostingClassifier(
         learning_rate=settings.learning_rate,
-        max_iter=settings.trees,
+        max_iter=0,
         max_leaf_nodes=settings.leaves,
         min_samples_leaf=settings.least_in_leaf,
         early_stopping=False,
+        warm_start=True,
         random_state=seed,
     )
-    model.fit(training, _labels(len(training) // 2))
     sign = np.where(_labels(len(selection) // 2), -1.0, 1.0)
-    losses = [
-        np.logaddexp(0.0, sign * raw.ravel()).mean() for raw in model.staged_decision_function(selection)
-    ]
-    best = int(np.argmin(losses))
+    best = 0
+    while model.max_iter < settings.trees and model.max_iter < best + 1 + settings.patience:
+        model.max_iter = min(model.max_iter + settings.patience, settings.trees)
+        model.fit(training, _labels(len(training) // 2))
+        losses = [
+            np.logaddexp(0.0, sign * raw.ravel()).mean()
+            for raw in model.staged_decision_function(selection)
+        ]
+        best = int(np.argmin(losses))
     for stage, raw in enumerate(model.staged_decision_function(test)):
         if stage == best:
             return raw.ravel().astype(np.float64), best + 1

@@ -31,6 +31,7 @@ from calokit.evaluation.significance import judge_measurements
 from calokit.evaluation.streams import plan_comparison
 from calokit.evaluation.survey import survey_reference
 from calokit.evaluation.suspicions import find_suspicious
+from calokit.evaluation.table_measurements import SideTables
 from calokit.showers import ShowerFile
 
 Progress = Callable[[str, float], None]
@@ -169,8 +170,9 @@ class Evaluation:
             measurements += measure_kept_showers(
                 samples, self.settings.seed, warnings, lambda text, done: tell(text, start + KEPT_PART * done)
             )
-        measurements += measure_response(passage.sides)
-        curves = draw_curves(passage.sides)
+        tables = SideTables(passage.sides)
+        measurements += measure_response(passage.sides) + tables.measure()
+        curves = draw_curves(passage.sides) + tables.draw()
         if passage.paired:
             measurement, curve = _judge_squared_errors(passage)
             measurements.append(measurement)

@@ -201,7 +201,9 @@ def draw_curves(sides: Sides) -> list[Curve]:
         labels = ("layer", "mean energy (MeV)")
         middle = np.arange(layers + 1) - 0.5
         profile = _each(sides, _profile)
-        curves.append(_curve("longitudinal_profile", "longitudinal profile", labels, middle, False, profile))
+        curves.append(
+            draw_curve("longitudinal_profile", "longitudinal profile", labels, middle, False, profile)
+        )
     return curves
 
 
@@ -221,7 +223,7 @@ def draw_energy_curve(
         edges: Energy bins in MeV; the curve has them in GeV.
         values: Those of the reference, of the generated sample and of the floor.
     """
-    return _curve(name, title, ("incident energy (GeV)", y_label), edges / MEV_PER_GEV, True, values)
+    return draw_curve(name, title, ("incident energy (GeV)", y_label), edges / MEV_PER_GEV, True, values)
 
 
 def draw_spectra(sides: Sides) -> list[Spectrum]:
@@ -311,7 +313,7 @@ def _spectrum(
     )
 
 
-def _curve(
+def draw_curve(
     name: str,
     title: str,
     labels: tuple[str, str],
@@ -319,6 +321,16 @@ def _curve(
     log_x: bool,
     values: Sequence[BinnedValues],
 ) -> Curve:
+    """Return a curve from the values of the reference, of the generated sample and of the floor.
+
+    Args:
+        name: Key.
+        title: Words.
+        labels: Of the two axes, with units.
+        edges: Bins, in the unit of the first axis.
+        log_x: Whether the first axis is logarithmic.
+        values: Of the three samples.
+    """
     reference, generated, floor = values
     return Curve(
         name=name,

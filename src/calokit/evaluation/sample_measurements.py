@@ -38,8 +38,11 @@ MOST_BOOSTED = 20_000
 """Showers a class that the boosted trees see at most."""
 MOST_NEIGHBOURS = 5000
 """Showers a class for the metrics of neighbours and clusters, whose time grows with the square."""
+MOST_IMAGES = 2000
 MOST_IMAGE_VALUES = 20_000_000
 """Cells of all showers together in the clustering of images."""
+CLUSTERINGS = 4
+"""Runs of k-means that the precision-recall curve is averaged over; their scatter is part of its error."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +178,8 @@ def _jackknife_error(reference: Float64, other: Float64) -> float:
 def _precision_recall(samples: KeptSamples, seed: int) -> list[Measurement]:
     """Return the area under the precision-recall curve: the smaller of images and observables."""
     cells = samples.reference.cells.shape[1]
-    images = samples.first(min(MOST_NEIGHBOURS, MOST_IMAGE_VALUES // cells))
-    settings = PrecisionRecallSettings(seed=seed)
+    images = samples.first(min(MOST_IMAGES, MOST_IMAGE_VALUES // cells))
+    settings = PrecisionRecallSettings(runs=CLUSTERINGS, seed=seed)
 
     def score(other: KeptShowers, other_images: KeptShowers) -> tuple[Distance, str]:
         found = image_and_physics_score(

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from calokit.evaluation.distances import integer_edges, linear_edges, logarithmic_edges
 from calokit.evaluation.images import CellSums, choose_cells
+from calokit.evaluation.linearity import equal_width_edges
+from calokit.evaluation.mask_classes import MaskLimits, limits_from_reference, mask_extents
 from calokit.evaluation.observables import Hits, ObservableCalculator, find_hits
-from calokit.evaluation.response import energy_edges
+from calokit.evaluation.response import energy_bin, energy_edges
 from calokit.evaluation.streams import Comparison, block_size
 
 Float64 = NDArray[np.float64]
@@ -54,6 +56,8 @@ class Bins:
         coarse_cell_energy: Edges of the spectrum of each cell in the mean over all cells, MeV.
         named_cells: Edges of the spectra of the cells shown, by flat cell, MeV.
         mean_hits: Mean number of hits of a shower.
+        sampling: Edges of 10 GeV (or a multiple) in the incident energy, MeV.
+        masks: What masks of hits look like.
     """
 
     energy: Float64
@@ -62,6 +66,8 @@ class Bins:
     coarse_cell_energy: Float64
     named_cells: dict[int, Float64]
     mean_hits: float
+    sampling: Float64
+    masks: MaskLimits
 
 
 def survey_reference(
@@ -79,6 +85,7 @@ def survey_reference(
     sums = CellSums(detector.number_of_cells)
     largest = np.zeros(detector.number_of_cells)
     columns: list[Float64] = []
+    extents: list[Float64] = []
     incident: list[Float64] = []
     names: tuple[str, ...] = ()
     for start, stop in _spread_blocks(comparison):
@@ -87,14 +94,25 @@ def survey_reference(
         observables = calculator(showers, hits)
         names = tuple(name for name in SHOWN_OBSERVABLES if name in observables.names)
         columns.append(np.stack([observables.column(name) for name in names], axis=1))
+        extents.append(mask_extents(hits, detector))
         incident.append(showers.incident_energies.astype(np.float64))
         sums.add(hits)
         _raise_to(largest, hits)
     values, energies = np.concatenate(columns), np.concatenate(incident)
     chosen = choose_cells(detector, sums.mean) if cells is None else cells
     lowest = calculator.threshold or 1e-3
+    low, high = float(energies.min()), float(energies.max())
+    edges = energy_edges(low, high, energy_bins)
+    filled = np.bincount(energy_bin(energies, edges), minlength=len(edges) - 1).all()
     return Bins(
-        energy=energy_edges(float(energies.min()), float(energies.max()), energy_bins),
+        energy=edges,
+        sampling=equal_width_edges(low, high),
+        masks=limits_from_reference(
+            energies,
+            values[:, names.index("hits")],
+            np.concatenate(extents),
+            edges if filled else edges[[0, -1]],
+        ),
         observables={
             name: (integer_edges if name == "hits" else linear_edges)(values[:, index], SPECTRUM_BINS)
             for index, name in enumerate(names)
