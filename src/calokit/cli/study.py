@@ -25,6 +25,9 @@ def study(
     runs: Annotated[
         Path | None, typer.Option(help="Folder of the runs (default: .cache/studies/NAME beside the study).")
     ] = None,
+    sets: Annotated[
+        Path | None, typer.Option(help="Folder of the shower files, if not relative to the study.")
+    ] = None,
     background: Annotated[
         bool, typer.Option("--background", help="Go on after this terminal closes; writes study.log.")
     ] = False,
@@ -33,7 +36,7 @@ def study(
     """Do every run of a study that is not done yet, or print its table."""
     from calokit.studies.study import StudyFile, read_table, run_study
 
-    described = StudyFile.read(file)
+    described = StudyFile.read(file, sets)
     if table:
         make_console().print(_tabulate(read_table(described.table_path), metrics.split(",")))
         return
@@ -41,6 +44,7 @@ def study(
     folder.mkdir(parents=True, exist_ok=True)
     if background:
         command = [sys.executable, "-m", "calokit.cli", "study", str(file), "--threads", str(threads)]
+        command += [] if sets is None else ["--sets", str(sets)]
         with (folder / "study.log").open("a") as log:
             process = subprocess.Popen(
                 [*command, "--runs", str(folder)], stdout=log, stderr=log, start_new_session=True

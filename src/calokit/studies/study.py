@@ -70,6 +70,8 @@ class Study(Description):
     test_showers: int | None = Field(None, ge=100)
     """Judge on the first so many test showers; null takes all."""
     classifier_seeds: int = Field(2, ge=0)
+    kept_metrics: bool = True
+    """Whether to measure the slower metrics of `EvaluationSettings.kept_metrics` too."""
     generation_seed: int = 1
 
 
@@ -101,19 +103,26 @@ class StudyRun:
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study with its place: paths are relative to it, and its table stands beside it."""
+    """A study with its place: paths are relative to it, and its table stands beside it.
+
+    Attributes:
+        study: What is compared.
+        path: The study's YAML file.
+        sets: Folder of the shower files, where they do not stand relative to the study.
+    """
 
     study: Study
     path: Path
+    sets: Path | None = None
 
     @classmethod
-    def read(cls, path: Path) -> StudyFile:
+    def read(cls, path: Path, sets: Path | None = None) -> StudyFile:
         """Read a study.
 
         Raises:
             ConfigurationError: The file is missing or does not fit.
         """
-        return cls(Study.from_yaml(path), path)
+        return cls(Study.from_yaml(path), path, sets)
 
     @property
     def table_path(self) -> Path:
@@ -123,6 +132,10 @@ class StudyFile:
     def resolve(self, name: str) -> Path:
         """Return a path that the study names, relative to the study's folder."""
         return self.path.parent / name
+
+    def find_showers(self, name: str) -> Path:
+        """Return the path of a shower file that the study names."""
+        return self.resolve(name) if self.sets is None else self.sets / name
 
     def runs(self) -> Iterator[StudyRun]:
         """Yield every run of the study, in order: sizes, then recipes, then seeds."""
@@ -184,8 +197,8 @@ def run_study(file: StudyFile, folder: Path) -> None:
     """
     test = _open_test(file)
     study = file.study
-    floor = None if study.floor is None else open_showers(file.resolve(study.floor), study.floor_split)
-    data_sha256 = open_showers(file.resolve(file.study.data)).sha256
+    floor = None if study.floor is None else open_showers(file.find_showers(study.floor), study.floor_split)
+    data_sha256 = open_showers(file.find_showers(file.study.data)).sha256
     made_with = (data_sha256, test.sha256, len(test))
     done = {
         row["key"]
@@ -231,7 +244,7 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 
 
 def _open_test(file: StudyFile) -> ShowerFile:
-    test = open_showers(file.resolve(file.study.test), file.study.test_split)
+    test = open_showers(file.find_showers(file.study.test), file.study.test_split)
     return test if file.study.test_showers is None else test.head(file.study.test_showers)
 
 
@@ -243,7 +256,7 @@ def _make_row(
     _train_where_missing(file, run, folders)
     bundle = read_bundle(bundle_path)
     if isinstance(bundle.model, Reconstructor):
-        train = open_for_training(open_showers(file.resolve(file.study.data), Split.TRAIN))
+        train = open_for_training(open_showers(file.find_showers(file.study.data), Split.TRAIN))
         judged = judge_reconstruction(bundle, train, test, folder)
     else:
         judged = _judge_surrogate(file, bundle, folder, test, floor)
@@ -292,6 +305,7 @@ def _judge_surrogate(
     settings = EvaluationSettings(
         threshold_mev=need_surrogate(bundle).threshold_mev,
         classifier_seeds=file.study.classifier_seeds,
+        kept_metrics=file.study.kept_metrics,
         seed=file.study.generation_seed,
     )
     card = evaluate_showers(test, open_showers(generated_path), floor=floor, settings=settings)
@@ -314,7 +328,7 @@ def _train_where_missing(file: StudyFile, run: StudyRun, folders: RunFolders) ->
             continue_training(folder, advance)
         else:
             start = None if run.start is None else folders.bundle(run.start)
-            start_training(run.recipe, file.resolve(file.study.data), folder, advance, start_from=start)
+            start_training(run.recipe, file.find_showers(file.study.data), folder, advance, start_from=start)
 
 
 def _metrics_of(card: Scorecard) -> dict[str, list[float]]:
