@@ -82,7 +82,7 @@ class Reconstructor(Trainable[HitBatch]):
         self.register_buffer("sum_line", torch.tensor([1.0, 0.0], dtype=torch.float64))
         self.register_buffer("line_errors", torch.ones(DEPOSIT_CLASSES, layers, 2, dtype=torch.float64))
         self.register_buffer("line_deposits", torch.ones(DEPOSIT_CLASSES, dtype=torch.float64))
-        self.register_buffer("line_numbers", torch.zeros(5, dtype=torch.float64))
+        self.register_buffer("line_numbers", torch.zeros(6, dtype=torch.float64))
 
     def fit_transforms(self, sample: Showers) -> None:
         """Calibrate the classical sum and line on training showers."""
@@ -97,15 +97,20 @@ class Reconstructor(Trainable[HitBatch]):
         fit = LineFit.fit(find_hits(sample), positions.astype(np.float64), slopes)
         self.line_errors.copy_(torch.from_numpy(fit.layer_errors))
         self.line_deposits.copy_(torch.from_numpy(fit.deposits))
-        numbers = [fit.cut, *fit.prior_slopes, *fit.prior_widths]
+        numbers = [fit.cut, fit.reach_mm, *fit.prior_slopes, *fit.prior_widths]
         self.line_numbers.copy_(torch.tensor(numbers, dtype=torch.float64))
 
     @property
     def line_fit(self) -> LineFit:
         """The classical line fit, as calibrated."""
-        cut, *rest = self.line_numbers.tolist()
+        cut, reach, *rest = self.line_numbers.tolist()
         return LineFit(
-            cut, self.line_errors.numpy(), self.line_deposits.numpy(), np.array(rest[:2]), np.array(rest[2:])
+            cut,
+            reach,
+            self.line_errors.numpy(),
+            self.line_deposits.numpy(),
+            np.array(rest[:2]),
+            np.array(rest[2:]),
         )
 
     def prepare(self, showers: Showers) -> HitBatch:

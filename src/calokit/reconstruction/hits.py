@@ -114,6 +114,11 @@ class Hits:
         """(hit,) number of the column, which runs along y."""
         return np.asarray(self.cells % self.grid.shape[2], np.int64)
 
+    def head(self, events: int) -> Hits:
+        """Return the hits of the first so many events."""
+        last = int(self.counts[:events].sum())
+        return Hits(self.grid, self.counts[:events], self.cells[:last], self.energies[:last])
+
     def sum_by_event(self, values: NDArray[np.floating]) -> Float64:
         """Return the sums (event,) of values (hit,)."""
         return np.asarray(np.bincount(self.event, weights=values, minlength=len(self)), np.float64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,14 @@ Float64 = NDArray[np.float64]
 
 SMALLEST_WIDTH_MM = 0.2
 """Least error of a layer's centroid, mm."""
-CUTS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.08)
+CUTS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Cuts that the tuning tries, as parts of the shower's whole deposit."""
+REACHES_MM = (6.0, 7.5, 9.0, 14.0, 1e4)
+"""Distances from a first line within which cells count, that the tuning tries."""
+CHI_SQUARE_MEDIAN = 0.4549
+"""Median of the square of a normal number; by it the errors are scaled, since layers are not independent."""
+TUNING_SHOWERS = 6_000
+"""Showers that cut and reach are tuned on, at most."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,14 @@ class LineFit:
 
     In each layer a cell of energy e weighs max(0, ln(e / (cut x E_shower))), which follows the exponential
     fall of a shower to the sides better than e does (Awes et al., Nucl. Instrum. Meth. A 311 (1992) 130); the
-    cut is a part of the whole deposit and so rises with the energy. Each layer's centroid enters the line
-    with an error measured on the training showers; a prior about the calibration sample's mean slope keeps
-    the lines of small showers from tilting (width infinite: none).
+    cut is a part of the whole deposit and so rises with the energy. A second line is fitted to the cells near
+    the first one, so that stray cells do not pull at it. Each layer's centroid enters the line with an error
+    measured on the training showers and scaled so that the impacts' pulls have the width one; a prior about
+    the calibration sample's mean slope keeps the lines of small showers from tilting (width infinite: none).
 
     Attributes:
         cut: Part of the whole deposit below which a cell does not count.
+        reach_mm: Distance in x or y from the first line beyond which a cell does not count in the second.
         layer_errors: (energy class, layer, 2) mm, error of a centroid in x and y.
         deposits: (energy class,) mean deposits of the classes, MeV, rising.
         prior_slopes: (2,) mean slopes.
@@ -61,6 +68,7 @@ class LineFit:
     """
 
     cut: float
+    reach_mm: float
     layer_errors: Float64
     deposits: Float64
     prior_slopes: Float64
@@ -69,14 +77,14 @@ class LineFit:
     @classmethod
     def fit(
         cls, hits: Hits, positions: Float64, slopes: Float64, cut: float | None = None, use_prior: bool = True
-    ) -> Self:
-        """Tune the cut and measure the centroids' errors on training showers.
+    ) -> LineFit:
+        """Tune cut and reach, and measure the centroids' errors, on training showers.
 
         Args:
             hits: The showers.
             positions: (event, 2) true impacts, mm.
             slopes: (event, 2) true slopes.
-            cut: The cut, or None to choose the one of the smallest mean squared error of the impact.
+            cut: The cut, or None to choose cut and reach of the smallest mean squared error of the impact.
             use_prior: Whether lines are drawn to the mean slope within the sample's width.
 
         Raises:
@@ -84,20 +92,42 @@ class LineFit:
         """
         if len(hits) < 100:
             raise CalokitError(f"a line fit is tuned on at least 100 showers; {len(hits)} are given.")
-        wide = np.full(2, np.inf)
-        width = np.maximum(slopes.std(axis=0), 1e-4) if use_prior else wide
-        fits = []
-        for tried in CUTS if cut is None else (cut,):
-            errors, deposits = _centroid_errors(hits, tried, positions, slopes)
-            fits.append(cls(tried, errors, deposits, slopes.mean(axis=0), width))
-        if len(fits) == 1:
-            return fits[0]
-        scores = [float(((fit(hits).positions - positions) ** 2).mean()) for fit in fits]
-        return fits[int(np.argmin(scores))]
+        width = np.maximum(slopes.std(axis=0), 1e-4) if use_prior else np.full(2, np.inf)
+        mean = slopes.mean(axis=0)
+
+        def measure(some: Hits, count: int, tried: float, reach: float) -> LineFit:
+            """Measure the errors of all cells' centroids, then of those near the lines these give."""
+            true = positions[:count, None] + slopes[:count, None] * hits.grid.z_mm[:, None]
+            errors, deposits = _centroid_errors(some, *layer_centroids(some, tried), true)
+            fitted = LineFit(tried, reach, errors, deposits, mean, width)
+            if reach < REACHES_MM[-1]:
+                near = layer_centroids(some, tried, fitted._fit_line(some, None), reach)
+                errors, deposits = _centroid_errors(some, *near, true)
+                fitted = LineFit(tried, reach, errors, deposits, mean, width)
+            lines = fitted(some)
+            pulls = (lines.positions - positions[:count]) / lines.position_errors
+            scale = float(np.sqrt(np.median(pulls**2) / CHI_SQUARE_MEDIAN))
+            return LineFit(tried, reach, scale * errors, deposits, mean, width)
+
+        if cut is not None:
+            return measure(hits, len(hits), cut, REACHES_MM[-1])
+        count = min(len(hits), TUNING_SHOWERS)
+        some = hits.head(count)
+        best = (np.inf, CUTS[0], REACHES_MM[-1])
+        for reach in REACHES_MM:
+            for tried in CUTS:
+                found = measure(some, count, tried, reach)(some).positions
+                best = min(best, (float(((found - positions[:count]) ** 2).mean()), tried, reach))
+        return measure(hits, len(hits), best[1], best[2])
 
     def __call__(self, hits: Hits) -> FittedLines:
         """Return the lines of showers; without a hit the line is the prior's through the axis."""
-        centres, weights = layer_centroids(hits, self.cut)
+        first = self._fit_line(hits, None)
+        return first if self.reach_mm >= REACHES_MM[-1] else self._fit_line(hits, first)
+
+    def _fit_line(self, hits: Hits, near: FittedLines | None) -> FittedLines:
+        """Fit lines to all cells, or to those near other lines."""
+        centres, weights = layer_centroids(hits, self.cut, near, self.reach_mm)
         total = hits.sum_by_event(hits.energies)
         kind = np.abs(np.log(total.clip(1e-9))[:, None] - np.log(self.deposits)).argmin(axis=1)
         z = hits.grid.z_mm
@@ -118,23 +148,30 @@ class LineFit:
         return FittedLines(positions, slopes, position_errors, slope_errors)
 
 
-def layer_centroids(hits: Hits, cut: float) -> tuple[Float64, Float64]:
+def layer_centroids(
+    hits: Hits, cut: float, near: FittedLines | None = None, reach_mm: float = np.inf
+) -> tuple[Float64, Float64]:
     """Return log-weighted centroids of every layer.
 
     Args:
         hits: The showers.
         cut: Part of the whole deposit below which a cell has no weight.
+        near: Lines that a cell must be near to; None takes every cell.
+        reach_mm: How near, in x and in y.
 
     Returns:
         Centroids (event, layer, 2) in mm, 0 where a layer has no weight, and the weights (event, layer).
     """
     total = hits.sum_by_event(hits.energies)
     weight = np.log(hits.energies / (cut * total[hits.event])).clip(0.0)
+    x, y = hits.grid.x_mm(hits.row), hits.grid.y_mm(hits.column)
+    if near is not None:
+        line = near.positions[hits.event] + near.slopes[hits.event] * hits.grid.z_mm[hits.layer][:, None]
+        weight = weight * (np.maximum(np.abs(x - line[:, 0]), np.abs(y - line[:, 1])) < reach_mm)
     by_layer = hits.sum_by_layer(weight)
     safe = np.where(by_layer > 0, by_layer, 1.0)
-    x = hits.sum_by_layer(weight * hits.grid.x_mm(hits.row)) / safe
-    y = hits.sum_by_layer(weight * hits.grid.y_mm(hits.column)) / safe
-    return np.stack([x, y], axis=-1), by_layer
+    centres = [hits.sum_by_layer(weight * x) / safe, hits.sum_by_layer(weight * y) / safe]
+    return np.stack(centres, axis=-1), by_layer
 
 
 def slopes_to_directions(slopes: Float64) -> Float64:
@@ -153,10 +190,10 @@ def directions_to_slopes(directions: NDArray[np.floating]) -> Float64:
     return np.asarray(directions[:, :2].astype(np.float64) / directions[:, 2:].astype(np.float64))
 
 
-def _centroid_errors(hits: Hits, cut: float, positions: Float64, slopes: Float64) -> tuple[Float64, Float64]:
-    """Measure the spread of centroids about the true line, in four classes of the deposit."""
-    centres, weights = layer_centroids(hits, cut)
-    true = positions[:, None] + slopes[:, None] * hits.grid.z_mm[:, None]
+def _centroid_errors(
+    hits: Hits, centres: Float64, weights: Float64, true: Float64
+) -> tuple[Float64, Float64]:
+    """Measure the spread of centroids about true lines (event, layer, 2), in four classes of the deposit."""
     total = hits.sum_by_event(hits.energies)
     classes = np.array_split(np.argsort(total, kind="stable"), 4)
     errors = np.full((len(classes), centres.shape[1], 2), 1e3)

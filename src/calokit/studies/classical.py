@@ -52,14 +52,19 @@ class ClassicalInputs:
                     none if showers.directions is None else directions_to_slopes(showers.directions),
                 )
             )
-        hits = Hits(
-            found[0].grid,
-            np.concatenate([one.counts for one in found]),
-            np.concatenate([one.cells for one in found]),
-            np.concatenate([one.energies for one in found]),
-        )
+        hits = join_hits(found)
         energies, positions, slopes = (np.concatenate(one) for one in zip(*truth, strict=True))
         return cls(energies, positions, slopes, hits.sum_by_layer(hits.energies), hits)
+
+
+def join_hits(parts: list[Hits]) -> Hits:
+    """Return the hits of several batches of one detector as one."""
+    return Hits(
+        parts[0].grid,
+        np.concatenate([one.counts for one in parts]),
+        np.concatenate([one.cells for one in parts]),
+        np.concatenate([one.energies for one in parts]),
+    )
 
 
 @dataclass(frozen=True)

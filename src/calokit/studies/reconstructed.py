@@ -16,6 +16,7 @@ from calokit.report.progress import track
 from calokit.showers import ShowerFile
 from calokit.studies.classical import ClassicalEstimates, ClassicalInputs, ClassicalMethods
 from calokit.studies.judged import Judged
+from calokit.studies.particles_judged import judge_particles
 from calokit.training.bundle import Bundle
 
 Float64 = NDArray[np.float64]
@@ -38,6 +39,9 @@ def judge_reconstruction(bundle: Bundle, train: ShowerFile, test: ShowerFile, fo
         made = reconstruct_showers(bundle, test, advance)
     path = folder / "reconstructed.h5"
     write_reconstruction(path, made, bundle, test)
+    if "particle_energy" in made.columns:
+        found, by_distance = judge_particles(made.columns, train, test)
+        return Judged(made.milliseconds_per_shower, found, by_distance, path)
     known, classical = classical_results(train, test)
     metrics: Metrics = {}
     curves: dict[str, dict[str, Any]] = {}
