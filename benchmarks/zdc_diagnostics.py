@@ -1,0 +1,110 @@
+"""The figures of the EIC ZDC reports for one or several trained bundles, on the same incidents.
+
+    python benchmarks/zdc_diagnostics.py TRUTH BUNDLE... [--floor OTHER_TRUTH] [--run FOLDER...] -o FIGURES
+
+For every bundle showers are generated for the incidents of TRUTH: the map of separation power over all cells,
+the distances of generated from true shower centres beside those of truth from truth, the mask values laid over
+the true ones, and the numbers in diagnostics.json. --run names run folders whose squared error against training
+is drawn. Hits of cells 130 and 210 against energy, event images and mask classes stand in the page that
+`calokit evaluate` writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from calokit.evaluation.cell_map import map_cells
+from calokit.evaluation.centres import centre_distances, true_centre_distances
+from calokit.inference import generate_file, incidents_like, read_bundle
+from calokit.inference.mask_values import mask_values
+from calokit.report.paired_figures import draw_cell_map, draw_centre_distances, draw_mask_values
+from calokit.report.progress import track
+from calokit.report.style import save_figure
+from calokit.report.training_figures import draw_history, read_history
+from calokit.showers import open_showers
+
+MASKED = ("regression", "gan")
+"""Families whose masks have values."""
+MASK_SHOWERS = 2000
+RINGS = {"inner": (0.0, 4.0), "outer": (7.0, 30.0)}
+"""Distances from the middle in crystals, inside which cells are averaged."""
+
+
+def ring_means(values: Any, detector: Any) -> dict[str, float]:
+    """Return the mean of a number over the inner and the outer cells."""
+    cells = detector.cells
+    radius = (cells.x**2 + cells.y**2) ** 0.5 / detector.sections[0].readout.row_pitch_mm
+    found = {}
+    for name, (low, high) in RINGS.items():
+        inside = (radius >= low) & (radius < high) & (values == values)
+        found[name] = float(values[inside].mean()) if inside.any() else float("nan")
+    return found
+
+
+def main() -> None:
+    """Generate, compare, draw and keep."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("truth", type=Path)
+    parser.add_argument("bundles", type=Path, nargs="+")
+    parser.add_argument("--split", default="all", help="of the truth")
+    parser.add_argument("--floor", type=Path, default=None)
+    parser.add_argument("--floor-split", default="all")
+    parser.add_argument("--showers", type=int, default=20_000)
+    parser.add_argument("--run", type=Path, nargs="*", default=[])
+    parser.add_argument("--output", "-o", type=Path, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    truth = open_showers(arguments.truth, arguments.split).head(arguments.showers)
+    floor = None
+    if arguments.floor is not None:
+        floor = open_showers(arguments.floor, arguments.floor_split).head(arguments.showers)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    numbers: dict[str, Any] = {"truth": truth.path.name, "showers": len(truth)}
+    centres, masks, hits = {}, {}, None
+    for path in arguments.bundles:
+        bundle, label = read_bundle(path), path.stem
+        threshold = bundle.recipe.model.threshold_mev
+        made = arguments.output / f"{label}.h5"
+        with track(len(truth), f"generating {label}", "showers") as advance:
+            generate_file(bundle, incidents_like(truth), made, 1, advance, like=truth)
+        generated = open_showers(made)
+        found = map_cells(truth, generated, threshold, floor)
+        save_figure(draw_cell_map(found, truth.detector), arguments.output / f"cell_map_{label}.svg")
+        centres[label] = centre_distances(truth, generated, threshold)
+        if bundle.recipe.model.kind in MASKED:
+            values = mask_values(bundle, truth, MASK_SHOWERS)
+            masks[label], hits = values.probabilities, values.hits
+        numbers[label] = {
+            "centre_mm": [centres[label].mean().value, centres[label].mean().error],
+            "centre_median_mm": centres[label].quantile(0.5),
+            "empty": centres[label].empty,
+            "cell_separation": ring_means(found.separations, truth.detector),
+            "cell_separation_floor": ring_means(found.floor, truth.detector),
+        }
+    least = None
+    if floor is not None:
+        least = true_centre_distances(truth.read_all(), floor.read_all(), threshold)
+        numbers["floor"] = {"centre_mm": [least.mean().value, least.mean().error]}
+    save_figure(draw_centre_distances(centres, least), arguments.output / "centres.svg")
+    if hits is not None:
+        save_figure(draw_mask_values(hits, masks), arguments.output / "mask_values.svg")
+    if arguments.run:
+        histories = {folder.name: read_history(folder) for folder in arguments.run}
+        sizes = {
+            folder.name: json.loads((folder / "run.json").read_text())["recipe"]["training"]["batch_size"]
+            for folder in arguments.run
+        }
+        save_figure(draw_history(histories, sizes), arguments.output / "training.svg")
+    (arguments.output / "diagnostics.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    print(json.dumps(numbers, indent=1))
+
+
+if __name__ == "__main__":
+    main()
