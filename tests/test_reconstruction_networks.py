@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from calokit.cli import app
 from calokit.detector import Detector, load_detector
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
+from calokit.evaluation.estimate_errors import EnergyErrors
 from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_reconstruction
 from calokit.models.energy_losses import energy_loss
 from calokit.models.hit_batch import HitBatch
@@ -317,3 +319,22 @@ def test_recipes_of_the_report_are_complete() -> None:
         recipe = load_recipe(name)
         assert Recipe.from_mapping(recipe.to_mapping(), name) == recipe
         assert recipe.detector == "luxe_ecal"
+
+
+@pytest.mark.slow
+def test_the_report_stands_beside_classical_methods(trained: Bundle, luxe_file: Path, tmp_path: Path) -> None:
+    from calokit.studies.reconstruction_report import report_reconstruction
+
+    view = open_showers(luxe_file)
+    made = reconstruct_showers(trained, view)
+    page = report_reconstruction(trained, made, view, open_showers(luxe_file, "train"), tmp_path / "report")
+    text = page.read_text()
+    for words in ("calibrated sum", "boosted trees", "log-weighted fit", "95.4 %", "<svg"):
+        assert words in text
+    assert "<script" not in text
+    numbers = json.loads((tmp_path / "report" / "reconstruction.json").read_text())
+    own = EnergyErrors.of(
+        made.columns["energy"].astype(float), view.read_all().incident_energies.astype(float)
+    )
+    np.testing.assert_allclose(numbers["methods"]["luxe_shared"]["rms"], own.rms)
+    assert (tmp_path / "report" / "figures" / "resolution.pdf").is_file()

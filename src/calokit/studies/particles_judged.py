@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -57,7 +56,6 @@ def judge_particles(
     return {name: [*one, *two] for name, (one, two) in figures.items()}, {"particles": curve}
 
 
-@functools.lru_cache(maxsize=4)
 def cluster_results(train: ShowerFile, test: ShowerFile) -> FoundParticles:
     """Tune the clusters on training events and apply them to others."""
     tuning = train.head(TUNING_EVENTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from calokit.evaluation.estimate_errors import EnergyErrors, PairedRatio, measur
 from calokit.inference.reconstruct import reconstruct_showers, write_reconstruction
 from calokit.reconstruction.track_fit import directions_to_slopes
 from calokit.report.progress import track
-from calokit.showers import ShowerFile
+from calokit.showers import ShowerFile, Split, open_showers
 from calokit.studies.classical import ClassicalEstimates, ClassicalInputs, ClassicalMethods
 from calokit.studies.judged import Judged
 from calokit.studies.particles_judged import judge_particles
@@ -59,17 +59,36 @@ def judge_reconstruction(bundle: Bundle, train: ShowerFile, test: ShowerFile, fo
     return Judged(made.milliseconds_per_shower, metrics, curves, path)
 
 
-@functools.lru_cache(maxsize=4)
 def classical_results(train: ShowerFile, test: ShowerFile) -> tuple[ClassicalInputs, ClassicalEstimates]:
     """Fit the classical methods on training showers and apply them to others; kept for the next run."""
-    methods = _fitted(train)
-    known = ClassicalInputs.read(test)
-    return known, methods.apply(known)
+    return _classical_results(_Named.of(train), _Named.of(test))
+
+
+class _Named(NamedTuple):
+    """What a view on a file is known by, to remember what was found on it."""
+
+    path: Path
+    split: Split
+    showers: int
+    sha256: str
+
+    @classmethod
+    def of(cls, view: ShowerFile) -> _Named:
+        return cls(view.path, view.split, len(view), view.sha256)
+
+    def read(self) -> ClassicalInputs:
+        return ClassicalInputs.read(open_showers(self.path, self.split).head(self.showers))
 
 
 @functools.lru_cache(maxsize=4)
-def _fitted(train: ShowerFile) -> ClassicalMethods:
-    return ClassicalMethods.fit(ClassicalInputs.read(train))
+def _fit_methods(train: _Named) -> ClassicalMethods:
+    return ClassicalMethods.fit(train.read())
+
+
+@functools.lru_cache(maxsize=4)
+def _classical_results(train: _Named, test: _Named) -> tuple[ClassicalInputs, ClassicalEstimates]:
+    known = test.read()
+    return known, _fit_methods(train).apply(known)
 
 
 def _energy_metrics(estimated: Float64, known: ClassicalInputs, classical: ClassicalEstimates) -> Metrics:
