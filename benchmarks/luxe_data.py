@@ -24,7 +24,7 @@ from record import REPOSITORY
 
 STUDIES = REPOSITORY / "studies"
 JOINED = STUDIES / ".cache" / "luxe"
-OVERLAYS = {"train": 20_000, "test": 5_000}
+OVERLAYS = {"train": 12_000, "test": 3_000}
 MULTIPLICITIES = (1, 4)
 REACH_ROWS = 45
 

@@ -23,7 +23,8 @@ from calokit.models.hits_network import HitsReconstructor, HitsSettings
 from calokit.models.voxel_network import LayerDropout, VoxelReconstructor, VoxelSettings
 from calokit.recipes import load_recipe
 from calokit.showers import Showers, ShowerWriter, open_showers
-from calokit.training.bundle import Bundle, read_bundle
+from calokit.training.bundle import Bundle, read_bundle, write_bundle
+from calokit.training.ensemble import join_members
 from calokit.training.recipe import Recipe
 from calokit.training.run import continue_training, start_training
 from made_up_positrons import made_up_positrons
@@ -79,6 +80,9 @@ def test_the_published_network_has_its_published_size(luxe: Detector) -> None:
     larger = VoxelReconstructor(VoxelSettings(channels=(16, 32, 64), normalise=False), luxe)
     smaller = VoxelReconstructor(VoxelSettings(channels=(16, 8, 8), dense=(32, 16, 8)), luxe)
     dense_only = VoxelReconstructor(VoxelSettings(inputs="energy"), luxe)
+    early = VoxelSettings(channels=(64, 32, 16), dense=(64, 32), normalise=False)
+    assert count(VoxelReconstructor(early, luxe)) == 99_825
+    assert count(VoxelReconstructor(early.model_copy(update={"inputs": "geometry"}), luxe)) == 99_761
     assert count(dense_only) < count(smaller) < 72_113 < count(larger)
 
 
@@ -264,8 +268,6 @@ def test_estimates_reach_the_file(trained: Bundle, luxe_file: Path, tmp_path: Pa
 def test_a_bundle_reconstructs_what_it_did_before_it_was_written(
     trained: Bundle, luxe_file: Path, tmp_path: Path
 ) -> None:
-    from calokit.training.bundle import write_bundle
-
     write_bundle(tmp_path / "one.calokit", trained)
     view = open_showers(luxe_file, "validation")
     one, two = (
@@ -301,8 +303,6 @@ def test_wrong_detectors_and_bundles_are_refused(
 
 
 def test_the_command(trained: Bundle, luxe_file: Path, tmp_path: Path) -> None:
-    from calokit.training.bundle import write_bundle
-
     bundle = tmp_path / "luxe.calokit"
     write_bundle(bundle, trained)
     out = tmp_path / "out.h5"
@@ -338,3 +338,32 @@ def test_the_report_stands_beside_classical_methods(trained: Bundle, luxe_file: 
     )
     np.testing.assert_allclose(numbers["methods"]["luxe_shared"]["rms"], own.rms)
     assert (tmp_path / "report" / "figures" / "resolution.pdf").is_file()
+
+
+def test_joined_members_average(luxe_file: Path, tmp_path: Path) -> None:
+    changes = [*TINY_HITS, "training.steps=4", "training.validate_every=4"]
+    bundles = [
+        start_training(
+            load_recipe("luxe_energy", [*changes, f"training.seed={seed}"]),
+            luxe_file,
+            tmp_path / str(seed),
+            silent,
+        ).bundle
+        for seed in (1, 2)
+    ]
+    validation = open_showers(luxe_file, "validation")
+    joined = join_members(bundles, validation)
+    batch = joined.model.prepare(validation.read_all())
+    one, two, both = (b.model._average(batch)["energy"][0] for b in (*bundles, joined))
+    torch.testing.assert_close(both, (one + two) / 2, rtol=1e-5, atol=0.1)
+    assert joined.provenance["presentations"] == 2 * bundles[0].provenance["presentations"]
+    write_bundle(tmp_path / "joined.calokit", joined)
+    again = reconstruct_showers(read_bundle(tmp_path / "joined.calokit"), validation)
+    np.testing.assert_array_equal(
+        again.columns["energy"], reconstruct_showers(joined, validation).columns["energy"]
+    )
+    other = start_training(
+        load_recipe("luxe_energy", [*changes, "model.dropout=0.5"]), luxe_file, tmp_path / "other", silent
+    )
+    with pytest.raises(BundleError, match="another recipe"):
+        join_members([bundles[0], other.bundle], validation)

@@ -42,8 +42,8 @@ class ParticlesSettings(Description):
     kind: Literal["particles"] = "particles"
     most: int = Field(4, ge=1)
     """Most particles that an event can have."""
-    channels: int = Field(64, ge=4)
-    blocks: int = Field(4, ge=1)
+    channels: int = Field(32, ge=4)
+    blocks: int = Field(3, ge=1)
     """Residual blocks of two convolutions along the rows; each reaches twice as far as the one before."""
     presence_weight: float = Field(1.0, gt=0)
     mirror: bool = True

@@ -33,12 +33,12 @@ class LayerDropout(Description):
 
     Attributes:
         convolutions: Of the three convolution blocks.
-        dense: Of the three hidden dense layers.
+        dense: Of the hidden dense layers; missing ones drop nothing.
         whole_channels: Drop whole channels of the convolutions (spatial dropout) instead of single cells.
     """
 
     convolutions: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    dense: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    dense: tuple[float, ...] = ()
     whole_channels: bool = False
 
 
@@ -47,7 +47,7 @@ class VoxelSettings(Description):
 
     kind: Literal["voxels"] = "voxels"
     channels: tuple[int, int, int] = (32, 32, 16)
-    dense: tuple[int, int, int] = (64, 32, 16)
+    dense: tuple[int, ...] = Field((64, 32, 16), min_length=1)
     activation: Literal["relu", "sigmoid"] = "relu"
     """The report's figure says sigmoid, its code uses ReLU."""
     normalise: bool = True
@@ -100,10 +100,11 @@ class VoxelReconstructor(Reconstructor):
         cells = settings.channels[-1] * (layers // 8) * (rows // 8) * (columns // 8)
         known = {"both": cells + 1, "geometry": cells, "energy": layers + 1}[settings.inputs]
         dense: list[nn.Module] = []
+        dropped = dict(enumerate(settings.dropout.dense))
         for number, width in enumerate(settings.dense):
             dense += [nn.Linear(known, width), self._activation()]
-            if settings.dropout.dense[number]:
-                dense.append(nn.Dropout(settings.dropout.dense[number]))
+            if dropped.get(number):
+                dense.append(nn.Dropout(dropped[number]))
             known = width
         self.dense = nn.Sequential(*dense, nn.Linear(known, 1))
 
@@ -126,7 +127,7 @@ class VoxelReconstructor(Reconstructor):
         return {"voxels": energy_loss(self.settings.loss, self(batch), true, self.settings.huber_delta)}
 
     def penalty(self) -> Tensor:
-        """Return the penalties: L2 on the convolutions, L1 and L2 on the three hidden dense layers."""
+        """Return the penalties: L2 on the convolutions, L1 and L2 on the hidden dense layers."""
         settings = self.settings
         total = torch.zeros(())
         if settings.convolution_l2:

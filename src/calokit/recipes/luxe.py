@@ -59,9 +59,9 @@ def luxe_particles() -> Recipe:
         detector="luxe_ecal",
         model=ParticlesSettings(),
         training=TrainingSettings(
-            steps=4_000,
+            steps=3_000,
             batch_size=64,
-            learning_rate=2e-3,
+            learning_rate=3e-3,
             moving_average=0.998,
             validate_every=350,
             precision="float32",

@@ -16,7 +16,7 @@ from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, RunError
 from calokit.models.protocols import Surrogate, Trainable
 from calokit.models.reconstruction import Reconstructor
-from calokit.showers import ShowerFile, Split, open_showers
+from calokit.showers import ShowerFile, Showers, Split, open_showers
 from calokit.showers.files import file_sha256
 from calokit.training.bundle import Bundle, write_bundle
 from calokit.training.checkpoint import read_checkpoint, read_tensors
@@ -26,6 +26,8 @@ from calokit.training.loop import Progress, TrainingLoop, step_generator
 from calokit.training.precision import Precision, choose_precision, native_precision
 from calokit.training.recipe import Recipe
 
+FIT_SEED = 1
+"""Seed of the sample that the transforms of a reconstruction are fitted on."""
 FIT_SHOWERS = 50_000
 """How many training showers the transforms are fitted on, at most."""
 
@@ -79,7 +81,7 @@ def start_training(
     check_detector(recipe, train.detector)
     source = _make_source(recipe, train)
     model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
-    sample = source.sample(FIT_SHOWERS)
+    sample = _fit_sample(model, source)
     model.fit_transforms(sample)
     start = None if start_from is None else take_over(model, start_from)
     batch = model.prepare(sample[: recipe.training.batch_size])
@@ -208,6 +210,16 @@ def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
 def _make_source(recipe: Recipe, train: ShowerFile) -> ShuffledShowers:
     settings = recipe.training
     return ShuffledShowers(train, settings.batch_size, settings.seed, settings.sampler)
+
+
+def _fit_sample(model: Trainable[Any], source: ShuffledShowers) -> Showers:
+    """Return the showers that transforms are fitted on.
+
+    For a reconstruction they do not depend on the seed, so that runs of several seeds can be joined.
+    """
+    if isinstance(model, Reconstructor):
+        source = ShuffledShowers(source.view, source.batch_size, FIT_SEED)
+    return source.sample(FIT_SHOWERS)
 
 
 def _make_loop(

@@ -1,0 +1,284 @@
+"""The LUXE reconstruction: every variant in one table, and the shipped bundles on sets A, B and tilted.
+
+With FOLDERS (shower files, see luxe_data.py) the data are joined and every study is done first, as far as it
+is not done yet; it can be stopped at any moment and called again. Without, what is done is printed.
+
+    python benchmarks/luxe_reconstruction.py [FOLDER ...] [--ship] [--judge]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from calokit.evaluation.estimate_errors import (
+    EnergyErrors,
+    measure_coverage,
+    memorised_energies,
+    paired_rms_ratio,
+)
+from calokit.inference import read_bundle, reconstruct_showers
+from calokit.showers import Split, open_showers
+from calokit.studies.reconstructed import best_classical, classical_results
+from calokit.studies.study import StudyFile, read_table, run_study
+from calokit.training.bundle import Bundle, write_bundle
+from calokit.training.ensemble import join_members
+from luxe_data import JOINED, STUDIES
+from record import REPOSITORY, Row, describe_circumstances, print_rows, write_record
+
+STUDY_NAMES = (
+    "luxe_energy",
+    "luxe_particles",
+    "luxe_place",
+    "luxe_learning_curve",
+    "luxe_place_variants",
+    "luxe_variants",
+)
+PUBLISHED = {
+    2.5: (0.096, 0.210, 0.265, None),
+    5.0: (0.037, 0.301, 0.380, 0.449),
+    7.5: (0.022, 0.380, 0.478, None),
+    10.0: (0.064, 0.446, 0.563, 0.647),
+    15.0: (-0.012, 0.541, 0.681, 0.810),
+    20.0: (-0.151, 0.631, 0.810, 0.980),
+}
+"""ME, MAE and RMS of the report's final network, RMS of its sum, GeV (przemekk125/projekt_studencki)."""
+SHOWN = {
+    "energy": ("energy.rms_ratio", "energy.mae_ratio", "energy.largest_bias", "energy.pull_width"),
+    "place": ("position.rms_ratio_x", "position.rms_ratio_y", "angle.rms_ratio_x", "angle.rms_ratio_y"),
+    "particles": (
+        "particles.right_count",
+        "particles.energy_over_root",
+        "particles.rms_x",
+        "particles.rms_y",
+    ),
+}
+SEEN_MEV = np.array([5e3, 10e3, 15e3])
+UNSEEN_MEV = np.array([7.5e3, 12.5e3])
+
+
+def do_studies(folders: list[Path]) -> None:
+    """Join the data and do every run that is missing."""
+    command = [sys.executable, str(Path(__file__).with_name("luxe_data.py")), "join", *map(str, folders)]
+    subprocess.run(command, check=True)
+    for name in STUDY_NAMES:
+        file = StudyFile.read(STUDIES / f"{name}.yaml")
+        folder = STUDIES / ".cache" / "studies" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        run_study(file, folder)
+
+
+def print_studies(circumstances: dict[str, Any]) -> None:
+    """Print one table for each kind of target, the rows of all studies together."""
+    rows = [row for name in STUDY_NAMES for row in read_table(STUDIES / f"{name}.jsonl")]
+    for kind, metrics in SHOWN.items():
+        table = [_study_row(row, metrics) for row in rows if any(one in row["metrics"] for one in metrics)]
+        if table:
+            table.sort(key=lambda row: str(row[metrics[0]]), reverse=kind == "particles")
+            print_rows(
+                f"LUXE {kind}: value +- error (floor: the best classical method)", table, circumstances
+            )
+
+
+def _study_row(row: dict[str, Any], metrics: tuple[str, ...]) -> Row:
+    return {
+        "label": row["label"],
+        "seed": row["seed"],
+        "showers": row["showers"],
+        "shown": row["presentations"],
+        "CPU min": row["cpu_minutes"],
+        "ms": row["milliseconds_per_shower"],
+        "test": row["test_showers"],
+        **{one: _words(row["metrics"].get(one)) for one in metrics},
+    }
+
+
+def _words(measured: list[float] | None) -> str:
+    if measured is None:
+        return "-"
+    value, error, floor, _ = measured
+    return f"{value:.4f} +- {error:.4f} ({floor:.3f})"
+
+
+SHIPPED = {
+    "luxe_energy": ("luxe_energy", "train"),
+    "luxe_direction": ("luxe_place", "place_train"),
+    "luxe_particles": ("luxe_particles", "several_train"),
+}
+"""Of each shipped bundle the study whose runs it is made of, and the training data."""
+
+
+def ship_bundles() -> None:
+    """Write zoo/*.calokit from the finished runs of the studies: all seeds of the first entry, joined."""
+    for name, (study, data) in SHIPPED.items():
+        runs = STUDIES / ".cache" / "studies" / study
+        label = StudyFile.read(STUDIES / f"{study}.yaml").study.recipes[0].label
+        paths = sorted(runs.glob(f"{label}-seed*/{name}.calokit"))
+        if not paths:
+            print(f"{name}: no finished run")
+            continue
+        bundles = [read_bundle(path) for path in paths]
+        bundle = bundles[0]
+        if len(bundles) > 1:
+            bundle = join_members(bundles, open_showers(JOINED / f"{data}.h5", Split.VALIDATION))
+        rows = [row for row in read_table(STUDIES / f"{study}.jsonl") if row["label"] == label]
+        metrics = {key: value for row in rows[:1] for key, value in row["metrics"].items()}
+        target = REPOSITORY / "zoo" / f"{name}.calokit"
+        write_bundle(
+            target, bundle.with_scorecard({"seed": rows[0]["seed"], "metrics": metrics} if rows else {})
+        )
+        print(f"{target}: {len(bundles)} member(s)")
+
+
+def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
+    """Compare the energy bundle with the classical methods and the report, by energy, on each set."""
+    train = open_showers(JOINED / "train.h5", Split.TRAIN)
+    for name, title in sets.items():
+        test = open_showers(JOINED / f"{name}.h5")
+        columns = reconstruct_showers(bundle, test).columns
+        estimated = columns["energy"].astype(np.float64)
+        known, classical = classical_results(train, test)
+        base, best = classical.energies["calibrated sum"], best_classical(classical, known.energies)
+        own, plain = EnergyErrors.of(estimated, known.energies), EnergyErrors.of(base, known.energies)
+        ratio = paired_rms_ratio(estimated, base, known.energies)
+        against = paired_rms_ratio(estimated, best, known.energies)
+        rows: list[Row] = []
+        for place, energy in enumerate(own.energies):
+            published = PUBLISHED.get(float(energy), (None,) * 4)
+            rows.append(
+                {
+                    "E (GeV)": float(energy),
+                    "showers": int(own.showers[place]),
+                    "bias (%)": 100 * float(own.relative_bias()[place, 0]),
+                    "its error": 100 * float(own.relative_bias()[place, 1]),
+                    "MAE": float(own.absolute[place, 0]),
+                    "RMS": float(own.rms[place, 0]),
+                    "sum's RMS": float(plain.rms[place, 0]),
+                    "ratio": float(ratio.ratio[place]),
+                    "error": float(ratio.error[place]),
+                    "to best classical": float(against.ratio[place]),
+                    "its err.": float(against.error[place]),
+                    "report's ME": published[0],
+                    "report's RMS": published[2],
+                    "report's sum": published[3],
+                }
+            )
+        print_rows(title, rows, circumstances)
+        width = columns["energy_uncertainty"].astype(np.float64)
+        covered = measure_coverage(estimated, width, known.energies)
+        facts = {
+            "rms_ratio": [ratio.mean, ratio.mean_error],
+            "ratio_to_best_classical": [against.mean, against.mean_error],
+            "significance": against.significance,
+            "worst_sigma": against.worst,
+            "law": str(own.law()),
+            "law_of_the_sum": str(plain.law()),
+            "coverage": {
+                f"{one:g}": two.tolist() for one, two in zip(covered.levels, covered.covered, strict=True)
+            },
+            "pull_width": covered.pull_width,
+        }
+        if name == "b_test":
+            facts["memorised"] = memorised_energies(estimated, known.energies, SEEN_MEV, UNSEEN_MEV)
+            facts["memorised_by_the_sum"] = memorised_energies(base, known.energies, SEEN_MEV, UNSEEN_MEV)
+        for key, value in facts.items():
+            print(f"  {key}: {value}")
+        write_record(f"luxe_reconstruction_{name}", rows, circumstances, bundle=bundle.name, **facts)
+
+
+def judge_places(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
+    """Compare impacts and angles with the log-weighted fit, by energy, on each set."""
+    train = open_showers(JOINED / "place_train.h5", Split.TRAIN)
+    for name, title in sets.items():
+        test = open_showers(JOINED / f"{name}.h5")
+        columns = reconstruct_showers(bundle, test).columns
+        known, classical = classical_results(train, test)
+        directions = columns["direction"].astype(np.float64)
+        angles = np.arctan(directions[:, :2] / directions[:, 2:])
+        true = np.arctan(known.slopes)
+        rows: list[Row] = []
+        for label, mine, other, truth, scale in (
+            (
+                "x (mm)",
+                columns["position"][:, 0],
+                classical.lines.positions[:, 0],
+                known.positions[:, 0],
+                1.0,
+            ),
+            (
+                "y (mm)",
+                columns["position"][:, 1],
+                classical.lines.positions[:, 1],
+                known.positions[:, 1],
+                1.0,
+            ),
+            ("angle x (degrees)", angles[:, 0], classical.angles[:, 0], true[:, 0], 180 / np.pi),
+            ("angle y (degrees)", angles[:, 1], classical.angles[:, 1], true[:, 1], 180 / np.pi),
+        ):
+            found = paired_rms_ratio(mine.astype(np.float64), other, truth, known.energies)
+            for place, energy in enumerate(found.energies):
+                here = known.energies == 1e3 * energy
+                rows.append(
+                    {
+                        "quantity": label,
+                        "E (GeV)": float(energy),
+                        "showers": int(here.sum()),
+                        "RMS": scale * float(np.sqrt(((mine - truth)[here] ** 2).mean())),
+                        "log-weighted fit": scale * float(np.sqrt(((other - truth)[here] ** 2).mean())),
+                        "ratio": float(found.ratio[place]),
+                        "error": float(found.error[place]),
+                        "mean ratio": found.mean,
+                        "its error": found.mean_error,
+                    }
+                )
+        print_rows(title, rows, circumstances)
+        write_record(f"luxe_places_{name}", rows, circumstances, bundle=bundle.name)
+
+
+def measure_speed(bundle: Bundle, circumstances: dict[str, Any]) -> None:
+    """Print events a second on one thread: the file read, the hits found, the network."""
+    test = open_showers(JOINED / "b_validation.h5")
+    started, cpu = time.perf_counter(), time.process_time()
+    made = reconstruct_showers(bundle, test)
+    wall, used = time.perf_counter() - started, time.process_time() - cpu
+    print(
+        f"{bundle.name}: {len(test) / used:.0f} events a processor second ({len(test) / wall:.0f} a second), "
+        f"reading included; {1e3 / made.milliseconds_per_shower:.0f} a second without; "
+        f"{circumstances['processor']}, {torch.get_num_threads()} thread"
+    )
+
+
+def main() -> None:
+    """Do what is missing where folders are given, print the tables, judge the bundles."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", type=Path, nargs="*")
+    parser.add_argument("--ship", action="store_true", help="write the bundles of zoo/ from finished runs")
+    parser.add_argument("--judge", action="store_true", help="judge the shipped bundles on the joined sets")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    circumstances = describe_circumstances(1)
+    if arguments.folders:
+        do_studies(arguments.folders)
+    print_studies(circumstances)
+    if arguments.ship:
+        ship_bundles()
+    if arguments.judge:
+        energy = read_bundle(REPOSITORY / "zoo" / "luxe_energy.calokit")
+        measure_speed(energy, circumstances)
+        judge_energy(energy, {"a_test": "Energy, set A", "b_test": "Energy, set B"}, circumstances)
+        place = read_bundle(REPOSITORY / "zoo" / "luxe_direction.calokit")
+        sets = {"tilted_test": "Places, tilted by 0 to 9 degrees", "b_test": "Places, set B"}
+        judge_places(place, sets, circumstances)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Joining reconstructions that were trained with several seeds to one bundle that averages them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from calokit.errors import BundleError
+from calokit.models.hit_batch import HitBatch
+from calokit.models.hits_network import HitsReconstructor, HitsSettings
+from calokit.showers import ShowerFile
+from calokit.training.bundle import Bundle
+from calokit.training.families import build_surrogate
+
+MEMBERS = "members."
+"""How the weights of the members begin in a model's state; everything else they must have in common."""
+CALIBRATED = ("bias_estimated", "bias_corrected", "width_scales")
+"""Found after training, and found anew for the ensemble."""
+
+
+def join_members(bundles: Sequence[Bundle], validation: ShowerFile) -> Bundle:
+    """Return one bundle whose estimates are the mean of those of several, calibrated anew.
+
+    Args:
+        bundles: Networks on hits of equal recipes but for their seeds, trained on the same file.
+        validation: Showers that trained none of them.
+
+    Raises:
+        BundleError: They are of different recipes or data, or not networks on hits.
+    """
+    first = bundles[0]
+    settings = first.recipe.model
+    if not isinstance(settings, HitsSettings):
+        raise BundleError(f"bundle {first.name}: only networks on hits can be joined.")
+    for other in bundles[1:]:
+        if _without_seed(other) != _without_seed(first):
+            raise BundleError(f"bundle {other.name} was trained by another recipe or on other showers.")
+    joined = settings.model_copy(update={"members": sum(_members(one) for one in bundles)})
+    model = build_surrogate(joined, first.detector, seed=0)
+    assert isinstance(model, HitsReconstructor)
+    own = first.model.state_dict()
+    common = {name: tensor for name, tensor in own.items() if not name.startswith(MEMBERS)}
+    state = dict(common)
+    number = 0
+    for one in bundles:
+        known = one.model.state_dict()
+        for name, tensor in common.items():
+            if name not in CALIBRATED and not torch.equal(known[name], tensor):
+                raise BundleError(f"bundle {one.name} has other transforms ({name}) than the first.")
+        for member in range(_members(one)):
+            mine = f"{MEMBERS}{member}."
+            state |= {
+                f"{MEMBERS}{number}.{name.removeprefix(mine)}": tensor
+                for name, tensor in known.items()
+                if name.startswith(mine)
+            }
+            number += 1
+    model.load_state_dict(state)
+    model.eval()
+    model.bias_corrected.zero_()
+    model.calibrate_on(HitBatch.join([model.prepare(showers) for showers in validation.chunks()]))
+    recipe = first.recipe.model_copy(update={"model": joined})
+    provenance = {
+        **first.provenance,
+        "members": [
+            {"seed": one.recipe.training.seed, "validation": one.provenance["validation"]} for one in bundles
+        ],
+        **{
+            key: sum(one.provenance[key] for one in bundles)
+            for key in ("seconds", "cpu_seconds", "presentations")
+        },
+    }
+    return Bundle(model, recipe, first.detector, first.ranges, provenance)
+
+
+def _members(bundle: Bundle) -> int:
+    settings = bundle.recipe.model
+    return settings.members if isinstance(settings, HitsSettings) else 0
+
+
+def _without_seed(bundle: Bundle) -> tuple[object, object]:
+    recipe = bundle.recipe
+    training = recipe.training.model_copy(update={"seed": 0})
+    return recipe.model_copy(update={"training": training}), bundle.provenance["data_sha256"]
