@@ -34,16 +34,15 @@ from record import Row, describe_circumstances, print_rows, write_record
 
 SETS = {
     "zdc_ecal_positrons": (200, 1500),
-    "lhcb_electrons": (20, 1000),
-    "luxe_positrons_a": (20, 1000),
-    "par04_electrons": (20, 1000),
-    "clic_electrons": (20, 1000),
-    "luxe_positrons_b_test": (20, 700),
+    "lhcb_electrons": (10, 1000),
+    "luxe_positrons_a": (10, 1000),
+    "par04_electrons": (10, 1000),
+    "clic_electrons": (10, 1000),
+    "luxe_positrons_b_test": (10, 700),
 }
 """Splits and showers a sample of each reference set."""
-POOL = 12_000
-"""Showers that the samples of one set are drawn from."""
-SIZES = (500, 1000, 2000, 4000)
+SIZES = {"zdc_ecal_positrons": (500, 1000, 2000, 4000, 12_000)}
+OTHER_SIZES = (1000, 3000)
 DAMAGES: dict[str, Callable[[Showers], Showers]] = {
     "2 % energy scale": lambda showers: scale_energies(showers, 1.02),
     "5 % wider": lambda showers: widen_showers(showers, 1.05),
@@ -61,7 +60,8 @@ DAMAGES: dict[str, Callable[[Showers], Showers]] = {
 def read_pool(path: Path) -> Showers:
     """Read the first showers of a reference set."""
     file = open_showers(path)
-    return file.read(0, min(len(file), POOL))
+    largest = 3 * max(*OTHER_SIZES, *SIZES.get(path.stem, ()))
+    return file.read(0, min(len(file), largest))
 
 
 def judge(samples: list[Showers]) -> Scorecard:
@@ -121,7 +121,7 @@ def judge_damages(folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
             assert card.verdict is not None
             return {"set": name, "showers": size, "damage": damage, "flagged": card.verdict.flagged}
 
-        for size in SIZES:
+        for size in SIZES.get(name, OTHER_SIZES):
             for damage in DAMAGES:
                 yield f"damage {name} {size} {damage}", lambda d=damage, s=size, work=work: work(d, s)
         pool.clear()
@@ -184,7 +184,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=Path, default=Path("verdict_rates.jsonl"))
-    parser.add_argument("--only", choices=("truth", "damage"))
+    parser.add_argument("--only", default="", help="do only what begins so, such as 'truth zdc'")
     arguments = parser.parse_args()
     finished: dict[str, Row] = {}
     if arguments.rows.is_file():
@@ -192,7 +192,7 @@ def main() -> None:
             row = json.loads(line)
             finished[row["key"]] = row
     for key, work in itertools.chain(judge_truth(arguments.folder), judge_damages(arguments.folder)):
-        if key in finished or arguments.only not in (None, key.split()[0]):
+        if key in finished or not key.startswith(arguments.only):
             continue
         finished[key] = {"key": key, **work()}
         with arguments.rows.open("a") as rows:
@@ -203,7 +203,7 @@ def main() -> None:
         table = summarise([row for key, row in finished.items() if key.startswith(kind)])
         if table:
             print_rows(kind, table, circumstances)
-            write_record(f"verdict_{kind}", table, circumstances, pool=POOL)
+            write_record(f"verdict_{kind}", table, circumstances)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
@@ -14,6 +15,7 @@ from typer.main import get_command
 from calokit.cli import app
 from calokit.showers.formats import read_mapping
 from calokit.simulation.sample import Sample
+from made_up_scorecards import make_scorecard
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -53,3 +55,13 @@ def test_commands_exist_with_their_options(page: Path) -> None:
         known = {option for parameter in chosen.params for option in parameter.opts}
         used = {word.split("=")[0] for word in words[2:] if word.startswith("-")}
         assert used <= known, command
+
+
+def test_the_schema_of_scorecards_is_up_to_date_and_holds_for_one() -> None:
+    script = runpy.run_path(str(DOCS / "write_schema.py"))
+    text = (DOCS / "scorecard.schema.json").read_text()
+    assert text == script["schema_text"]()
+    schema = json.loads(text)
+    card = json.loads(make_scorecard(showers=50, events=1).to_json())
+    assert set(card) <= set(schema["properties"])
+    assert set(schema["required"]) <= set(card)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from calokit.evaluation import EvaluationSettings, evaluate_showers
-from calokit.evaluation.damages import collapse_showers, widen_showers
+from calokit.evaluation.damages import collapse_showers, kill_cell, scale_energies, widen_showers
 from calokit.showers import Showers, open_showers
 from toy_showers import toy_showers, write_showers
 
@@ -80,3 +80,33 @@ def test_empty_showers_and_other_particles_are_said(tmp_path):
     warnings = evaluate_showers(files[0], files[1], settings=quick).warnings
     assert any("of the generated showers are empty" in warning for warning in warnings)
     assert any(warning.startswith("incident energies of the generated") for warning in warnings)
+
+
+def test_classifiers_of_the_challenge_stand_in_the_scorecard(tmp_path, monkeypatch):
+    from calokit.evaluation import challenge_measurements, classifier_challenge
+
+    def small(**given):
+        return classifier_challenge.ChallengeSettings(hidden=64, epochs=6, batch_size=64, **given)
+
+    monkeypatch.setattr(challenge_measurements, "ChallengeSettings", small)
+    truth, alike = toy_showers(1, EVENTS), widen_showers(toy_showers(3, EVENTS), 1.5)
+    files = [written(tmp_path, name, showers) for name, showers in (("t", truth), ("w", alike))]
+    settings = SETTINGS.model_copy(update={"kept_metrics": False, "challenge_seeds": 1})
+    card = evaluate_showers(files[0], files[1], settings=settings)
+    found = card.measurement("challenge.auc_high")
+    assert found.value > found.floor
+    assert found.showers_per_class == EVENTS // 2
+    assert "challenge.jsd_low" in [m.name for m in card.measurements]
+    assert "challenge.auc_image" not in [m.name for m in card.measurements]  # one layer makes no 3D image
+
+
+def test_a_dead_cell_and_a_wrong_scale_are_found_by_their_own_measurements(tmp_path):
+    truth, floor, alike = (toy_showers(seed, 2000) for seed in (1, 2, 3))
+    hottest = int(truth.energies.sum(axis=0).argmax())
+    quick = SETTINGS.model_copy(update={"kept_metrics": False})
+    found = {}
+    for name, damaged in (("dead", kill_cell(alike, hottest)), ("scaled", scale_energies(alike, 1.05))):
+        files = [written(tmp_path, name + key, s) for key, s in (("t", truth), ("f", floor), ("d", damaged))]
+        found[name] = evaluate_showers(files[0], files[2], floor=files[1], settings=quick).verdict.flagged
+    assert "occupancy.worst_cell" in found["dead"]
+    assert "response.scale" in found["scaled"]

@@ -27,7 +27,7 @@ def demo(
 ) -> None:
     """Train a surrogate on real Geant4 showers, generate, and judge it beside the shipped one."""
     from calokit.cli.evaluate import judge
-    from calokit.evaluation import EvaluationSettings
+    from calokit.evaluation import Evaluation, EvaluationSettings
     from calokit.report.html import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
@@ -57,7 +57,8 @@ def demo(
     settings = EvaluationSettings(
         threshold_mev=0.1, classifier_seeds=1, cells=(130, 210), gallery_events=6, seed=seed
     )
-    cards = [judge(test, open_showers(path), data, settings) for path in generated]
+    evaluation = Evaluation(test, data, settings)
+    cards = [judge(evaluation, open_showers(path)) for path in generated]
     console.print(scorecard_table(cards, console.width))
     page = write_report(cards, output / "report")
     console.print(f"report: {page.resolve()} (one file, opens offline)")

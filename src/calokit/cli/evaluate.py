@@ -10,7 +10,7 @@ import typer
 from calokit.cli.options import Seed, SplitName, Threads, make_console, use_threads
 
 if TYPE_CHECKING:
-    from calokit.evaluation import EvaluationSettings, Scorecard
+    from calokit.evaluation import Evaluation, Scorecard
     from calokit.showers import ShowerFile
 
 
@@ -34,6 +34,10 @@ def evaluate(
     showers: Annotated[
         int, typer.Option(min=100, help="At most so many showers of each class for the classifiers.")
     ] = 60_000,
+    challenge: Annotated[
+        int,
+        typer.Option(min=0, help="Trainings of CaloChallenge's classifiers too (hours without a GPU)."),
+    ] = 0,
     cells: Annotated[
         str | None, typer.Option(help="Flat numbers of the cells to show: 130,210 (default: chosen).")
     ] = None,
@@ -41,7 +45,7 @@ def evaluate(
     threads: Threads = 0,
 ) -> None:
     """Judge generated showers by the reference, and write a scorecard and a report."""
-    from calokit.evaluation import EvaluationSettings
+    from calokit.evaluation import Evaluation, EvaluationSettings
     from calokit.report.html import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
@@ -52,6 +56,7 @@ def evaluate(
             "threshold_mev": threshold,
             "classifier_seeds": classifiers,
             "classifier_showers": showers,
+            "challenge_seeds": challenge,
             "cells": None if cells is None else cells.split(","),
             "seed": seed,
         },
@@ -59,19 +64,16 @@ def evaluate(
     )
     truth = open_showers(reference, split)
     other = None if floor is None else open_showers(floor)
-    views = [open_showers(path) for path in generated]
-    cards = [judge(truth, view, other, settings) for view in views]
+    evaluation = Evaluation(truth, other, settings)
+    cards = [judge(evaluation, open_showers(path)) for path in generated]
     console = make_console()
     console.print(scorecard_table(cards, console.width))
     page = write_report(cards, output)
     console.print(f"report: {page} (scorecards as JSON and figures as PDF beside it)")
 
 
-def judge(
-    reference: ShowerFile, generated: ShowerFile, floor: ShowerFile | None, settings: EvaluationSettings
-) -> Scorecard:
-    """Evaluate one file under a progress bar; its label is the file's name."""
-    from calokit.evaluation import evaluate_showers
+def judge(evaluation: Evaluation, generated: ShowerFile) -> Scorecard:
+    """Judge one file under a progress bar; its label is the file's name."""
     from calokit.report.progress import track
 
     label = generated.path.stem
@@ -83,5 +85,5 @@ def judge(
             advance(int(1000 * part) - done, text)
             done = int(1000 * part)
 
-        card = evaluate_showers(reference, generated, floor=floor, settings=settings, progress=tell)
+        card = evaluation.judge(generated, tell)
     return card.model_copy(update={"generated": card.generated.model_copy(update={"label": label})})

@@ -57,6 +57,10 @@ class EvaluationSettings(Description):
         classifier_seeds: Classifiers trained for each number; 0 leaves the classifiers out.
         classifier_epochs: Passes over the training part.
         cells: Flat cells whose spectra are shown; None chooses them from the reference.
+        challenge_seeds: Trainings of CaloChallenge's own classifiers, on cells, on observables and, where all
+            layers are alike, on images; 0 leaves them out.
+        challenge_patience: They stop after so many epochs without a better one; None goes through all 50, as
+            CaloChallenge does.
         kept_metrics: Measure Frechet and kernel distances, precision and recall, and boosted trees.
         gallery_events: Showers shown side by side, spread over the energies.
         seed: Fixes the splits and initial weights of the classifiers.
@@ -68,6 +72,8 @@ class EvaluationSettings(Description):
     classifier_seeds: int = Field(default=3, ge=0)
     classifier_epochs: int = Field(default=12, ge=1)
     cells: tuple[int, ...] | None = None
+    challenge_seeds: int = Field(default=0, ge=0)
+    challenge_patience: int | None = Field(default=None, ge=1)
     kept_metrics: bool = True
     gallery_events: int = Field(default=6, ge=0)
     seed: int = Field(default=0, ge=0)
@@ -164,8 +170,10 @@ class Evaluation:
     ) -> tuple[list[Measurement], list[Curve]]:
         """Return every measurement and curve, and add what is left out to the warnings."""
         measurements = self._judge_by_classifiers(passage, warnings, tell)
+        samples = KeptSamples(passage.reference, passage.generated, passage.floor)
+        if self.settings.challenge_seeds:
+            measurements += self._judge_as_challenge(passage, samples, tell)
         if self.settings.kept_metrics:
-            samples = KeptSamples(passage.reference, passage.generated, passage.floor)
             start = 1.0 - KEPT_PART
             measurements += measure_kept_showers(
                 samples, self.settings.seed, warnings, lambda text, done: tell(text, start + KEPT_PART * done)
@@ -239,6 +247,24 @@ class Evaluation:
                 )
             )
         return measurements
+
+
+    def _judge_as_challenge(
+        self, passage: Passage, samples: KeptSamples, tell: Progress
+    ) -> list[Measurement]:
+        """Train CaloChallenge's classifiers, each for the generated sample and for the floor."""
+        # torch is loaded only here, since a comparison without classifiers does not need it
+        from calokit.evaluation.challenge_measurements import judge_as_challenge
+
+        settings = self.settings
+        return judge_as_challenge(
+            samples.first(settings.classifier_showers),
+            passage.comparison.detector,
+            settings.threshold_mev,
+            range(settings.seed, settings.seed + settings.challenge_seeds),
+            settings.challenge_patience,
+            lambda text, _: tell(text, 1.0 - KEPT_PART),
+        )
 
 
 def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:

@@ -144,6 +144,18 @@ def mean_occupancy_deviation(first: CellSums, second: CellSums) -> Distance:
     return Distance(float(deviations.mean()), float(deviations.std()) / math.sqrt(independent))
 
 
+def worst_cell_deviation(first: CellSums, second: CellSums) -> Distance:
+    """Return the largest of `occupancy_deviations` and its spread over equal laws: what finds a dead cell.
+
+    The largest of M normal deviates is spread by pi / sqrt(12 ln M) (Gumbel); cells that are hit together
+    count as fewer.
+    """
+    deviations = occupancy_deviations(first, second)
+    if len(deviations) == 0:
+        return Distance(0.0, 0.0)
+    return Distance(float(deviations.max()), math.pi / math.sqrt(12.0 * math.log(len(deviations) + 1.0)))
+
+
 class CellHistograms:
     """Counts, for every cell, how often its energy falls in each of a few bins, in bounded memory.
 

@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 
 from calokit.evaluation.accumulators import SideSums
 from calokit.evaluation.distances import Distance, Histogram, separation_power, wasserstein_distance
-from calokit.evaluation.images import ImageFrame, frame_of, mean_cell_separation, mean_occupancy_deviation
+from calokit.evaluation.images import (
+    ImageFrame,
+    frame_of,
+    mean_cell_separation,
+    mean_occupancy_deviation,
+    worst_cell_deviation,
+)
 from calokit.evaluation.response import (
     BinnedMoments,
     BinnedValues,
     largest_deviation,
     mean_deviation,
+    overall_deviation,
     ratio_of,
 )
 from calokit.evaluation.scorecard import Curve, ImagePair, Measurement, Spectrum
@@ -86,6 +93,9 @@ def measure_response(sides: Sides) -> list[Measurement]:
         return Distance(*mean_deviation(ratio))
 
     return [
+        sides.measure(
+            "response.scale", "response, |weighted mean ratio - 1|", judge(response, overall_deviation)
+        ),
         sides.measure(
             "response.max_deviation",
             "response, largest |ratio - 1| over energies",
@@ -174,6 +184,14 @@ def measure_separations(sides: Sides) -> list[Measurement]:
             lambda one, two: mean_occupancy_deviation(one.cells, two.cells),
             unit="standard errors",
             note="sqrt(2 / pi) = 0.80 is expected of samples of the same law",
+        )
+    )
+    found.append(
+        sides.measure(
+            "occupancy.worst_cell",
+            "hit probability, deviation of the worst cell",
+            lambda one, two: worst_cell_deviation(one.cells, two.cells),
+            unit="standard errors",
         )
     )
     return found

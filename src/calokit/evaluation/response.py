@@ -127,6 +127,14 @@ def largest_deviation(ratio: BinnedValues) -> tuple[float, float]:
     return float(deviation[worst]), float(_known(ratio).errors[worst])
 
 
+def overall_deviation(ratio: BinnedValues) -> tuple[float, float]:
+    """Return |mean ratio - 1| and its error, the bins weighted by their errors: what finds a wrong scale."""
+    known = _known(ratio)
+    weights = 1.0 / np.maximum(known.errors, 1e-12) ** 2
+    mean = float((weights * known.values).sum() / weights.sum())
+    return abs(mean - 1.0), float(1.0 / np.sqrt(weights.sum()))
+
+
 def mean_deviation(ratio: BinnedValues) -> tuple[float, float]:
     """Return the mean |ratio - 1| over the bins and its error."""
     known = _known(ratio)

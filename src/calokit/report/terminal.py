@@ -10,12 +10,14 @@ from rich.text import Text
 
 from calokit.evaluation.scorecard import Measurement, Sample, Scorecard
 from calokit.report.rounding import round_plainly, round_to_error
+from calokit.report.topics import topic_of
 from calokit.report.verdict import (
     Grade,
     find_measurement,
     grade_measurement,
     measurement_names,
     require_same_reference,
+    state_verdict,
 )
 
 GRADE_STYLES = {
@@ -65,7 +67,12 @@ def scorecard_table(scorecards: Sequence[Scorecard], width: int = 100) -> Table:
     table.add_column("floor", justify="right", no_wrap=True)
     for card in cards:
         table.add_column(card.generated.label, justify="right", no_wrap=not stacked, overflow="fold")
+    before = None
     for name in measurement_names(cards):
+        topic = topic_of(name)
+        if before not in (None, topic):
+            table.add_section()
+        before = topic
         table.add_row(*_row(name, cards, stacked))
     return table
 
@@ -123,6 +130,9 @@ def _legend(cards: Sequence[Scorecard]) -> Text:
     text.append(", ")
     text.append("≥ 5 σ **", style="red")
     text.append("; ↓ lower, ↑ higher is more alike")
+    for card in cards:
+        agrees = card.verdict is None or card.verdict.agrees
+        text.append(f"\n{state_verdict(card)}", style="bold" if agrees else "bold red")
     for card in cards:
         for warning in card.warnings:
             text.append(f"\nwarning ({card.generated.label}): {warning}", style="yellow")

@@ -7,6 +7,7 @@ from enum import Enum
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import Measurement, Scorecard
+from calokit.evaluation.significance import judge_measurements
 from calokit.report.rounding import round_to_error
 
 COMPATIBLE_BELOW = 2.0
@@ -48,30 +49,30 @@ def format_deviation(measurement: Measurement) -> str:
 
 
 def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
-    """Say in words which measurements are compatible with the floor at two sigma and which are worst.
+    """Say in words whether the samples can be told apart, and by which measurements.
 
     Args:
         scorecard: The comparison.
         worst: How many of the measurements farthest from the floor are named.
 
     Returns:
-        One or two sentences of plain text.
+        One to three sentences of plain text.
     """
-    graded = [m for m in scorecard.measurements if grade_measurement(m) is not Grade.UNGRADED]
-    if not graded:
+    verdict = scorecard.verdict or judge_measurements(scorecard.measurements)
+    if verdict.tested == 0:
         return f"{scorecard.generated.label}: nothing was measured that has a floor and an error."
-    apart = [m for m in graded if m.deviation >= COMPATIBLE_BELOW]
     sample = f"{scorecard.generated.label} against {scorecard.reference.label}"
-    if not apart:
+    family = f"{verdict.tested} measurements, family-wise {100 * verdict.family_wise_rate:.2g} %"
+    if verdict.agrees:
         return (
-            f"{sample}: all {len(graded)} measurements agree with the floor within two standard errors, "
-            "as far as so many showers can tell."
+            f"{sample}: not told apart by {scorecard.generated.showers:,} showers ({family}; Holm's test). "
+            "More showers, or trained classifiers, may still tell them apart."
         )
-    apart.sort(key=lambda m: -m.deviation)
-    named = "; ".join(_describe_deviation(m) for m in apart[:worst])
+    flagged = [found for name in verdict.flagged if (found := find_measurement(scorecard, name)) is not None]
+    named = "; ".join(_describe_deviation(m) for m in flagged[:worst])
+    count = len(verdict.flagged)
     return (
-        f"{sample}: {len(graded) - len(apart)} of {len(graded)} measurements agree with the floor within "
-        f"two standard errors. Farthest from it: {named}."
+        f"{sample}: told apart by {count} of {family} (Holm's test). Farthest from the floor: {named}."
     )
 
 
