@@ -110,3 +110,13 @@ def test_a_dead_cell_and_a_wrong_scale_are_found_by_their_own_measurements(tmp_p
         found[name] = evaluate_showers(files[0], files[2], floor=files[1], settings=quick).verdict.flagged
     assert "occupancy.worst_cell" in found["dead"]
     assert "response.scale" in found["scaled"]
+
+
+def test_another_threshold_is_said(tmp_path):
+    cut = toy_showers(3, EVENTS).with_threshold(1.0)
+    files = [
+        written(tmp_path, name, showers) for name, showers in (("t", toy_showers(1, EVENTS)), ("c", cut))
+    ]
+    quick = SETTINGS.model_copy(update={"kept_metrics": False})
+    warnings = evaluate_showers(files[0], files[1], settings=quick).warnings
+    assert any("compare at a threshold of 1" in warning for warning in warnings)

@@ -25,7 +25,7 @@ from calokit.evaluation.measurements import (
 from calokit.evaluation.observables import ObservableCalculator
 from calokit.evaluation.passage import Passage
 from calokit.evaluation.response import BinnedValues
-from calokit.evaluation.sample_measurements import KeptSamples, measure_kept_showers
+from calokit.evaluation.sample_measurements import MOST_BOOSTED, KeptSamples, measure_kept_showers
 from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard
 from calokit.evaluation.significance import judge_measurements
 from calokit.evaluation.streams import plan_comparison
@@ -77,6 +77,16 @@ class EvaluationSettings(Description):
     kept_metrics: bool = True
     gallery_events: int = Field(default=6, ge=0)
     seed: int = Field(default=0, ge=0)
+
+    @property
+    def kept_showers(self) -> int:
+        """How many showers of each sample what is asked for needs at most."""
+        trained = self.classifier_seeds + self.challenge_seeds > 0
+        return max(
+            LEAST_KEPT,
+            self.classifier_showers if trained else 0,
+            min(MOST_BOOSTED, self.classifier_showers) if self.kept_metrics else 0,
+        )
 
 
 def evaluate_showers(
@@ -140,7 +150,7 @@ class Evaluation:
             comparison,
             calculator,
             bins,
-            max(settings.classifier_showers, LEAST_KEPT),
+            settings.kept_showers,
             lambda done: tell("going through the showers", PASSAGE_PART * done),
         )
         warnings = [*comparison.warnings, *find_suspicious(passage)]

@@ -13,13 +13,16 @@ from calokit.evaluation.passage import Passage
 
 IMPROBABLE = 1e-4
 """Samples of one law look more different than this probability says in one comparison of ten thousand."""
+LARGEST_GAP = 2.0
+"""Ratio of the smallest hits of two samples beyond which one of them must have been cut."""
 
 
 def find_suspicious(passage: Passage) -> list[str]:
     """Return, in words, what the reader of a comparison should know about its samples.
 
     Empty showers (no cell above threshold) that are more or fewer than in the reference beyond chance;
-    incident particles of another law, which every distance would see before it saw any shower.
+    a sample that was cut at a higher threshold than the comparison's; incident particles of another law,
+    which every distance would see before it saw any shower.
 
     Args:
         passage: The finished passage through the samples.
@@ -33,6 +36,13 @@ def find_suspicious(passage: Passage) -> list[str]:
         found.append(
             f"{100 * part[1]:.3g} % of the generated showers are empty (no cell above threshold), "
             f"{100 * part[0]:.3g} % of the reference's."
+        )
+    smallest = [float(kept.cells.data.min(initial=np.inf)) for kept in (passage.reference, passage.generated)]
+    if smallest[1] > LARGEST_GAP * smallest[0] or smallest[0] > LARGEST_GAP * smallest[1]:
+        found.append(
+            f"the smallest hit of the reference has {smallest[0]:.3g} MeV, of the generated showers "
+            f"{smallest[1]:.3g} MeV: one of them was cut before; compare at a threshold of "
+            f"{max(smallest):.3g} MeV or more."
         )
     if not passage.paired:
         found += _differing_conditions(passage.reference, passage.generated)
