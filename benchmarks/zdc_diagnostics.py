@@ -2,11 +2,11 @@
 
     python benchmarks/zdc_diagnostics.py TRUTH BUNDLE... [--floor OTHER_TRUTH] [--run FOLDER...] -o FIGURES
 
-For every bundle showers are generated for the incidents of TRUTH: the map of separation power over all cells,
-the distances of generated from true shower centres beside those of truth from truth, the mask values laid over
-the true ones, and the numbers in diagnostics.json. --run names run folders whose squared error against training
-is drawn. Hits of cells 130 and 210 against energy, event images and mask classes stand in the page that
-`calokit evaluate` writes.
+For every bundle showers are generated for the incidents of TRUTH: the map of separation power over cells,
+the distances of generated from true shower centres beside those of truth from truth, mask values laid over
+the true ones, and the numbers in diagnostics.json. --run names run folders whose error against training
+is drawn. Hits of cells 130 and 210 against energy, event images and mask classes stand in the page of
+`calokit evaluate`.
 """
 
 from __future__ import annotations

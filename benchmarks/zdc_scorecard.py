@@ -1,11 +1,12 @@
-"""The shipped ZDC surrogate on the whole test set.
+"""A shipped ZDC surrogate on the whole test set.
 
     python benchmarks/zdc_scorecard.py REFERENCE_SETS [--bundle zoo/zdc_flow.calokit] [--attach]
 
-REFERENCE_SETS holds zdc_ecal_positrons.h5 and zdc_ecal_positrons_test.h5. One shower is generated for each of
-the 54,000 test incidents (one thread, timed) and judged by the classifiers with every condition among their
-inputs; the floor is truth of other seeds (the first 54,000 of the training file, which the classifiers alone
-see). With --attach the scorecard's numbers are written into the bundle.
+REFERENCE_SETS holds zdc_ecal_positrons.h5 and zdc_ecal_positrons_test.h5 (or what --test and --floor name).
+One shower is generated for each of the 54,000 test incidents, or the first --showers of them (one thread,
+timed), and judged by the classifiers with every condition among their inputs, at the bundle's own threshold;
+the floor is truth of other seeds (as many of the training file, which the classifiers alone see). With
+--attach the scorecard's numbers are written into the bundle.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from calokit.inference import generate_file, incidents_like, read_bundle, write_
 from calokit.report.html import write_report
 from calokit.report.progress import track
 from calokit.showers import open_showers
-
-THRESHOLD_MEV = 0.1
 
 
 def summarise(card: Scorecard) -> dict[str, object]:
@@ -48,12 +47,16 @@ def main() -> None:
     parser.add_argument("sets", type=Path)
     parser.add_argument("--bundle", type=Path, default=Path("zoo/zdc_flow.calokit"))
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--test", default="zdc_ecal_positrons_test.h5")
+    parser.add_argument("--floor", default="zdc_ecal_positrons.h5", help="its train split is the floor")
+    parser.add_argument("--showers", type=int, default=None, help="judge on the first so many")
     parser.add_argument("--attach", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    test = open_showers(arguments.sets / "zdc_ecal_positrons_test.h5")
-    floor = open_showers(arguments.sets / "zdc_ecal_positrons.h5", "train")
+    test = open_showers(arguments.sets / arguments.test)
+    test = test if arguments.showers is None else test.head(arguments.showers)
+    floor = open_showers(arguments.sets / arguments.floor, "train")
     bundle = read_bundle(arguments.bundle)
     work = arguments.output / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -62,7 +65,7 @@ def main() -> None:
         generate_file(bundle, incidents_like(test), path, 1, advance, like=test)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     settings = EvaluationSettings(
-        threshold_mev=THRESHOLD_MEV, classifier_seeds=arguments.seeds, cells=(130, 210), seed=1
+        threshold_mev=bundle.recipe.model.threshold_mev, classifier_seeds=arguments.seeds, seed=1
     )
     card = evaluate_showers(test, open_showers(path), floor=floor, settings=settings)
     for one in card.measurements:

@@ -3,7 +3,7 @@
     python benchmarks/zdc_system.py SETS [--run zdc_screening zdc_system zdc_learning] [--speed]
 
 SETS holds zdc_ecal_positrons.h5 and zdc_ecal_positrons_test.h5. With --run the named studies are continued
-(each can be killed and continued; finished rows stay in studies/NAME.jsonl); without it their finished rows are
+(each can be killed and continued; finished rows stay in studies/NAME.jsonl); without it the finished rows are
 read. With --speed the shipped bundles are timed at batches of 1, 100 and 10,000 on one core, beside Geant4 on
 the same incident particles in the same run. The outcome is benchmarks/results/zdc_system.json, which
 docs/update_zdc.py lays out.
