@@ -259,3 +259,11 @@ def test_a_study_starts_runs_from_others(tmp_path: Path) -> None:
     unknown = study.model_copy(update={"recipes": [study.recipes[1]]})
     with pytest.raises(ConfigurationError, match="'second' starts from 'first', which is no earlier entry"):
         list(StudyFile(unknown, tmp_path / "s.yaml").runs())
+
+
+def test_a_study_finds_its_showers_in_a_folder(tmp_path: Path) -> None:
+    content = {"name": "s", "title": "t", "data": "a.h5", "test": "b.h5"}
+    study = Study.from_mapping({**content, "recipes": [{"recipe": "zdc_gan", "label": "g"}]}, "study")
+    beside = StudyFile(study, tmp_path / "studies" / "s.yaml")
+    assert beside.find_showers("a.h5") == tmp_path / "studies" / "a.h5"
+    assert StudyFile(study, beside.path, tmp_path / "sets").find_showers("a.h5") == tmp_path / "sets" / "a.h5"

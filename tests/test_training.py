@@ -22,6 +22,7 @@ from calokit.errors import DetectorError, RunError, ShowerFileError, SplitError
 from calokit.showers import Showers, open_showers
 from calokit.training import data as data_module
 from calokit.training.bundle import read_bundle
+from calokit.training.checkpoint import read_checkpoint
 from calokit.training.data import ShuffledShowers, measure_ranges, open_for_training
 from calokit.training.loop import TrainingLoop, step_generator
 from calokit.training.precision import Precision
@@ -349,3 +350,15 @@ def test_provenance(run_folder: Path, tmp_path: Path) -> None:
     assert (made["data_sha256"], made["data_showers"], made["particle"]) == (view.sha256, 120, "e+")
     assert (made["steps"], made["presentations"], made["threads"]) == (4, 128, 1)
     assert (run_folder / "recipe.yaml").read_text() == bundle.recipe.to_yaml()
+
+
+def test_batch_statistics_are_averaged_with_their_weights(shower_file: MakeFile, tmp_path: Path) -> None:
+    """The averaged model normalises by statistics that lag behind the last step's, as its weights do."""
+    recipe = tiny_recipe("zdc_regression", "training.steps=30", "training.moving_average=0.9")
+    start_training(recipe, shower_file(), tmp_path / "run", silent)
+    checkpoint = read_checkpoint(tmp_path / "run" / "checkpoint.safetensors")
+    model, average = checkpoint.group("model"), checkpoint.group("average")
+    means = [name for name in model if name.endswith("running_mean")]
+    assert means
+    assert all(not torch.equal(model[name], average[name]) for name in means)
+    assert torch.equal(model["encoder.energy_scale"], average["encoder.energy_scale"])
