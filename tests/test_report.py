@@ -12,13 +12,14 @@ from matplotlib.collections import QuadMesh
 from matplotlib.patches import StepPatch
 
 from calokit.errors import CalokitError
-from calokit.evaluation.scorecard import Curve, ImagePair, Spectrum, read_scorecard
+from calokit.evaluation.scorecard import Curve, ImagePair, Spectrum, Verdict, read_scorecard
 from calokit.report import files
 from calokit.report.figures import (
     draw_curve,
     draw_events,
     draw_hero,
     draw_mean_image,
+    draw_pareto,
     draw_spectrum,
     figure_bytes,
     figure_svg,
@@ -27,6 +28,7 @@ from calokit.report.figures import (
 )
 from calokit.report.files import write_atomically
 from calokit.report.html import write_report
+from calokit.report.pages import build_pages, describe_outcome
 from calokit.report.style import GENERATED_COLOURS
 from made_up_scorecards import make_scorecard
 
@@ -181,6 +183,74 @@ def test_an_event_that_a_second_scorecard_lacks_is_said_to_be_missing(card):
     assert figure.axes[2].texts[0].get_text() == "not among\nits events"
 
 
+def test_pareto_places_samples_by_time_and_quality_and_joins_the_front(card):
+    def timed(label, milliseconds, auc):
+        score = card.measurement("classifier.auc_low").model_copy(update={"value": auc})
+        generated = card.generated.model_copy(
+            update={"label": label, "milliseconds_per_shower": milliseconds}
+        )
+        return card.model_copy(update={"generated": generated, "measurements": [score]})
+
+    cards = [timed("slow", 9.0, 0.51), timed("fast", 0.1, 0.7), timed("beaten", 20.0, 0.6)]
+    scores, worst = draw_pareto(cards).axes
+    for axes, values in ((scores, (0.51, 0.7)), (worst, [c.measurements[0].deviation for c in cards])):
+        front = next(line for line in axes.lines if line.get_linestyle() == ":")
+        np.testing.assert_allclose(front.get_xydata(), [[0.1, values[1]], [9.0, values[0]]])
+        assert axes.get_xlabel() == "time per shower (ms)"
+        points = {c.get_label(): float(c.lines[0].get_xdata()[0]) for c in axes.containers}
+        assert points == {"slow": 9.0, "fast": 0.1, "beaten": 20.0}
+    assert any(line.get_label() == "Geant4" and line.get_xdata()[0] == 412.0 for line in scores.lines)
+    assert list_figures(cards)[0].key == "pareto"
+    untimed = cards[1].model_copy(
+        update={"generated": cards[1].generated.model_copy(update={"milliseconds_per_shower": None})}
+    )
+    assert "pareto" not in [figure.key for figure in list_figures([cards[0], untimed])]
+    with pytest.raises(CalokitError, match="fewer than two"):
+        draw_pareto([cards[0], untimed])
+
+
+def test_without_a_common_classifier_the_worst_deviation_stands_alone(card):
+    other = card.model_copy(
+        update={"generated": card.generated.model_copy(update={"label": "other"}),
+                "measurements": card.measurements[2:]}
+    )  # fmt: skip
+    (axes,) = draw_pareto([card, other]).axes
+    assert "deviation" in axes.get_ylabel()
+
+
+def test_single_showers_of_one_sample_stand_in_two_columns(card):
+    three = make_scorecard(showers=300, events=3)
+    figure = draw_events([three])
+    panels = np.array(figure.axes[:8]).reshape(2, 4)
+    energies = sorted(event.incident_energy_gev for event in three.events)
+    shown = [axes.get_ylabel() for axes in panels[:, ::2].ravel() if axes.get_visible()]
+    assert shown == [f"{energy:.3g} GeV\ny (mm)" for energy in energies]
+    assert [axes.get_title() for axes in panels[0]] == ["Geant4", "zdc_flow"] * 2
+    assert [axes.get_xlabel() for axes in panels.ravel()] == ["", "", *["x (mm)"] * 4, "", ""]
+
+
+def test_pages_hold_what_their_topic_claims_and_mark_what_is_beyond_chance(card):
+    verdict = Verdict(agrees=False, family_wise_rate=0.05, tested=6, flagged=["frechet"])
+    judged = card.model_copy(update={"verdict": verdict})
+    pages = {page.key: page for page in build_pages([judged], {})}
+    assert list(pages) == ["response", "cells", "classifiers"]
+    rows = {row.title: row for row in pages["classifiers"].rows}
+    assert [title for title, row in rows.items() if row.cells[0].flagged] == [
+        "Fréchet distance × 10³ of the observables"
+    ]
+    assert rows["Coverage"].better == "higher"
+    assert rows["Classifier AUC, cells"].showers == "300"
+    assert pages["cells"].rows[0].showers == ""
+    assert pages["classifiers"].worst == "incompatible"
+    assert [describe_outcome(c) for c in (card, judged)] == ["", "differs"]
+
+
+def test_curves_of_positive_values_begin_at_zero(card):
+    curve = known_pair(card, "curve").curves[0].model_copy(update={"generated": [0.1, 0.2, 40.0, 0.0]})
+    main, _ = draw_curve([card.model_copy(update={"curves": [curve]})], "known").axes
+    assert main.get_ylim()[0] == 0.0
+
+
 def test_hero_states_the_score_and_needs_events(card):
     title = draw_hero(card, count=2).get_suptitle()
     assert "classifier AUC, cells" in title
@@ -233,7 +303,7 @@ def test_page_is_one_file_that_needs_no_other(report):
 def test_page_contains_numbers_titles_images_and_provenance(report, card):
     page = report.read_text(encoding="utf-8")
     for measurement in card.measurements:
-        assert measurement.title in page
+        assert measurement.title[1:] in page
     for text in ("0.941 ± 0.004", "0.962 ± 0.003", "+4.2 σ", card.floor_sample, card.reference.sha256,
                  card.generated.sha256, *card.warnings, "412 ms", "zdc_ecal_positrons_test.h5"):  # fmt: skip
         assert text in page
@@ -248,7 +318,8 @@ def test_page_contains_numbers_titles_images_and_provenance(report, card):
 def test_report_writes_scorecard_and_figures_beside_the_page(report, card):
     assert read_scorecard(report.parent / "scorecard.json") == card
     names = {path.name for path in (report.parent / "figures").iterdir()}
-    keys = [figure.key for figure in list_figures([card])] + ["hero"]
+    keys = [figure.key for figure in list_figures([card])]
+    assert {"hero", "events", "image_layer_0"} <= set(keys)
     assert names == {f"{key}.{suffix}" for key in keys for suffix in ("pdf", "svg")}
     assert {path.name for path in report.parent.iterdir()} == {"report.html", "scorecard.json", "figures"}
 

@@ -138,6 +138,7 @@ def draw_curve(scorecards: Sequence[Scorecard], name: str) -> Figure:
             _draw_points(ratio, trace, values, errors)
             _mark_outside(ratio, trace.centres, values, half_width, colour_of(trace.index))
         main.margins(y=0.25)
+        main.set_ylim(bottom=_lower_end(main, [baseline.values, *(trace.values for trace in traces)]))
         main.set_ylabel(first.y_label)
         _finish(main, ratio, first.x_label, first.log_x, edges, cards)
         fix_layout(figure)
@@ -275,6 +276,13 @@ def _scale_density(axes: Axes, densities: Sequence[Floats], *, log: bool) -> Non
     else:
         axes.text(0.5, 0.4, "no entries in this range", ha="center", transform=axes.transAxes)
         axes.set_ylim(0.0, 1.0)
+
+
+def _lower_end(axes: Axes, values: Sequence[Floats]) -> float:
+    """Return where the axis begins: not below 0 where no value lies there."""
+    lowest = float(axes.get_ylim()[0])
+    known = np.concatenate(values)
+    return max(lowest, 0.0) if (known[np.isfinite(known)] >= 0.0).all() else lowest
 
 
 def _finish(

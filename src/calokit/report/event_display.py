@@ -50,7 +50,7 @@ def pack_display(scorecards: Sequence[Scorecard]) -> str:
     detector = leading.detector_description
     assert detector is not None
     volumes = cell_volumes(detector)
-    generated = [[_same_incident(card, event) for card in scorecards] for event in leading.hits]
+    generated = [[find_incident(card, event) for card in scorecards] for event in leading.hits]
     showers = [event.reference for event in leading.hits]
     showers += [event.generated for row in generated for event in row if event is not None]
     for shower in showers:
@@ -78,6 +78,12 @@ def pack_display(scorecards: Sequence[Scorecard]) -> str:
         ],
     }
     return _escape(json.dumps(content, separators=(",", ":"), allow_nan=False))
+
+
+def find_incident(card: Scorecard, event: EventHits) -> EventHits | None:
+    """Return a scorecard's event of the same incident particle; None where it lacks it."""
+    wanted = (event.incident_energy_gev, event.position_mm, event.direction)
+    return next((e for e in card.hits if (e.incident_energy_gev, e.position_mm, e.direction) == wanted), None)
 
 
 def _check_shower(shower: ShowerHits, detector: Detector) -> None:
@@ -123,12 +129,6 @@ def _describe_sections(detector: Detector) -> list[dict[str, Any]]:
         {"name": section.name, "first": int(end) - count, "last": int(end) - 1}
         for section, count, end in zip(detector.sections, counts, ends, strict=True)
     ]
-
-
-def _same_incident(card: Scorecard, event: EventHits) -> EventHits | None:
-    """Find the event of the same incident particle, which another scorecard may lack."""
-    wanted = (event.incident_energy_gev, event.position_mm, event.direction)
-    return next((e for e in card.hits if (e.incident_energy_gev, e.position_mm, e.direction) == wanted), None)
 
 
 def _colours() -> NDArray[np.float64]:

@@ -12,8 +12,10 @@ from calokit.evaluation.scorecard import Curve, ImagePair, Scorecard, Spectrum
 from calokit.report.distributions import draw_curve, draw_spectrum
 from calokit.report.files import file_word
 from calokit.report.images import draw_events, draw_hero, draw_mean_image
+from calokit.report.pareto import can_compare_times, draw_pareto
+from calokit.report.side_views import draw_side_views, has_depth
 from calokit.report.style import figure_bytes, figure_style, figure_svg, save_figure
-from calokit.report.topics import GALLERY, TOPICS, topic_of
+from calokit.report.topics import GALLERY, OVERVIEW, TOPICS, topic_of
 from calokit.report.verdict import require_same_reference
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "draw_events",
     "draw_hero",
     "draw_mean_image",
+    "draw_pareto",
+    "draw_side_views",
     "draw_spectrum",
     "figure_bytes",
     "figure_style",
@@ -82,11 +86,30 @@ def list_figures(scorecards: Sequence[Scorecard]) -> list[NamedFigure]:
         )
         for i in images
     ]
-    if any(card.events for card in cards):
-        title = "Showers of the same incidents, summed over layers"
-        figures.append(NamedFigure("events", GALLERY.key, title, lambda: draw_events(cards), wide=True))
-    order = [topic.key for topic in (*TOPICS, GALLERY)]
+    figures += _list_whole(cards)
+    order = [OVERVIEW, *(topic.key for topic in (*TOPICS, GALLERY))]
     return sorted(figures, key=lambda figure: order.index(figure.topic))
+
+
+def _list_whole(cards: Sequence[Scorecard]) -> list[NamedFigure]:
+    """Return the figures that show no single entry of a scorecard: comparisons and single showers."""
+    figures = []
+    if can_compare_times(cards):
+        figures.append(
+            NamedFigure("pareto", OVERVIEW, "Quality against time", lambda: draw_pareto(cards), wide=True)
+        )
+    if cards[0].events:
+        title = "Showers of the same incident particles"
+        figures.append(NamedFigure("hero", OVERVIEW, title, lambda: draw_hero(cards[0]), wide=True))
+    if any(card.events for card in cards):
+        title = "Showers of the same incident particles, summed over layers"
+        figures.append(NamedFigure("events", GALLERY.key, title, lambda: draw_events(cards), wide=True))
+    if has_depth(cards):
+        title = "The same showers from the side"
+        figures.append(
+            NamedFigure("side_views", GALLERY.key, title, lambda: draw_side_views(cards), wide=True)
+        )
+    return figures
 
 
 def _first_of_each(items: Iterable[_Named]) -> list[_Named]:

@@ -16,18 +16,21 @@ from calokit.errors import CalokitError
 from calokit.evaluation.gallery import MOST_HITS
 from calokit.evaluation.scorecard import EventHits, Scorecard, Spectrum
 from calokit.report.event_display import has_display, leading_card, pack_display
-from calokit.report.figures import NamedFigure, draw_hero, figure_bytes, figure_svg, list_figures
+from calokit.report.figures import NamedFigure, list_figures
 from calokit.report.files import file_word, write_atomically
 from calokit.report.pages import (
-    Page,
     PlacedFigure,
     build_pages,
+    describe_outcome,
     describe_sample,
     describe_settings,
     find_remarks,
+    group_digits,
+    usual_showers,
 )
 from calokit.report.rounding import round_to_error
-from calokit.report.topics import GALLERY
+from calokit.report.style import embed_svg, figure_bytes
+from calokit.report.topics import OVERVIEW
 from calokit.report.verdict import require_same_reference, state_verdict
 
 MOST_PAGE_BYTES = 5_000_000
@@ -36,6 +39,18 @@ _TEXT_BYTES = 150_000
 """Kept free for the words and tables of the page."""
 _STYLES = ("report.css", "display.css")
 _DISPLAY_SCRIPTS = ("display_data.js", "display_cells.js", "display_view.js", "display.js")
+
+
+_MARKS = "a cross marks where the particle entered. Empty cells are white."
+_CAPTIONS = {
+    "pareto": "Lower and further left is better; the dotted line joins the samples that no other beats in "
+    "both. Grey: the floor, on the right what is compatible with it. Times are as the files state them, on "
+    "the machines named under “How it was made”.",
+    "hero": f"Each column has one colour scale; {_MARKS}",
+    "events": f"The showers of an incident share one colour scale; {_MARKS}",
+    "side_views": "Energies are summed along the line of sight; each row has one colour scale. The beam "
+    "comes from the left. Across the beam only the range with hits is shown.",
+}
 
 
 def write_report(scorecards: Sequence[Scorecard], folder: Path) -> Path:
@@ -61,10 +76,9 @@ def write_report(scorecards: Sequence[Scorecard], folder: Path) -> Path:
         write_atomically(folder / name, card.to_json().encode())
     display = pack_display(cards) if has_display(cards) else None
     scripts = _read_scripts(with_display=display is not None)
-    hero = _draw_hero(cards[0], folder / "figures")
-    taken = sum(map(len, (*scripts, display or "", hero or "")))
+    taken = sum(map(len, (*scripts, display or "")))
     figures = _draw_figures(cards, folder / "figures", MOST_PAGE_BYTES - _TEXT_BYTES - taken)
-    page = _render(cards, build_pages(cards, figures), hero, display, scripts)
+    page = _render(cards, figures, display, scripts)
     path = folder / "report.html"
     write_atomically(path, page.encode())
     return path
@@ -75,9 +89,10 @@ def _draw_figures(cards: Sequence[Scorecard], folder: Path, room: int) -> dict[s
     placed: dict[str, list[PlacedFigure]] = {}
     for named in list_figures(cards):
         figure = named.draw()
-        for suffix in ("pdf", "svg"):
-            write_atomically(folder / f"{named.key}.{suffix}", figure_bytes(figure, suffix, 200.0))
-        svg = figure_svg(figure, named.key)
+        drawn = figure_bytes(figure, "svg")
+        write_atomically(folder / f"{named.key}.svg", drawn)
+        write_atomically(folder / f"{named.key}.pdf", figure_bytes(figure, "pdf", 200.0))
+        svg = embed_svg(drawn.decode(), named.key)
         inline = len(svg) <= room
         room -= len(svg) if inline else 0
         one = PlacedFigure(
@@ -89,10 +104,8 @@ def _draw_figures(cards: Sequence[Scorecard], folder: Path, room: int) -> dict[s
 
 def _caption(named: NamedFigure, cards: Sequence[Scorecard]) -> str:
     """Say what the bands, crosses and colours of a figure mean."""
-    if named.topic == GALLERY.key:
-        return (
-            "Each row has one colour scale; a cross marks where the particle entered. Empty cells are white."
-        )
+    if named.key in _CAPTIONS:
+        return _CAPTIONS[named.key]
     if named.key.startswith("image_"):
         return "Reference and generated share one colour scale. Empty cells are white."
     if named.key.startswith("curve_"):
@@ -111,20 +124,9 @@ def _describe_separation(label: str, spectrum: Spectrum) -> str:
     return f"{label}: separation {separation}, floor {floor}."
 
 
-def _draw_hero(card: Scorecard, folder: Path) -> Markup | None:
-    """Draw the first sample's events for the top of the page; None where there are none."""
-    if not card.events:
-        return None
-    figure = draw_hero(card)
-    for suffix in ("pdf", "svg"):
-        write_atomically(folder / f"hero.{suffix}", figure_bytes(figure, suffix, 200.0))
-    return Markup(figure_svg(figure, "hero"))
-
-
 def _render(
     cards: Sequence[Scorecard],
-    pages: list[Page],
-    hero: Markup | None,
+    figures: dict[str, list[PlacedFigure]],
     display: str | None,
     scripts: list[Markup],
 ) -> str:
@@ -145,7 +147,8 @@ def _render(
         floor=first.floor_sample,
         labels=[card.generated.label for card in cards],
         reference=first.reference,
-        verdicts=[state_verdict(card) for card in cards],
+        verdicts=[(state_verdict(card), describe_outcome(card)) for card in cards],
+        families=sorted({f"{c.verdict.family_wise_rate:.0%}" for c in cards if c.verdict is not None}),
         remarks=[remark for card in cards for remark in find_remarks(card)],
         warnings=[(card.generated.label, warning) for card in cards for warning in card.warnings],
         samples=[describe_sample(sample) for sample in (first.reference, *(c.generated for c in cards))],
@@ -153,8 +156,9 @@ def _render(
         seeds=[(card.generated.label, card.seed) for card in cards],
         format_version=first.format_version,
         version=version("calokit"),
-        pages=pages,
-        hero=hero,
+        usual_showers=group_digits(usual_showers(cards)),
+        pages=build_pages(cards, figures),
+        figures=figures.get(OVERVIEW, []),
         style=Markup("\n".join(_read("assets", name) for name in _STYLES)),
         scripts=scripts,
         script_digests=[_digest_for_policy(script) for script in scripts],
@@ -183,7 +187,7 @@ def _name_event(event: EventHits) -> str:
     """Return energy and place of an incident particle in a few words."""
     words = f"{event.incident_energy_gev:.3g} GeV"
     if event.position_mm is not None:
-        words += f" at x {event.position_mm[0]:.0f}, y {event.position_mm[1]:.0f} mm"
+        words += f" at x {event.position_mm[0]:.0f}, y {event.position_mm[1]:.0f} mm".replace("-", "−")
     return words
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -16,8 +15,15 @@ from numpy.typing import NDArray
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import EventPair, ImagePair, Measurement, Scorecard
+from calokit.report.energy_scale import (
+    draw_energy_bar,
+    energy_colours,
+    energy_mappable,
+    energy_scale,
+    label_energies,
+)
 from calokit.report.rounding import round_to_error
-from calokit.report.style import figure_style, fix_layout, label_decades, new_image_grid
+from calokit.report.style import figure_style, fix_layout, new_image_grid
 from calokit.report.verdict import find_measurement, require_same_reference
 
 Floats = NDArray[np.float64]
@@ -25,8 +31,9 @@ Floats = NDArray[np.float64]
 RATIO_RANGES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Half widths of the colour scale of a ratio image."""
 UNCERTAIN_COLOUR = "#C8C8C8"
-DECADES_SHOWN = 5.0
-"""An energy scale reaches at most so many powers of ten below its largest value."""
+_TITLE_LETTERS = 24
+_PANELS_ACROSS = 5
+"""So many single showers stand beside each other on a page."""
 
 
 def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
@@ -49,7 +56,7 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
     if not drawn:
         known = ", ".join(dict.fromkeys(i.name for card in cards for i in card.images)) or "none"
         raise CalokitError(f"no scorecard has an image {name!r}; known: {known}.")
-    scale = _energy_scale([np.asarray(side) for _, i in drawn for side in (i.reference, i.generated)])
+    scale = energy_scale([np.asarray(side) for _, i in drawn for side in (i.reference, i.generated)])
     half_width = _ratio_half_width([image for _, image in drawn])
     with figure_style():
         figure = new_image_grid(10.2, 2.95 * len(drawn) + 0.4)
@@ -62,7 +69,7 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
             ):
                 _draw_energies(axes, grid, np.asarray(side), scale)
                 axes.set_title(title)
-            _draw_energy_bar(row[1], [row[1]], scale, "mean E (MeV)")
+            draw_energy_bar([row[1]], scale, _lowest([image.reference, image.generated]), "mean E (MeV)")
             ratio = _draw_ratio(row[2], grid, image, half_width)
             row[2].set_title(f"{card.generated.label} / {card.reference.label}")
             ticks = 1.0 + half_width * np.linspace(-1.0, 1.0, 5)
@@ -78,15 +85,15 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
 
 
 def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
-    """Draw single showers: a row for each incident, the reference's shower and each generated one.
+    """Draw single showers: for each incident side by side the reference's shower and each generated one.
 
     Args:
         scorecards: Against the same reference.
-        count: The most rows drawn; those of the first scorecard that has events.
+        count: The most incidents drawn; those of the first scorecard that has events.
 
     Returns:
-        A figure; each row has one logarithmic colour scale (MeV a cell, summed over layers), the incident
-        energy on its left and a cross where the particle entered.
+        A figure; each incident has one logarithmic colour scale (MeV a cell, summed over layers), its energy
+        on the left and a cross where the particle entered.
 
     Raises:
         CalokitError: No scorecard has events, or the scorecards do not belong together.
@@ -94,25 +101,33 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
     cards = require_same_reference(scorecards)
     incidents = _incidents(cards, count)
     columns = 1 + len(cards)
+    blocks = min(max(1, _PANELS_ACROSS // columns), len(incidents))
+    rows = -(-len(incidents) // blocks)
     labels = _axis_labels(cards, incidents[0])
+    labelled = [cards[0].reference.label, *(card.generated.label for card in cards)]
+    titles = [textwrap.fill(label, _TITLE_LETTERS) for label in labelled]
     with figure_style():
-        figure = new_image_grid(2.6 * columns + 1.2, 2.35 * len(incidents) + 0.4)
-        panels = figure.subplots(len(incidents), columns, squeeze=False, sharex="col", sharey="row")
-        for place, (row, incident) in enumerate(zip(panels, incidents, strict=True)):
+        figure = new_image_grid(blocks * (2.3 * columns + 1.1), 2.15 * rows + 0.5)
+        panels = figure.subplots(rows, blocks * columns, squeeze=False, sharex="col", sharey="row")
+        places = panels.reshape(rows * blocks, columns)
+        for place, incident in enumerate(incidents):
+            row = places[place]
             sides = [incident, *(_same_incident(card, incident) for card in cards)]
             images = [np.asarray(incident.reference)]
             images += [np.asarray(event.generated) for event in sides[1:] if event is not None]
-            scale = _energy_scale(images)
+            scale = energy_scale(images)
             _draw_row(row, sides, scale, labels)
             row[0].set_ylabel(f"{_format_energy(incident)}\n{labels[1]}", loc="center")
-            _draw_energy_bar(row[-1], list(row), scale, "E (MeV)")
-            if place == 0:
-                for axes, label in zip(
-                    row, [cards[0].reference.label, *(c.generated.label for c in cards)], strict=True
-                ):
-                    axes.set_title(label)
-        for axes in panels[-1]:
-            axes.set_xlabel(labels[0])
+            draw_energy_bar(list(row), scale, _lowest(images), "E (MeV)")
+            for axes, title in zip(row, titles, strict=True):
+                if place < blocks:
+                    axes.set_title(title)
+                if place + blocks >= len(incidents):
+                    axes.set_xlabel(labels[0])
+                    axes.tick_params(labelbottom=True)
+        for row in places[len(incidents) :]:
+            for axes in row:
+                axes.set_visible(False)
         fix_layout(figure)
     return figure
 
@@ -140,7 +155,7 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
         figure = new_image_grid(1.95 * len(events) + 0.9, 5.6)
         panels = figure.subplots(2, len(events), squeeze=False, sharex=True, sharey=True)
         for column, event in enumerate(events):
-            scale = _energy_scale([np.asarray(event.reference), np.asarray(event.generated)])
+            scale = energy_scale([np.asarray(event.reference), np.asarray(event.generated)])
             grid = (np.asarray(event.row_edges), np.asarray(event.column_edges))
             for axes, side in zip(panels[:, column], (event.reference, event.generated), strict=True):
                 _draw_energies(axes, grid, np.asarray(side), scale)
@@ -150,10 +165,10 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
             panels[0, column].set_title(_format_energy(event))
             panels[1, column].set_xlabel(labels[0], loc="center")
             colour_bar = figure.colorbar(
-                _mappable(scale), ax=list(panels[:, column]), location="bottom", pad=0.02, aspect=22
+                energy_mappable(scale), ax=list(panels[:, column]), location="bottom", pad=0.02, aspect=22
             )
             colour_bar.set_label("E (MeV)", loc="center")
-            _label_energies(colour_bar.ax.xaxis, scale)
+            label_energies(colour_bar.ax.xaxis, scale)
         panels[0, 0].set_ylabel(f"{scorecard.reference.label}\n{labels[1]}", loc="center")
         panels[1, 0].set_ylabel(f"{scorecard.generated.label}\n{labels[1]}", loc="center")
         figure.suptitle(_hero_title(scorecard, measurement), fontsize=11)
@@ -207,23 +222,13 @@ def _draw_row(
 def _draw_energies(axes: Axes, grid: tuple[Floats, Floats], image: Floats, scale: LogNorm) -> QuadMesh:
     """Draw energies (row is x, column is y) with empty cells white."""
     energies = np.ma.masked_less_equal(image, 0.0)
-    return axes.pcolormesh(grid[0], grid[1], energies.T, norm=scale, cmap=_energy_colours(), rasterized=True)
+    return axes.pcolormesh(grid[0], grid[1], energies.T, norm=scale, cmap=energy_colours(), rasterized=True)
 
 
-def _draw_energy_bar(beside: Axes, panels: Sequence[Axes], scale: LogNorm, label: str) -> None:
-    """Draw the colour bar of an energy scale on the right of panels; pointed where lower energies exist."""
-    figure = beside.get_figure()
-    meshes = [mesh for axes in panels for mesh in axes.collections if isinstance(mesh, QuadMesh)]
-    energies = np.concatenate([np.ma.asarray(mesh.get_array()).compressed() for mesh in meshes])
-    lowest = float(energies.min(initial=np.inf))
-    extend = "min" if scale.vmin is not None and lowest < 0.999 * scale.vmin else "neither"
-    bar = figure.colorbar(meshes[0], ax=list(panels), label=label, pad=0.02, extend=extend)  # type: ignore[union-attr]
-    _label_energies(bar.ax.yaxis, scale)
-
-
-def _label_energies(axis: Axis, scale: LogNorm) -> None:
-    if scale.vmin is not None and scale.vmax is not None:
-        label_decades(axis, scale.vmin, scale.vmax)
+def _lowest(images: Sequence[Sequence[Sequence[float]] | Floats]) -> float:
+    """Return the least positive energy of some images."""
+    energies = np.concatenate([np.asarray(image).ravel() for image in images])
+    return float(energies[energies > 0.0].min(initial=np.inf))
 
 
 def _draw_ratio(axes: Axes, grid: tuple[Floats, Floats], image: ImagePair, half_width: float) -> QuadMesh:
@@ -274,26 +279,8 @@ def _weighted_quantile(values: Floats, weights: Floats, fraction: float) -> floa
     return float(values[order][np.searchsorted(reached, fraction * reached[-1])])
 
 
-def _energy_scale(images: Sequence[Floats]) -> LogNorm:
-    """Span all positive energies, but at most `DECADES_SHOWN` below the largest."""
-    positive = np.concatenate([image[image > 0.0].ravel() for image in images])
-    if positive.size == 0:
-        return LogNorm(0.1, 1.0)
-    highest = float(positive.max())
-    lowest = max(float(positive.min()), highest * 10.0**-DECADES_SHOWN)
-    return LogNorm(min(lowest, 0.5 * highest), highest)
-
-
-def _energy_colours() -> Colormap:
-    return colormaps["viridis"].with_extremes(bad="white")
-
-
 def _ratio_colours() -> Colormap:
     return colormaps["RdBu_r"].with_extremes(bad="white")
-
-
-def _mappable(scale: LogNorm) -> ScalarMappable:
-    return ScalarMappable(norm=scale, cmap=_energy_colours())
 
 
 def _mark_impact(axes: Axes, event: EventPair) -> None:

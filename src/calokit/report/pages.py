@@ -22,6 +22,7 @@ from calokit.report.verdict import (
 )
 
 _SUSPICIOUSLY_GOOD = -5.0
+_SAID_APART = ("threshold_mev", "seed")
 _GRADED = (Grade.COMPATIBLE, Grade.DOUBTFUL, Grade.INCOMPATIBLE)
 
 
@@ -43,6 +44,8 @@ class ValueCell:
     value: str
     deviation: str
     grade: str
+    flagged: bool = False
+    """Whether the verdict names it as farther from the floor than chance explains."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class MeasurementRow:
     better: str
     note: str
     showers: str
+    """How many a class; empty where it is as many as for most and no classifier."""
     floor: str
     cells: list[ValueCell]
 
@@ -87,10 +91,11 @@ def build_pages(cards: Sequence[Scorecard], figures: Mapping[str, list[PlacedFig
         cards: Against the same reference.
         figures: By the key of their topic.
     """
+    usual = usual_showers(cards)
     rows: dict[str, list[MeasurementRow]] = {}
     for name in measurement_names(cards):
         known = next(m for card in cards if (m := find_measurement(card, name)) is not None)
-        rows.setdefault(topic_of(name, known.topic), []).append(lay_out_measurement(name, cards))
+        rows.setdefault(topic_of(name, known.topic), []).append(lay_out_measurement(name, cards, usual))
     pages = [
         Page(topic.key, topic.title, topic.question, rows.get(topic.key, []), figures.get(topic.key, []))
         for topic in (*TOPICS, GALLERY)
@@ -98,26 +103,49 @@ def build_pages(cards: Sequence[Scorecard], figures: Mapping[str, list[PlacedFig
     return [page for page in pages if page.rows or page.figures]
 
 
-def lay_out_measurement(name: str, cards: Sequence[Scorecard]) -> MeasurementRow:
-    """Return one measurement as a row of a table; a dash where a scorecard lacks it."""
+def usual_showers(cards: Sequence[Scorecard]) -> int:
+    """Return how many showers a class most measurements were made with; 0 where none says."""
+    counts = Counter(m.showers_per_class for card in cards for m in card.measurements if m.showers_per_class)
+    return counts.most_common(1)[0][0] if counts else 0
+
+
+def lay_out_measurement(name: str, cards: Sequence[Scorecard], usual: int = 0) -> MeasurementRow:
+    """Return one measurement as a row of a table; a dash where a scorecard lacks it.
+
+    Args:
+        name: Its key.
+        cards: Against the same reference.
+        usual: A number of showers a class that needs no mention, but for classifiers.
+    """
     measurements = [find_measurement(card, name) for card in cards]
     known = next(m for m in measurements if m is not None)
+    mentioned = known.showers_per_class and (known.showers_per_class != usual or "classifier" in name)
     return MeasurementRow(
-        title=known.title,
+        title=known.title[:1].upper() + known.title[1:].replace(" - ", " − "),
         unit=known.unit,
         better="lower" if known.direction == "lower" else "higher",
         note=known.note,
-        showers=_group_digits(known.showers_per_class) if known.showers_per_class else "",
+        showers=group_digits(known.showers_per_class) if mentioned else "",
         floor=round_to_error(known.floor, known.floor_error).plain(),
         cells=[
             ValueCell("–", "", Grade.UNGRADED.value)
             if m is None
             else ValueCell(
-                round_to_error(m.value, m.error).plain(), format_deviation(m), grade_measurement(m).value
+                round_to_error(m.value, m.error).plain(),
+                format_deviation(m).replace("-", "−"),
+                grade_measurement(m).value,
+                card.verdict is not None and name in card.verdict.flagged,
             )
-            for m in measurements
+            for card, m in zip(cards, measurements, strict=True)
         ],
     )
+
+
+def describe_outcome(card: Scorecard) -> str:
+    """Return `agrees` or `differs` as the scorecard's verdict says; empty where it has none."""
+    if card.verdict is None:
+        return ""
+    return "agrees" if card.verdict.agrees else "differs"
 
 
 def describe_sample(sample: Sample) -> dict[str, str]:
@@ -128,7 +156,7 @@ def describe_sample(sample: Sample) -> dict[str, str]:
         "file": _base_name(sample.path) or "–",
         "sha256": sample.sha256 or "–",
         "split": sample.split,
-        "showers": _group_digits(sample.showers),
+        "showers": group_digits(sample.showers),
         "generator": sample.generator or "–",
         "time": "–" if milliseconds is None else f"{round_plainly(milliseconds)} ms",
         "timing_note": sample.timing_note,
@@ -137,13 +165,13 @@ def describe_sample(sample: Sample) -> dict[str, str]:
 
 def describe_settings(cards: Sequence[Scorecard]) -> list[tuple[str, str]]:
     """Return name and value of every setting in words, by sample where the samples differ in one."""
-    names = dict.fromkeys(name for card in cards for name in card.settings)
+    names = dict.fromkeys(name for card in cards for name in card.settings if name not in _SAID_APART)
     described = []
     for name in names:
         values = {card.generated.label: _write_setting(card.settings.get(name)) for card in cards}
         same = len(set(values.values())) == 1
         text = next(iter(values.values())) if same else "; ".join(f"{k}: {v}" for k, v in values.items())
-        described.append((name.replace("_", " "), text))
+        described.append((name.replace("_", " ").capitalize(), text))
     return described
 
 
@@ -161,13 +189,21 @@ def find_remarks(card: Scorecard) -> list[str]:
 def _write_setting(value: Any) -> str:
     if value is None:
         return "chosen from the reference"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return group_digits(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return str(value)
 
 
-def _group_digits(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
+def group_digits(number: int) -> str:
+    """Write a number in groups of three digits that no line ends between.
+
+    Example:
+        >>> group_digits(12345) == "12\N{NO-BREAK SPACE}345"
+        True
+    """
+    return f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
 
 
 def _base_name(path: str) -> str:

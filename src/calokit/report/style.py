@@ -153,16 +153,16 @@ def figure_svg(figure: Figure, name: str, resolution: float = 150.0) -> str:
     Returns:
         Text from `<svg` to `</svg>`, with a largest width but no fixed size.
     """
-    text = figure_bytes(figure, "svg", resolution).decode()
+    return embed_svg(figure_bytes(figure, "svg", resolution).decode(), name)
+
+
+def embed_svg(text: str, name: str) -> str:
+    """Turn an SVG file of `figure_bytes` into what `figure_svg` returns."""
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    most = round(figure.get_figwidth() * _PIXELS_PER_INCH)
-    text = re.sub(r'(<svg[^>]*?)\swidth="[^"]*"', rf'\1 style="max-width: {most}px"', text, count=1)
+    text = re.sub(r'(<svg[^>]*?)\swidth="([\d.]+)pt"', _limit_width, text, count=1)
     text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
-    text = re.sub(r' d="[^"]*"', _shorten_numbers, text)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
-    return re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    return _shorten_svg(text, name)
 
 
 def save_figure(figure: Figure, path: Path, resolution: float = 200.0) -> None:
@@ -179,6 +179,23 @@ def save_figure(figure: Figure, path: Path, resolution: float = 200.0) -> None:
     write_atomically(path, figure_bytes(figure, path.suffix.removeprefix("."), resolution))
 
 
-def _shorten_numbers(path: re.Match[str]) -> str:
-    """Cut the coordinates of an SVG path to a hundredth of a point."""
-    return re.sub(r"(\.\d{2})\d+", r"\1", path.group())
+def _limit_width(begin: re.Match[str]) -> str:
+    """Let a figure fill the width that there is, up to a largest one."""
+    return f'{begin[1]} style="max-width: {round(float(begin[2]) / 72.0 * _PIXELS_PER_INCH)}px"'
+
+
+def _shorten_svg(text: str, name: str) -> str:
+    """Leave out of an SVG what a page does not need, and number its identifiers, the name set before each."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r">\s+<", "><", text).replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    text = re.sub(r' (?:d|x|y)="[^"]*"', _shorten_numbers, text).replace("xlink:href", "href")
+    used = dict.fromkeys(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
+    numbers = {one or other: f"{name}-{number}" for number, (one, other) in enumerate(used)}
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{numbers[m[1]]}"' if m[1] in numbers else "", text)
+    text = re.sub(r'href="#([^"]+)"', lambda m: f'href="#{numbers[m[1]]}"', text)
+    return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{numbers[m[1]]})", text)
+
+
+def _shorten_numbers(attribute: re.Match[str]) -> str:
+    """Cut the coordinates in an attribute to a hundredth of a point, and its line ends to spaces."""
+    return re.sub(r"\s+", " ", re.sub(r"(\.\d{2})\d+", r"\1", attribute.group()))

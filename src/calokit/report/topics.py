@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OVERVIEW = "overview"
+"""Key of the first page, with the verdict."""
 MORE = "more"
 """Key of the page that takes whatever no other page claims."""
 
@@ -42,13 +44,13 @@ TOPICS = (
         "lateral",
         "Lateral shape",
         "Is the shower as wide as it should be, about the right place?",
-        ("lateral", "width", "centre", "radial", "radius", "mean_image", "moliere", "ring"),
+        ("lateral", "width", "centre", "radial", "radius", "mean_image", "moliere", "ring", "asymmetry"),
     ),
     Topic(
         "cells",
         "Cells and occupancy",
         "Are the right cells hit, as often and as hard as they should be?",
-        ("cell", "hit", "hottest", "occupancy", "sparsity", "mse", "squared_error"),
+        ("cell", "hit", "hottest", "occupancy", "sparsity", "mse", "squared_error", "mask"),
     ),
     Topic(
         "correlations",
@@ -61,8 +63,8 @@ TOPICS = (
         "Classifiers and distances",
         "How well can anything tell the two samples apart, all observables or cells taken together?",
         (
-            "classifier", "auc", "frechet", "fpd", "kpd", "kernel", "mmd", "precision", "recall", "density",
-            "coverage", "mahalanobis", "sliced",
+            "classifier", "auc", "distance", "frechet", "fpd", "kpd", "kernel", "mmd", "neighbours",
+            "precision", "recall", "density", "coverage", "mahalanobis", "sliced",
         ),
     ),
     Topic(MORE, "More", "What the other pages have no place for."),

@@ -7,9 +7,9 @@
   const find = (name) => host.querySelector(`[data-is="${name}"]`);
   const display = readDisplay(content.textContent);
   const canvas = find("canvas");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const everything = energyRange(display.events.flatMap((event) => [event.reference, ...event.generated]));
-  const [leastShown, mostShown] = [everything[0], everything[1]];
+  const [leastShown, mostShown] = energyRange(
+    display.events.flatMap((event) => [event.reference, ...event.generated]),
+  );
   let views = null;
 
   const event = () => display.events[Number(find("event").value)];
@@ -18,7 +18,8 @@
 
   function threshold() {
     const part = Number(find("threshold").value) / Number(find("threshold").max);
-    return part === 0 ? 0 : leastShown * (mostShown / leastShown) ** part;
+    // three digits, as its caption shows them
+    return part === 0 ? 0 : Number((leastShown * (mostShown / leastShown) ** part).toPrecision(3));
   }
 
   function colourRange() {
@@ -73,26 +74,31 @@
       return `rgb(${colour.map((one) => Math.round(255 * one)).join(" ")})`;
     });
     find("scale").style.background = `linear-gradient(to right, ${steps.join(", ")})`;
-    const ticks = [];
-    for (let power = Math.ceil(Math.log10(least)); 10 ** power <= most * 1.0001; power += 1) {
+    const ticks = chooseTicks(least, most).map(({ energy, named }) => {
       const tick = document.createElement("span");
-      tick.textContent = writeEnergy(10 ** power);
-      tick.style.left = `${100 * placeOnScale(10 ** power, [least, most])}%`;
-      ticks.push(tick);
-    }
+      tick.textContent = named ? writeEnergy(energy) : "";
+      tick.style.left = `${100 * placeOnScale(energy, [least, most])}%`;
+      return tick;
+    });
     find("ticks").replaceChildren(...ticks);
+    find("legend").setAttribute("aria-label", `colours from ${writeEnergy(least)} to ${writeEnergy(most)}, logarithmic`);
   }
 
   function placeLabels() {
     const { low, high } = views.whole;
     const size = [0, 1, 2].map((axis) => `${Number((high[axis] - low[axis]).toPrecision(4))} mm`);
-    const depth = display.toScale ? size[2] : "not to scale";
+    const depth = display.toScale ? `z: ${size[2]}` : "z: not to scale";
     const middle = (axis) => (low[axis] + high[axis]) / 2;
-    const places = {
-      x: [[middle(0), low[1], low[2]], `x ${size[0]}`],
-      y: [[high[0], middle(1), low[2]], `y ${size[1]}`],
-      z: [[low[0], low[1], middle(2)], `z ${depth}`],
-    };
+    const places = display.segments > 1
+      ? {
+          x: [[middle(0), low[1], low[2]], `diameter: ${size[0]}`],
+          z: [[middle(0), low[1], middle(2)], depth],
+        }
+      : {
+          x: [[middle(0), low[1], low[2]], `x: ${size[0]}`],
+          y: [[high[0], middle(1), low[2]], `y: ${size[1]}`],
+          z: [[low[0], low[1], middle(2)], depth],
+        };
     const areas = views.areas();
     for (const [name, [point, text]] of Object.entries(places)) {
       const { x, y, shown } = views.project(point);
@@ -105,11 +111,12 @@
       });
     }
     find("generated-caption").style.transform = `translate(${areas[1].x}px, ${areas[1].y}px)`;
-    host.dataset.camera = views.camera.position.toArray().map((one) => one.toFixed(2)).join(" ");
+    const seen = [...views.camera.position.toArray(), ...views.controls.target.toArray()];
+    host.dataset.camera = seen.map((one) => one.toFixed(3)).join(" ");
   }
 
-  /** Returns the box about the hottest drawn cells that hold 98 % of the drawn energy. */
-  function showerBounds() {
+  /** Returns the corners of the box about the hottest drawn cells that hold 98 % of the drawn energy. */
+  function showerCorners() {
     const hits = views.sides.flatMap((side) => side.cells.hits).sort((one, two) => two.energy - one.energy);
     const whole = hits.reduce((sum, hit) => sum + hit.energy, 0);
     const points = [];
@@ -119,10 +126,12 @@
       sum += hit.energy;
       if (sum > 0.98 * whole) break;
     }
-    if (!points.length) return views.whole;
+    if (!points.length) return display.outline;
     const bounds = views.boundsOf(points);
     const margin = 0.06 * Math.hypot(...[0, 1, 2].map((a) => views.whole.high[a] - views.whole.low[a]));
-    return { low: bounds.low.map((v) => v - margin), high: bounds.high.map((v) => v + margin) };
+    const [low, high] = [bounds.low.map((v) => v - margin), bounds.high.map((v) => v + margin)];
+    const corners = [...Array(8).keys()];
+    return corners.flatMap((corner) => [0, 1, 2].map((axis) => (corner & (1 << axis) ? high[axis] : low[axis])));
   }
 
   function point(pointer) {
@@ -145,7 +154,7 @@
       ArrowLeft: () => views.turn(-1, 0), ArrowRight: () => views.turn(1, 0),
       ArrowUp: () => views.turn(0, 1), ArrowDown: () => views.turn(0, -1),
       "+": () => views.zoom(0.88), "=": () => views.zoom(0.88), "-": () => views.zoom(1 / 0.88),
-      0: () => views.frame(views.whole, true), Home: () => views.frame(views.whole, true),
+      0: () => views.frameAll(), Home: () => views.frameAll(),
     };
     const action = actions[key.key];
     if (!action || key.ctrlKey || key.altKey || key.metaKey) return;
@@ -169,15 +178,14 @@
     views.onDraw = placeLabels;
     for (const name of ["sample", "from", "to", "threshold", "fade"]) find(name)?.addEventListener("input", update);
     find("event").addEventListener("input", () => (views.setBeam(event()), update()));
-    find("reset").addEventListener("click", () => views.frame(views.whole, true));
-    find("zoom").addEventListener("click", () => views.frame(showerBounds(), false));
+    find("reset").addEventListener("click", () => views.frameAll());
+    find("zoom").addEventListener("click", () => views.frame(showerCorners(), false));
     canvas.addEventListener("pointermove", point);
     canvas.addEventListener("pointerleave", () => (find("tip").hidden = true));
     canvas.addEventListener("keydown", pressKey);
-    dark.addEventListener("change", paint);
     views.setBeam(event());
     views.resize();
-    views.frame(views.whole, true);
+    views.frameAll();
     paint();
     update();
     host.dataset.ready = "yes";

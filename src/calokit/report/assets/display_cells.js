@@ -35,7 +35,8 @@ const CELL_FRAGMENT = `
   varying float named;
   void main() {
     if (picking) {
-      gl_FragColor = vec4(mod(named, 256.0), floor(named / 256.0), 0.0, 255.0) / 255.0;
+      float whole = floor(named + 0.5);
+      gl_FragColor = vec4(mod(whole, 256.0), mod(floor(whole / 256.0), 256.0), floor(whole / 65536.0), 255.0) / 255.0;
       return;
     }
     float light = 0.62 + 0.38 * max(dot(normalize(turned), normalize(vec3(0.3, 0.7, 0.6))), 0.0);
@@ -45,6 +46,27 @@ const CELL_FRAGMENT = `
     float rim = (1.0 - smoothstep(0.4, 1.4, min(away.x, away.y))) * smoothstep(5.0, 16.0, size);
     gl_FragColor = vec4(shade.rgb * light * (1.0 - 0.45 * rim), min(1.0, shade.a + 0.25 * rim * shade.a));
   }`;
+
+/** Numbers a cell has in each attribute of the shader. */
+const ATTRIBUTES = { low: 3, high: 3, tint: 4, sector: 1, number: 1 };
+const DEPTHS = 1 << 14;
+
+/** Returns the places of distances (Float32Array), the farthest first, to a 16,000th of their range. */
+function orderByDistance(distances) {
+  let [least, most] = [Infinity, -Infinity];
+  for (const one of distances) {
+    least = Math.min(least, one);
+    most = Math.max(most, one);
+  }
+  const scale = (DEPTHS - 1) / Math.max(most - least, 1e-9);
+  const keys = Uint16Array.from(distances, (one) => (most - one) * scale);
+  const ends = new Uint32Array(DEPTHS + 1);
+  for (const key of keys) ends[key + 1] += 1;
+  for (let key = 0; key < DEPTHS; key += 1) ends[key + 1] += ends[key];
+  const order = new Uint32Array(keys.length);
+  keys.forEach((key, place) => (order[ends[key]++] = place));
+  return order;
+}
 
 /** Draws hits of one shower; `set` says which, `sortFrom` orders them for a camera, the farthest first. */
 class DrawnCells {
@@ -65,40 +87,48 @@ class DrawnCells {
   /** Takes hits as {cell, energy, colour: [r, g, b], opacity}. */
   set(hits) {
     this.hits = hits;
+    this.unsorted = {};
     const geometry = new THREE.InstancedBufferGeometry();
     geometry.index = this.cube.index;
     for (const name of ["position", "normal", "uv"]) geometry.setAttribute(name, this.cube.getAttribute(name));
-    for (const [name, size] of [["low", 3], ["high", 3], ["tint", 4], ["sector", 1], ["number", 1]]) {
+    for (const [name, size] of Object.entries(ATTRIBUTES)) {
+      this.unsorted[name] = new Float32Array(hits.length * size);
       geometry.setAttribute(name, new THREE.InstancedBufferAttribute(new Float32Array(hits.length * size), size));
     }
+    hits.forEach((hit, place) => this.describe(hit, place));
     geometry.instanceCount = hits.length;
     this.mesh.geometry.dispose();
     this.mesh.geometry = geometry;
     this.mesh.visible = hits.length > 0;
   }
 
+  describe({ cell, colour, opacity }, place) {
+    const at = 3 * cell;
+    this.unsorted.low.set(this.cells.low.subarray(at, at + 3), 3 * place);
+    this.unsorted.high.set(this.cells.high.subarray(at, at + 3), 3 * place);
+    this.unsorted.tint.set(colour, 4 * place);
+    this.unsorted.tint[4 * place + 3] = opacity;
+    this.unsorted.sector[place] = this.cells.sector[cell];
+    this.unsorted.number[place] = place + 1;
+  }
+
   sortFrom(camera) {
     if (!this.hits.length) return;
     const { middle } = this.cells;
     const { x, y, z } = camera.position;
-    const distance = this.hits.map(({ cell }) =>
+    const distances = Float32Array.from(this.hits, ({ cell }) =>
       Math.hypot(middle[3 * cell] - x, middle[3 * cell + 1] - y, middle[3 * cell + 2] - z),
     );
-    const order = this.hits.map((_, hit) => hit).sort((one, two) => distance[two] - distance[one]);
-    order.forEach((hit, place) => this.write(hit, place));
-    for (const name of ["low", "high", "tint", "sector", "number"]) {
-      this.mesh.geometry.getAttribute(name).needsUpdate = true;
+    const order = orderByDistance(distances);
+    for (const [name, size] of Object.entries(ATTRIBUTES)) {
+      const attribute = this.mesh.geometry.getAttribute(name);
+      const source = this.unsorted[name];
+      for (let place = 0; place < order.length; place += 1) {
+        for (let part = 0; part < size; part += 1) {
+          attribute.array[size * place + part] = source[size * order[place] + part];
+        }
+      }
+      attribute.needsUpdate = true;
     }
-  }
-
-  write(hit, place) {
-    const { cell, colour, opacity } = this.hits[hit];
-    const of = (name) => this.mesh.geometry.getAttribute(name).array;
-    const at = 3 * cell;
-    of("low").set(this.cells.low.subarray(at, at + 3), 3 * place);
-    of("high").set(this.cells.high.subarray(at, at + 3), 3 * place);
-    of("tint").set([...colour, opacity], 4 * place);
-    of("sector")[place] = this.cells.sector[cell];
-    of("number")[place] = hit + 1;
   }
 }

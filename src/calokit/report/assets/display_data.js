@@ -81,3 +81,17 @@ function writeEnergy(energy) {
   const [value, unit] = energy >= 1000 ? [energy / 1000, "GeV"] : [energy, "MeV"];
   return `${Number(value.toPrecision(3))} ${unit}`;
 }
+
+/** Returns the ticks of a logarithmic scale as {energy, named}: whole powers of ten, on short scales 2 and 5 too. */
+function chooseTicks(least, most) {
+  const decades = Math.log10(most / least);
+  const named = decades < 0.7 ? [1, 2, 3, 4, 5, 6, 8] : decades < 2.2 ? [1, 2, 5] : [1];
+  const ticks = [];
+  for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most); power += 1) {
+    for (let digit = 1; digit < 10; digit += 1) {
+      const energy = digit * 10 ** power;
+      if (energy >= 0.9999 * least && energy <= 1.0001 * most) ticks.push({ energy, named: named.includes(digit) });
+    }
+  }
+  return ticks;
+}

@@ -18,12 +18,13 @@ class TwoViews {
     this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
     this.camera = new THREE.PerspectiveCamera(32, 1, 1, 1e5);
     this.controls = new THREE.OrbitControls(this.camera, canvas);
-    this.controls.addEventListener("change", () => this.draw());
+    this.controls.addEventListener("change", () => this.drawSoon());
     this.lines = new THREE.LineBasicMaterial({ transparent: true, opacity: 0.55 });
     this.beams = new THREE.LineBasicMaterial({ color: 0xe0622d });
     this.sides = [0, 1].map(() => this.makeSide());
     this.target = new THREE.WebGLRenderTarget(1, 1);
     this.whole = this.boundsOf(display.outline);
+    this.arrow = 0.13 * Math.hypot(...[0, 1, 2].map((axis) => this.whole.high[axis] - this.whole.low[axis]));
     this.onDraw = () => {};
   }
 
@@ -47,19 +48,16 @@ class TwoViews {
 
   /** Lets the incident particle be an arrow that ends where it enters the front face. */
   setBeam({ position, direction }) {
-    const { low, high } = this.whole;
-    const length = 0.22 * Math.hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2]);
     const flight = new THREE.Vector3(...(direction ?? [0, 0, 1])).normalize();
-    const end = new THREE.Vector3(position?.[0] ?? 0, position?.[1] ?? 0, low[2]);
-    const points = [end.clone().addScaledVector(flight, -length), end];
+    const end = new THREE.Vector3(position?.[0] ?? 0, position?.[1] ?? 0, this.whole.low[2]);
+    const points = [end.clone().addScaledVector(flight, -this.arrow), end];
     for (const aside of [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]]) {
-      const barb = end.clone().addScaledVector(flight, -0.16 * length);
-      points.push(end, barb.addScaledVector(new THREE.Vector3(...aside), 0.05 * length));
+      const barb = end.clone().addScaledVector(flight, -0.2 * this.arrow);
+      points.push(end, barb.addScaledVector(new THREE.Vector3(...aside), 0.07 * this.arrow));
     }
     for (const side of this.sides) {
       side.beam.geometry.dispose();
-      const geometry = new THREE.BufferGeometry().setFromPoints(points);
-      side.beam.geometry = geometry;
+      side.beam.geometry = new THREE.BufferGeometry().setFromPoints(points);
     }
   }
 
@@ -93,21 +91,38 @@ class TwoViews {
     this.draw();
   }
 
-  /** Moves the camera until a box fills the view; from its first direction if `anew`. */
-  frame({ low, high }, anew) {
-    const middle = new THREE.Vector3(...low).add(new THREE.Vector3(...high)).multiplyScalar(0.5);
+  /** Shows the whole detector and the arrow before it, from the first direction. */
+  frameAll() {
+    const arrow = this.sides[0].beam.geometry.getAttribute("position");
+    this.frame([...this.display.outline, ...(arrow?.array ?? [])], true);
+  }
+
+  /** Moves the camera until points [x, y, z, x, ...] fill the view; from its first direction if `anew`. */
+  frame(points, anew) {
     const look = anew
       ? new THREE.Vector3(...FIRST_LOOK).normalize()
       : this.camera.position.clone().sub(this.controls.target).normalize();
     const right = new THREE.Vector3().crossVectors(this.camera.up, look).normalize();
     const upward = new THREE.Vector3().crossVectors(look, right);
     const tangent = Math.tan((this.camera.fov * Math.PI) / 360);
+    const { low, high } = this.boundsOf(points);
+    const middle = new THREE.Vector3(...low).add(new THREE.Vector3(...high)).multiplyScalar(0.5);
+    const away = [];
+    for (let at = 0; at < points.length; at += 3) {
+      away.push(new THREE.Vector3(points[at], points[at + 1], points[at + 2]).sub(middle));
+    }
+    const within = (axis) => {
+      const places = away.map((one) => one.dot(axis));
+      return (Math.min(...places) + Math.max(...places)) / 2;
+    };
+    const aside = right.clone().multiplyScalar(within(right)).addScaledVector(upward, within(upward));
+    middle.add(aside);
     let distance = 0;
-    for (let corner = 0; corner < 8; corner += 1) {
-      const away = new THREE.Vector3(...[0, 1, 2].map((a) => (corner & (1 << a) ? high[a] : low[a]))).sub(middle);
-      const across = Math.abs(away.dot(right)) / (tangent * this.camera.aspect);
-      const up = Math.abs(away.dot(upward)) / tangent;
-      distance = Math.max(distance, 1.12 * Math.max(across, up) + away.dot(look));
+    for (const one of away) {
+      one.sub(aside);
+      const across = Math.abs(one.dot(right)) / (tangent * this.camera.aspect);
+      const up = Math.abs(one.dot(upward)) / tangent;
+      distance = Math.max(distance, 1.1 * Math.max(across, up) + one.dot(look));
     }
     this.camera.position.copy(middle).addScaledVector(look, distance);
     this.camera.near = 0.005 * distance;
@@ -130,6 +145,16 @@ class TwoViews {
   zoom(factor) {
     this.camera.position.sub(this.controls.target).multiplyScalar(factor).add(this.controls.target);
     this.controls.update();
+  }
+
+  /** Draws with the next picture of the browser, once for all changes until then. */
+  drawSoon() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.draw();
+    });
   }
 
   draw() {
@@ -172,7 +197,7 @@ class TwoViews {
     cells.material.transparent = true;
     cells.material.uniforms.picking.value = false;
     this.camera.clearViewOffset();
-    return cells.hits[pixel[0] + 256 * pixel[1] - 1] ?? null;
+    return cells.hits[pixel[0] + 256 * pixel[1] + 65536 * pixel[2] - 1] ?? null;
   }
 
   /** Returns where a point of space (mm) lies in the first view, in pixels from its upper left corner. */
