@@ -6,11 +6,13 @@ import numpy as np
 
 from calokit.evaluation.scorecard import (
     Curve,
+    EventHits,
     EventPair,
     ImagePair,
     Measurement,
     Sample,
     Scorecard,
+    ShowerHits,
     Spectrum,
 )
 
@@ -78,6 +80,44 @@ def assemble_scorecard(label, energies, positions, reference, generated, *, seed
         events=_events(energies, positions, reference, generated, events),
         warnings=["12 showers of the reference have no cell above threshold"],
     )
+
+
+def make_hits(detector, *, events=2, hits=200, seed=3, alike=False):
+    """Return showers of cells drawn at random, the hottest first; `alike` repeats the reference's."""
+    rng = np.random.default_rng(seed)
+
+    def shower():
+        cells = rng.choice(detector.number_of_cells, min(hits, detector.number_of_cells), replace=False)
+        energies = np.sort(np.exp(rng.normal(1.0, 2.0, len(cells))))[::-1] + 2.0 * THRESHOLD
+        energies = [float(f"{energy:.4g}") for energy in energies]
+        return ShowerHits(
+            cells=cells.tolist(), energies_mev=energies, hits=len(cells), energy_mev=float(sum(energies))
+        )
+
+    found = []
+    for event in range(events):
+        reference = shower()
+        found.append(
+            EventHits(
+                incident_energy_gev=10.0 * (event + 1),
+                position_mm=[3.0, -4.0],
+                direction=[0.0, 0.0, 1.0],
+                reference=reference,
+                generated=reference if alike else shower(),
+            )
+        )
+    return found
+
+
+def make_display_card(detector, **hits):
+    """Return a scorecard of few figures whose hits lie in a given detector."""
+    card = make_scorecard(showers=60, events=0)
+    return card.model_copy(
+        update={
+            "detector": detector.name, "detector_description": detector, "hits": make_hits(detector, **hits),
+            "images": [], "spectra": [], "curves": [],
+        }
+    )  # fmt: skip
 
 
 def _measurements(reference, generated, showers):
