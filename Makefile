@@ -11,7 +11,7 @@ demo: $(STAMP)
 	$(BIN)/calokit demo
 
 test: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow"
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
