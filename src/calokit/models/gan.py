@@ -51,7 +51,6 @@ class GanSettings(MaskValueSettings):
 
     kind: Literal["gan"] = "gan"
     normalisation: Literal["incident", "largest", "log", "gev"] = "log"
-    value_weight: float = Field(20.0, ge=0)
     random_inputs: int = Field(64, ge=1)
     noise: Literal["fixed", "learned"] = "learned"
     """Whether the noise added to a value has one width or that of a further image of the network."""

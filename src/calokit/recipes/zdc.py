@@ -57,13 +57,14 @@ def zdc_regression_log() -> Recipe:
     return _regression(
         "zdc_regression_log",
         "Default layers, energy and impact, logarithms of the values",
-        RegressionSettings(normalisation="log", value_weight=20.0),
+        RegressionSettings(normalisation="log", energy_penalty=1.0),
     )
 
 
 def zdc_gan() -> Recipe:
     """Our GAN: hinge objective, learned noise width, started from `zdc_regression_log`."""
-    return _gan("zdc_gan", "hinge, learned noise", GanSettings(noise_schedule=NoiseSchedule(kind="constant")))
+    model = GanSettings(noise_schedule=NoiseSchedule(kind="constant"), energy_penalty=1.0)
+    return _gan("zdc_gan", "hinge, learned noise", model)
 
 
 def zdc_gan_wgan_gp() -> Recipe:
@@ -73,6 +74,7 @@ def zdc_gan_wgan_gp() -> Recipe:
         gradient_penalty=10.0,
         spectral_norm=False,
         noise_schedule=NoiseSchedule(kind="constant"),
+        energy_penalty=1.0,
     )
     return _gan("zdc_gan_wgan_gp", "WGAN-GP, learned noise", settings)
 
