@@ -39,7 +39,7 @@ MOST_BOOSTED = 20_000
 MOST_NEIGHBOURS = 5000
 """Showers a class for the metrics of neighbours and clusters, whose time grows with the square."""
 MOST_IMAGES = 2000
-MOST_IMAGE_VALUES = 20_000_000
+MOST_IMAGE_VALUES = 4_000_000
 """Cells of all showers together in the clustering of images."""
 CLUSTERINGS = 4
 """Runs of k-means that the precision-recall curve is averaged over; their scatter is part of its error."""
