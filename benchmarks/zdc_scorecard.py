@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--test", default="zdc_ecal_positrons_test.h5")
     parser.add_argument("--floor", default="zdc_ecal_positrons.h5", help="its train split is the floor")
     parser.add_argument("--showers", type=int, default=None, help="judge on the first so many")
+    parser.add_argument("--fast", action="store_true", help="without the metrics that take longest")
     parser.add_argument("--attach", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
@@ -65,7 +66,10 @@ def main() -> None:
         generate_file(bundle, incidents_like(test), path, 1, advance, like=test)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     settings = EvaluationSettings(
-        threshold_mev=bundle.recipe.model.threshold_mev, classifier_seeds=arguments.seeds, seed=1
+        threshold_mev=bundle.recipe.model.threshold_mev,
+        classifier_seeds=arguments.seeds,
+        kept_metrics=not arguments.fast,
+        seed=1,
     )
     card = evaluate_showers(test, open_showers(path), floor=floor, settings=settings)
     for one in card.measurements:

@@ -32,6 +32,13 @@ def test_tables_of_the_simulation_are_those_the_benchmarks_wrote() -> None:
     assert script["validation"]().count("\n") > 20
 
 
+def test_tables_of_the_zdc_are_those_the_benchmark_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_zdc.py"))
+    page = (DOCS / "zdc.md").read_text()
+    assert script["filled"](page) == page
+    assert "zdc_flow" in script["shipped"]()
+
+
 def test_the_sample_on_the_page_is_one() -> None:
     (text,) = yaml_blocks("simulation.md")
     sample = Sample.from_mapping(yaml.safe_load(text), "docs/simulation.md")

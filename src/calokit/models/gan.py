@@ -21,7 +21,7 @@ from torch.nn import functional
 from calokit.detector import Detector
 from calokit.errors import RunError
 from calokit.models.adversarial import Objective, discriminator_loss, generator_loss, gradient_penalty
-from calokit.models.cell_values import CellValues
+from calokit.models.cell_values import CellValues, Normalisation
 from calokit.models.conditions import IncidentEncoder
 from calokit.models.discriminator import ImageDiscriminator
 from calokit.models.mask_value import (
@@ -50,7 +50,7 @@ class GanSettings(MaskValueSettings):
     """Settings of the GAN; what concerns the network is as in the regression."""
 
     kind: Literal["gan"] = "gan"
-    normalisation: Literal["incident", "largest", "log", "gev"] = "log"
+    normalisation: Normalisation = "log"
     random_inputs: int = Field(64, ge=1)
     noise: Literal["fixed", "learned"] = "learned"
     """Whether the noise added to a value has one width or that of a further image of the network."""

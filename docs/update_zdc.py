@@ -1,0 +1,162 @@
+"""Write the tables of docs/zdc.md from benchmarks/results/zdc_system.json: `python docs/update_zdc.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from calokit.report.rounding import round_to_error
+
+HOME = Path(__file__).resolve().parent.parent
+RESULT = HOME / "benchmarks" / "results" / "zdc_system.json"
+PAGE = HOME / "docs" / "zdc.md"
+
+Row = dict[str, Any]
+
+COLUMNS = {
+    "mse.mean": "MSE of cell / E (1e-5)",
+    "separation.cell_130": "cell 130 (1e-3)",
+    "separation.cell_210": "cell 210 (1e-3)",
+    "separation.cells_mean": "all cells (1e-3)",
+    "response.mean_deviation": "response (%)",
+    "resolution.mean_deviation": "resolution (%)",
+    "classifier.auc_low": "AUC, cells",
+    "classifier.auc_high": "AUC, observables",
+}
+SCALES = {"(1e-5)": 1e5, "(1e-3)": 1e3, "(%)": 1e2}
+"""What a value is multiplied by, told by the end of its title."""
+
+
+def read() -> dict[str, Any]:
+    """Read the benchmark's outcome."""
+    content: dict[str, Any] = json.loads(RESULT.read_text())
+    return content
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows, the first of which holds the titles."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def recipes() -> str:
+    """Return every entry of the studies with its metrics and, in a last row a study, their floor."""
+    table = [["entry", "seeds", "showers", "CPU min", *COLUMNS.values()]]
+    rows = read()["rows"]
+    for study in dict.fromkeys(row["study"] for row in rows):
+        own = [row for row in rows if row["study"] == study]
+        table.append([f"**{study}**, {own[0]['judged_on']}", *[""] * (len(table[0]) - 1)])
+        for row in own:
+            cells = [_value(row, metric, title) for metric, title in COLUMNS.items()]
+            counts = [str(row["seeds"]), f"{row['showers']:,}", f"{row['cpu_minutes']:.1f}"]
+            table.append([row["label"], *counts, *cells])
+        floors = [_value(own[0], metric, title, floor=True) for metric, title in COLUMNS.items()]
+        table.append(["truth against truth", "", "", "", *floors])
+    return markdown(table)
+
+
+def bins() -> str:
+    """Return response and resolution over truth's in bins of the incident energy, for every entry."""
+    rows = [row for row in read()["rows"] if "response" in row["curves"]]
+    if not rows:
+        return "No row has been measured yet."
+    edges = rows[0]["curves"]["response"]["edges_gev"]
+    titles = [f"{low:.3g} to {high:.3g} GeV" for low, high in pairwise(edges)]
+    table = [["entry, response / resolution over truth's", *titles]]
+    for row in rows:
+        curves = [row["curves"][name] for name in ("response", "resolution")]
+        ratios = [_ratios(curve["value"], curve["reference"]) for curve in curves]
+        table.append([row["label"], *[" / ".join(pair) for pair in zip(*ratios, strict=True)]])
+    return markdown(table)
+
+
+def findings() -> str:
+    """Return which of the reports' findings hold."""
+    table = [["the reports", "metric", "first", "second", "difference", "here"]]
+    table += [
+        [
+            one["statement"],
+            one["metric"],
+            f"{one['better'][0]}: {_rounded(*one['better'][1:])}",
+            f"{one['worse'][0]}: {_rounded(*one['worse'][1:])}",
+            f"{one['sigma']:+.1f} σ",
+            one["verdict"],
+        ]
+        for one in read()["settings"]["findings"]
+    ]
+    return markdown(table)
+
+
+def shipped() -> str:
+    """Return the scorecards of the shipped bundles."""
+    table = [["bundle", "presentations", "CPU min", "judged on", *COLUMNS.values()]]
+    for one in read()["settings"]["shipped"]:
+        card = one["scorecard"]
+        if card is None:
+            continue
+        row = {"metrics": card["measurements"]}
+        cells = [_value(row, metric, title) for metric, title in COLUMNS.items()]
+        made = [f"{one['presentations']:,}", f"{one['cpu_minutes']:.0f}"]
+        judged = f"{card['test_showers']:,} of {card['test_file']}"
+        table.append([f"`{one['bundle']}`", *made, judged, *cells])
+    return markdown(table)
+
+
+def speed() -> str:
+    """Return the generation times beside Geant4's."""
+    settings = read()["settings"]
+    if not settings["speed"]:
+        return "Not measured yet."
+    table = [["bundle", "batch", "ms a shower", "ms of processor time"]]
+    table += [
+        [row["bundle"], f"{row['batch']:,}", f"{row['ms/shower']:.3g}", f"{row['processor ms/shower']:.3g}"]
+        for row in settings["speed"]
+    ]
+    geant4 = settings["geant4"]
+    if geant4:
+        times = [f"{geant4[name]:.3g}" for name in ("ms_per_shower", "processor_ms_per_shower")]
+        table.append(["Geant4, the same particles", "1", *times])
+    return markdown(table)
+
+
+def _value(row: Row, metric: str, title: str, floor: bool = False) -> str:
+    found = row["metrics"].get(metric)
+    if found is None:
+        return ""
+    scale = SCALES.get(title.split()[-1], 1.0)
+    value, error = found[2:] if floor else found[:2]
+    return _rounded(scale * value, scale * error)
+
+
+def _rounded(value: float, error: float) -> str:
+    return round_to_error(value, error).plain()
+
+
+def _ratios(values: Sequence[float | None], references: Sequence[float | None]) -> list[str]:
+    pairs = zip(values, references, strict=True)
+    return ["-" if value is None or not truth else f"{value / truth:.2f}" for value, truth in pairs]
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "recipes": recipes,
+    "bins": bins,
+    "findings": findings,
+    "shipped": shipped,
+    "speed": speed,
+}
+
+
+def filled(text: str) -> str:
+    """Return the page with every table between its marks replaced by what was measured."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text()))
