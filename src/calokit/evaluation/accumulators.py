@@ -140,12 +140,15 @@ class SideSums:
     def kept_showers(self) -> KeptShowers:
         """Return the showers that were kept."""
         parts = self._parts
-        return KeptShowers(
+        joined = KeptShowers(
             vstack([part.cells for part in parts], format="csr"),
             np.concatenate([part.high_level for part in parts]),
             np.concatenate([part.conditions for part in parts]),
             _join([part.incidents for part in parts]),
         )
+        # the pieces are let go, which would hold as much memory again
+        self._parts = [joined]
+        return joined
 
     def _add_spectra(self, hits: Hits) -> None:
         edges = self.bins.cell_energy
