@@ -37,7 +37,7 @@ UNITS = {
     "particle_position": "mm, x and y at the front face",
 }
 """Every column that a reconstruction can have, and its unit."""
-RANGE_MARGIN_SIGMA = 3.0
+RANGE_MARGIN_SIGMA = 4.0
 """An energy lies outside where it leaves the training range by more than so many of its uncertainties."""
 
 

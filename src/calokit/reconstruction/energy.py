@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.errors import CalokitError
-from calokit.units import MEV_PER_GEV
 
 Float64 = NDArray[np.float64]
 
@@ -95,51 +94,59 @@ class LayerWeightedSum:
 class BiasCorrection:
     """Removes the mean error of an energy estimate as a function of the estimate alone.
 
-    The mean estimate at each true energy of a calibration sample is fitted by a smooth curve and inverted:
-    an estimate of `estimated[k]` becomes `corrected[k]`, linearly between. Beyond the calibrated energies
-    the outer piece goes on.
+    The corrected estimate is the estimate x (1 + polynomial in its logarithm), and the polynomial is the one
+    whose mean at each true energy of a calibration sample is closest to that energy, in units of its
+    statistical error: linear least squares. It is kept as a table, read linearly; beyond the estimates of the
+    calibration sample the outer piece goes on.
 
     Attributes:
-        estimated: (knot,) mean estimates, rising, MeV.
-        corrected: (knot,) true energies, rising, MeV.
+        estimated: (knot,) estimates, rising, MeV.
+        corrected: (knot,) corrected estimates, rising, MeV.
 
     Example:
         >>> true = np.repeat([1e3, 2e3, 4e3, 8e3], 50)
         >>> correction = BiasCorrection.fit(0.9 * true, true)
-        >>> correction(np.array([1800.0, 9000.0])).round(3).tolist()
+        >>> correction(np.array([1800.0, 9000.0])).round(1).tolist()
         [2000.0, 10000.0]
     """
 
     estimated: Float64
     corrected: Float64
 
-    DEGREE = 4
-    """Degree of the curve of the mean relative error in ln E."""
+    DEGREE = 5
+    """Degree of the polynomial, where there are enough energies."""
     KNOTS = 64
 
     @classmethod
     def fit(cls, estimates: Float64, energies: Float64) -> Self:
         """Fit to estimates and true energies (event,), MeV, of a calibration sample.
 
-        The curve is a polynomial of the relative error in ln E, weighted by the energy (the inverse of the
-        relative variance), with fewer degrees where the sample has fewer energies.
-
         Raises:
-            CalokitError: There are not two energies, or the mean estimate does not rise with the energy.
+            CalokitError: There are not two energies, or the corrected estimate does not rise.
         """
-        known = len(np.unique(np.round(energies, 3)))
-        if known < 2:
+        grid, kind, counts = np.unique(energies, return_inverse=True, return_counts=True)
+        if len(grid) < 2:
             raise CalokitError("a bias correction needs showers of at least two energies.")
-        degree = min(cls.DEGREE, known - 2) if known > 2 else 1
-        place = np.log(energies / MEV_PER_GEV)
-        curve = np.polynomial.Polynomial.fit(
-            place, (estimates - energies) / energies, degree, w=np.sqrt(energies / MEV_PER_GEV)
-        )
-        knots = np.geomspace(energies.min(), energies.max(), cls.KNOTS)
-        mean = knots * (1.0 + curve(np.log(knots / MEV_PER_GEV)))
-        if not (np.diff(mean) > 0).all():
-            raise CalokitError("the mean estimate does not rise with the true energy: no correction.")
-        return cls(mean, knots)
+        low, high = (float(one) for one in np.log(np.quantile(estimates.clip(1e-3), [0.001, 0.999])))
+        centre, reach = 0.5 * (low + high), max(0.5 * (high - low), 1e-6)
+
+        def basis(values: Float64) -> Float64:
+            place = ((np.log(values.clip(1e-3)) - centre) / reach).clip(-1.0, 1.0)
+            return np.polynomial.legendre.legvander(place, min(cls.DEGREE, len(grid) - 1))
+
+        def mean_of(values: Float64) -> Float64:
+            return np.asarray(np.bincount(kind, weights=values) / counts)
+
+        columns = estimates[:, None] * basis(estimates)
+        design = np.stack([mean_of(column) for column in columns.T], axis=1)
+        mean = mean_of(estimates)
+        error = np.sqrt((mean_of(estimates**2) - mean**2).clip((1e-3 * grid) ** 2) / counts)
+        solution, *_ = np.linalg.lstsq(design / error[:, None], (grid - mean) / error, rcond=None)
+        knots = np.geomspace(np.exp(low), np.exp(high), cls.KNOTS)
+        corrected = knots * (1.0 + basis(knots) @ solution)
+        if not (np.diff(corrected) > 0).all():
+            raise CalokitError("the corrected energy does not rise with the estimate: no correction.")
+        return cls(knots, corrected)
 
     def __call__(self, estimates: Float64) -> Float64:
         """Return the corrected energies (event,) of estimates (event,), MeV."""
