@@ -34,7 +34,7 @@ Progress = Callable[[str, float], None]
 LEAST_SHOWERS = 200
 """With fewer showers a class these measurements are left out."""
 JACKKNIFE_GROUPS = 10
-MOST_BOOSTED = 20_000
+MOST_BOOSTED = 10_000
 """Showers a class that the boosted trees see at most."""
 MOST_NEIGHBOURS = 5000
 """Showers a class for the metrics of neighbours and clusters, whose time grows with the square."""
