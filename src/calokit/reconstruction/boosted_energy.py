@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.errors import CalokitError
-from calokit.reconstruction.energy import CalibratedSum, LayerWeightedSum
+from calokit.reconstruction.energy import BiasCorrection, LayerWeightedSum
 
 Float64 = NDArray[np.float64]
 
@@ -21,18 +21,18 @@ class BoostedEnergy:
     """Boosted trees that correct the layer-weighted sum: E = sum + sqrt(sum) x trees(shape).
 
     The trees learn the error in units of its spread, so that (dE)^2 / E is what they make small; they stop
-    when a tenth of the training showers, held back, gets no better. At last the mean at each true energy is
-    turned back onto the line.
+    when a tenth of their training showers, held back, gets no better. On a further tenth, which the trees
+    never see, the bias is corrected.
 
     Attributes:
         weighted: The layer-weighted sum that the trees correct.
         trees: A fitted `sklearn.ensemble.HistGradientBoostingRegressor`.
-        line: Turns the mean at each energy back.
+        correction: Removes the bias.
     """
 
     weighted: LayerWeightedSum
     trees: Any
-    line: CalibratedSum
+    correction: BiasCorrection
 
     @classmethod
     def fit(cls, layer_deposits: Float64, features: Float64, energies: Float64, seed: int = 1) -> Self:
@@ -64,14 +64,17 @@ class BoostedEnergy:
             n_iter_no_change=20,
             random_state=seed,
         )
-        trees.fit(_with_base(features, base), (energies - base) / np.sqrt(base))
-        raw = base + np.sqrt(base) * trees.predict(_with_base(features, base))
-        return cls(weighted, trees, CalibratedSum.fit(raw, energies))
+        apart = np.zeros(len(energies), bool)
+        apart[np.random.default_rng(seed).permutation(len(energies))[: len(energies) // 10]] = True
+        known = _with_base(features, base)
+        trees.fit(known[~apart], ((energies - base) / np.sqrt(base))[~apart])
+        raw = base[apart] + np.sqrt(base[apart]) * trees.predict(known[apart])
+        return cls(weighted, trees, BiasCorrection.fit(raw, energies[apart]))
 
     def __call__(self, layer_deposits: Float64, features: Float64) -> Float64:
         """Return the energies (event,) of deposits (event, layer) and features (event, k), MeV."""
         base = self.weighted(layer_deposits).clip(1.0)
-        return self.line(base + np.sqrt(base) * self.trees.predict(_with_base(features, base)))
+        return self.correction(base + np.sqrt(base) * self.trees.predict(_with_base(features, base)))
 
 
 def _with_base(features: Float64, base: Float64) -> Float64:

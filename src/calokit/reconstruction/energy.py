@@ -114,7 +114,7 @@ class BiasCorrection:
     corrected: Float64
 
     DEGREE = 5
-    """Degree of the polynomial, where there are enough energies."""
+    """Degree of the polynomial, where there are enough energies and the corrected estimate rises."""
     KNOTS = 64
 
     @classmethod
@@ -130,23 +130,24 @@ class BiasCorrection:
         low, high = (float(one) for one in np.log(np.quantile(estimates.clip(1e-3), [0.001, 0.999])))
         centre, reach = 0.5 * (low + high), max(0.5 * (high - low), 1e-6)
 
-        def basis(values: Float64) -> Float64:
+        def basis(values: Float64, degree: int) -> Float64:
             place = ((np.log(values.clip(1e-3)) - centre) / reach).clip(-1.0, 1.0)
-            return np.polynomial.legendre.legvander(place, min(cls.DEGREE, len(grid) - 1))
+            return np.polynomial.legendre.legvander(place, degree)
 
         def mean_of(values: Float64) -> Float64:
             return np.asarray(np.bincount(kind, weights=values) / counts)
 
-        columns = estimates[:, None] * basis(estimates)
-        design = np.stack([mean_of(column) for column in columns.T], axis=1)
         mean = mean_of(estimates)
         error = np.sqrt((mean_of(estimates**2) - mean**2).clip((1e-3 * grid) ** 2) / counts)
-        solution, *_ = np.linalg.lstsq(design / error[:, None], (grid - mean) / error, rcond=None)
         knots = np.geomspace(np.exp(low), np.exp(high), cls.KNOTS)
-        corrected = knots * (1.0 + basis(knots) @ solution)
-        if not (np.diff(corrected) > 0).all():
-            raise CalokitError("the corrected energy does not rise with the estimate: no correction.")
-        return cls(knots, corrected)
+        for degree in range(min(cls.DEGREE, len(grid) - 1), 0, -1):
+            columns = estimates[:, None] * basis(estimates, degree)
+            design = np.stack([mean_of(column) for column in columns.T], axis=1)
+            solution, *_ = np.linalg.lstsq(design / error[:, None], (grid - mean) / error, rcond=None)
+            corrected = knots * (1.0 + basis(knots, degree) @ solution)
+            if (np.diff(corrected) > 0).all():
+                return cls(knots, corrected)
+        raise CalokitError("the corrected energy does not rise with the estimate: no correction.")
 
     def __call__(self, estimates: Float64) -> Float64:
         """Return the corrected energies (event,) of estimates (event,), MeV."""
