@@ -40,10 +40,8 @@ LEAST_KEPT = 2000
 """So many showers are kept for the gallery and the matching of incidents even without classifiers."""
 LEAST_CLASSIFIED = 50
 """With fewer showers a class the classifiers are left out."""
-PASSAGE_PART = 0.2
-"""Part of the progress that going through the files makes."""
-KEPT_PART = 0.2
-"""Part of the progress that the distances of the kept showers make; the classifiers make the rest."""
+CLASSIFIER_SHARE = 3.0
+"""Time of the classifiers beside that of going through the files, about; for the progress alone."""
 
 
 class EvaluationSettings(Description):
@@ -87,6 +85,16 @@ class EvaluationSettings(Description):
             self.classifier_showers if trained else 0,
             min(MOST_BOOSTED, self.classifier_showers) if self.kept_metrics else 0,
         )
+
+    @property
+    def passage_part(self) -> float:
+        """Part of the progress that going through the files makes."""
+        return 1.0 / (1.0 + self.kept_metrics + CLASSIFIER_SHARE * (self.classifier_seeds > 0))
+
+    @property
+    def kept_part(self) -> float:
+        """Part of the progress that the distances of the kept showers make; the classifiers make the rest."""
+        return self.passage_part * self.kept_metrics
 
 
 def evaluate_showers(
@@ -151,7 +159,7 @@ class Evaluation:
             calculator,
             bins,
             settings.kept_showers,
-            lambda done: tell("going through the showers", PASSAGE_PART * done),
+            lambda done: tell("going through the showers", settings.passage_part * done),
         )
         warnings = [*comparison.warnings, *find_suspicious(passage)]
         measurements, curves = self._measure(passage, warnings, tell)
@@ -184,9 +192,12 @@ class Evaluation:
         if self.settings.challenge_seeds:
             measurements += self._judge_as_challenge(passage, samples, tell)
         if self.settings.kept_metrics:
-            start = 1.0 - KEPT_PART
+            part = self.settings.kept_part
             measurements += measure_kept_showers(
-                samples, self.settings.seed, warnings, lambda text, done: tell(text, start + KEPT_PART * done)
+                samples,
+                self.settings.seed,
+                warnings,
+                lambda text, done: tell(text, 1.0 + part * (done - 1.0)),
             )
         tables = SideTables(passage.sides)
         measurements += measure_response(passage.sides) + tables.measure()
@@ -235,7 +246,9 @@ class Evaluation:
                 features_of: Callable[[KeptShowers], Any] = features_of,
                 reference: Any = reference,
             ) -> tuple[float, float]:
-                found = classifier_auc(reference, features_of(other), seeds, training, _part_of(tell, part))
+                found = classifier_auc(
+                    reference, features_of(other), seeds, training, _part_of(tell, settings, part)
+                )
                 return found.value, found.error
 
             value = train(samples[1], 2 * number)
@@ -273,7 +286,7 @@ class Evaluation:
             settings.threshold_mev,
             range(settings.seed, settings.seed + settings.challenge_seeds),
             settings.challenge_patience,
-            lambda text, _: tell(text, 1.0 - KEPT_PART),
+            lambda text, _: tell(text, 1.0 - settings.kept_part),
         )
 
 
@@ -281,10 +294,10 @@ def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:
     return lambda kept: kept.low_level(threshold)
 
 
-def _part_of(tell: Progress, number: int) -> Progress:
+def _part_of(tell: Progress, settings: EvaluationSettings, number: int) -> Progress:
     """Return the progress of one of the four classifier results, as part of the whole."""
-    share = (1.0 - PASSAGE_PART - KEPT_PART) / 4.0
-    return lambda text, done: tell(text, PASSAGE_PART + share * (number + done))
+    share = (1.0 - settings.passage_part - settings.kept_part) / 4.0
+    return lambda text, done: tell(text, settings.passage_part + share * (number + done))
 
 
 def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
