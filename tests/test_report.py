@@ -12,6 +12,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.patches import StepPatch
 
 from calokit.errors import CalokitError
+from calokit.evaluation import EvaluationSettings, evaluate_showers
 from calokit.evaluation.scorecard import Curve, ImagePair, Spectrum, Verdict, read_scorecard
 from calokit.report import files
 from calokit.report.figures import (
@@ -30,6 +31,8 @@ from calokit.report.files import write_atomically
 from calokit.report.html import write_report
 from calokit.report.pages import build_pages, describe_outcome
 from calokit.report.style import GENERATED_COLOURS
+from calokit.report.topics import MORE, topic_of
+from calokit.showers import open_showers
 from made_up_scorecards import make_scorecard
 
 
@@ -102,6 +105,16 @@ def test_a_curve_without_reference_is_shown_against_its_floor(card):
     np.testing.assert_allclose(ratio.containers[0].lines[0].get_ydata()[:3], [3.0, 2.0, 2.0])
     assert ratio.get_ylabel() == "ratio to\nfloor"
     assert [t.get_text() for t in main.get_legend().get_texts()] == ["floor", "zdc_flow"]
+
+
+def test_a_curve_of_both_signs_is_compared_by_differences(card):
+    update = {"reference": [-1.0, 1.0, 2.0, None], "generated": [-1.5, 1.25, 2.0, None], "floor": []}
+    curve = known_pair(card, "curve").curves[0].model_copy(update=update)
+    _, below = draw_curve([card.model_copy(update={"curves": [curve]})], "known").axes
+    np.testing.assert_allclose(below.containers[0].lines[0].get_ydata()[:3], [-0.5, 0.25, 0.0])
+    np.testing.assert_allclose(below.containers[0].lines[2][0].get_segments()[0], [[0.5, -1.0], [0.5, 0.0]])
+    assert below.get_ylabel() == "less\nGeant4"
+    assert below.get_ylim() == pytest.approx((-2.16, 2.16))
 
 
 def test_bins_outside_the_ratio_panel_are_marked(card):
@@ -367,3 +380,11 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     monkeypatch.undo()
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_everything_that_an_evaluation_finds_has_a_page(shower_file):
+    files = [open_showers(shower_file(300, seed, f"{seed}.h5")) for seed in (1, 2)]
+    found = evaluate_showers(*files, settings=EvaluationSettings(classifier_seeds=0, gallery_events=0))
+    entries = [*found.measurements, *found.curves, *found.spectra, *found.images]
+    assert len(entries) > 20
+    assert [entry.name for entry in entries if topic_of(entry.name, entry.topic) == MORE] == []

@@ -46,6 +46,7 @@ class OpenReport:
 
     def visit(self, key):
         self.page.click(f'nav a[data-to="{key}"]')
+        self.page.wait_for_selector(f"#{key}:not([hidden])")
         if key == "display":
             self.page.wait_for_selector("[data-display][data-ready]")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -43,6 +43,24 @@ class _Baseline:
     label: str
     values: Floats
     errors: Floats
+
+    @property
+    def by_difference(self) -> bool:
+        """Whether values of both signs make ratios meaningless, so that differences are shown."""
+        return bool((self.values > 0.0).any() and (self.values < 0.0).any())
+
+    @property
+    def middle(self) -> float:
+        """What equal values give in the lower panel."""
+        return 0.0 if self.by_difference else 1.0
+
+    def compare(self, values: Floats) -> Floats:
+        """Return values over the baseline, or less it, bin by bin."""
+        return values - self.values if self.by_difference else divide(values, self.values)
+
+    def scale(self, errors: Floats) -> Floats:
+        """Return errors as they are seen beside `compare`."""
+        return errors if self.by_difference else np.abs(divide(errors, self.values))
 
 
 @dataclass(frozen=True)
@@ -93,8 +111,8 @@ def draw_spectrum(scorecards: Sequence[Scorecard], name: str) -> Figure:
         for trace in traces:
             values, errors = _ratio(trace)
             _draw_steps(ratio, trace, values, errors)
-            _mark_outside(ratio, trace.centres, values, half_width, colour_of(trace.index))
-        _finish(main, ratio, first.x_label, first.log_x, edges, cards)
+            _mark_outside(ratio, trace, values, half_width)
+        _finish(main, ratio, first.x_label, first.log_x, edges, cards, "upper right")
         fix_layout(figure)
     return figure
 
@@ -107,8 +125,9 @@ def draw_curve(scorecards: Sequence[Scorecard], name: str) -> Figure:
         name: The curve's key.
 
     Returns:
-        A figure; bands as in `draw_spectrum`. The curve's floor, where it has one, is a dotted black line.
-        A curve without reference values (a squared error) is shown against its floor instead.
+        A figure; bands as in `draw_spectrum`. Where the reference has both signs, differences stand below.
+        The curve's floor, where it has one, is a dotted black line. A curve without reference values (a
+        squared error) is shown against its floor instead.
 
     Raises:
         CalokitError: No scorecard has that curve, or the scorecards do not belong together.
@@ -131,16 +150,16 @@ def draw_curve(scorecards: Sequence[Scorecard], name: str) -> Figure:
         if first.floor and baseline.label != FLOOR_LABEL:
             floor, centres = _array(first.floor), traces[0].centres
             main.plot(centres, floor, color=FLOOR_LINE, linestyle=":", label=FLOOR_LABEL, zorder=3)
-            ratio.plot(centres, divide(floor, baseline.values), color=FLOOR_LINE, linestyle=":", zorder=3)
+            ratio.plot(centres, baseline.compare(floor), color=FLOOR_LINE, linestyle=":", zorder=3)
         for trace in traces:
             values, errors = _ratio(trace)
             _draw_points(main, trace, trace.values, trace.errors)
             _draw_points(ratio, trace, values, errors)
-            _mark_outside(ratio, trace.centres, values, half_width, colour_of(trace.index))
+            _mark_outside(ratio, trace, values, half_width)
         main.margins(y=0.25)
         main.set_ylim(bottom=_lower_end(main, [baseline.values, *(trace.values for trace in traces)]))
         main.set_ylabel(first.y_label)
-        _finish(main, ratio, first.x_label, first.log_x, edges, cards)
+        _finish(main, ratio, first.x_label, first.log_x, edges, cards, "best")
         fix_layout(figure)
     return figure
 
@@ -216,36 +235,41 @@ def _draw_points(axes: Axes, trace: _Trace, values: Floats, errors: Floats) -> N
 
 
 def _ratio(trace: _Trace) -> tuple[Floats, Floats]:
-    """Return generated over baseline, and the generated sample's error alone over the baseline."""
-    baseline = trace.baseline.values
-    return divide(trace.values, baseline), np.abs(divide(trace.errors, baseline))
+    """Return generated over (or less) the baseline, and the generated sample's error alone on that scale."""
+    return trace.baseline.compare(trace.values), trace.baseline.scale(trace.errors)
 
 
 def _draw_baseline_ratio(axes: Axes, edges: Floats, traces: Sequence[_Trace]) -> float:
-    """Draw the baseline's own relative error as a band about 1; return the panel's half width."""
+    """Draw the baseline's own error as a band about equality; return the panel's half width."""
     baseline = traces[0].baseline
-    band = np.abs(divide(baseline.errors, baseline.values))
-    _draw_band(axes, edges, np.ones_like(band), band, REFERENCE_LINE)
-    axes.axhline(1.0, color=REFERENCE_LINE, linewidth=0.8, zorder=2)
+    band, middle = baseline.scale(baseline.errors), baseline.middle
+    _draw_band(axes, edges, np.full_like(band, middle), band, REFERENCE_LINE)
+    axes.axhline(middle, color=REFERENCE_LINE, linewidth=0.8, zorder=2)
     half_width = _ratio_half_width(traces)
-    axes.set_ylim(1.0 - 1.08 * half_width, 1.0 + 1.08 * half_width)
-    axes.set_ylabel(f"ratio to\n{baseline.label}", fontsize=9, loc="center")
+    axes.set_ylim(middle - 1.08 * half_width, middle + 1.08 * half_width)
+    word = "less" if baseline.by_difference else "ratio to"
+    axes.set_ylabel(f"{word}\n{baseline.label}", fontsize=9, loc="center")
     return half_width
 
 
-def _mark_outside(axes: Axes, centres: Floats, ratio: Floats, half_width: float, colour: str) -> None:
+def _mark_outside(axes: Axes, trace: _Trace, ratio: Floats, half_width: float) -> None:
+    middle = trace.baseline.middle
     for outside, place, marker in (
-        (ratio > 1.0 + 1.08 * half_width, 1.0 + half_width, "^"),
-        (ratio < 1.0 - 1.08 * half_width, 1.0 - half_width, "v"),
+        (ratio > middle + 1.08 * half_width, middle + half_width, "^"),
+        (ratio < middle - 1.08 * half_width, middle - half_width, "v"),
     ):
         if outside.any():
             heights = np.full(int(outside.sum()), place)
-            axes.plot(centres[outside], heights, marker, color=colour, markersize=3.5, zorder=6)
+            colour = colour_of(trace.index)
+            axes.plot(trace.centres[outside], heights, marker, color=colour, markersize=3.5, zorder=6)
 
 
 def _ratio_half_width(traces: Sequence[_Trace]) -> float:
     """Choose the panel so that it shows nine in ten of the bins that the baseline knows to 20 %."""
     reach = []
+    if traces[0].baseline.by_difference:
+        sizes = [np.abs(trace.baseline.compare(trace.values)) + trace.errors for trace in traces]
+        return float(np.nanmax([*np.concatenate(sizes), *traces[0].baseline.errors]))
     for trace in traces:
         ratio, error = _ratio(trace)
         known = np.isfinite(ratio) & (trace.baseline.errors < 0.2 * np.abs(trace.baseline.values))
@@ -270,9 +294,9 @@ def _scale_density(axes: Axes, densities: Sequence[Floats], *, log: bool) -> Non
     if log and highest > 0.0:
         lowest = float(values[values > 0.0].min())
         axes.set_yscale("log")
-        axes.set_ylim(0.5 * lowest, highest * (highest / lowest) ** 0.25 * 2.0)
+        axes.set_ylim(0.5 * lowest, highest * (highest / lowest) ** (0.15 + 0.1 * (len(densities) - 1)) * 2.0)
     elif highest > 0.0:
-        axes.set_ylim(0.0, 1.35 * highest)
+        axes.set_ylim(0.0, (1.2 + 0.15 * (len(densities) - 1)) * highest)
     else:
         axes.text(0.5, 0.4, "no entries in this range", ha="center", transform=axes.transAxes)
         axes.set_ylim(0.0, 1.0)
@@ -286,7 +310,13 @@ def _lower_end(axes: Axes, values: Sequence[Floats]) -> float:
 
 
 def _finish(
-    main: Axes, ratio: Axes, x_label: str, log_x: bool, edges: Floats, cards: Sequence[Scorecard]
+    main: Axes,
+    ratio: Axes,
+    x_label: str,
+    log_x: bool,
+    edges: Floats,
+    cards: Sequence[Scorecard],
+    legend: Literal["upper right", "best"],
 ) -> None:
     if log_x:
         main.set_xscale("log")
@@ -294,7 +324,7 @@ def _finish(
     main.set_xlim(edges[0], edges[-1])
     main.tick_params(labelbottom=False)
     ratio.set_xlabel(x_label)
-    main.legend(loc="upper right", fontsize=8)
+    main.legend(loc=legend, fontsize=8)
     main.set_title(cards[0].detector, loc="left", fontweight="bold")
     main.set_title(f"cells above {cards[0].threshold_mev:g} MeV", loc="right")
     main.get_figure().align_ylabels([main, ratio])  # type: ignore[union-attr]

@@ -132,7 +132,7 @@ def lay_out_measurement(name: str, cards: Sequence[Scorecard], usual: int = 0) -
             if m is None
             else ValueCell(
                 round_to_error(m.value, m.error).plain(),
-                format_deviation(m).replace("-", "−"),
+                format_deviation(m).replace("-0.0 ", "0.0 ").replace("-", "−"),
                 grade_measurement(m).value,
                 card.verdict is not None and name in card.verdict.flagged,
             )

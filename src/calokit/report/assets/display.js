@@ -1,6 +1,8 @@
 // Joins the event display's controls, captions and legend to its two views.
 (() => {
   "use strict";
+  /** Room for the number and unit of a tick, in pixels. */
+  const TICK_WIDTH = 70;
   const host = document.querySelector("[data-display]");
   const content = document.getElementById("display-content");
   if (!host || !content) return;
@@ -74,10 +76,14 @@
       return `rgb(${colour.map((one) => Math.round(255 * one)).join(" ")})`;
     });
     find("scale").style.background = `linear-gradient(to right, ${steps.join(", ")})`;
+    let free = -Infinity;
     const ticks = chooseTicks(least, most).map(({ energy, named }) => {
       const tick = document.createElement("span");
-      tick.textContent = named ? writeEnergy(energy) : "";
-      tick.style.left = `${100 * placeOnScale(energy, [least, most])}%`;
+      const part = placeOnScale(energy, [least, most]);
+      const fits = named && part * find("ticks").clientWidth >= free;
+      if (fits) free = part * find("ticks").clientWidth + TICK_WIDTH;
+      tick.textContent = fits ? writeEnergy(energy) : "";
+      tick.style.left = `${100 * part}%`;
       return tick;
     });
     find("ticks").replaceChildren(...ticks);
@@ -194,7 +200,9 @@
   // The graphics card is asked only when the display's page is first opened.
   new ResizeObserver(() => {
     if (!canvas.clientWidth || host.dataset.failed) return;
-    if (views) views.resize();
-    else if (find("failure").hidden) begin();
+    if (views) {
+      views.resize();
+      drawLegend(colourRange());
+    } else if (find("failure").hidden) begin();
   }).observe(canvas);
 })();

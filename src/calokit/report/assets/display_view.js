@@ -3,6 +3,8 @@
 
 const FIRST_LOOK = [-0.82, 0.42, -0.62];
 const TURN = Math.PI / 36;
+/** Height of a view's caption and as much below, in pixels. */
+const CAPTION = 84;
 
 function drawLines(points, material) {
   const geometry = new THREE.BufferGeometry();
@@ -117,12 +119,14 @@ class TwoViews {
     };
     const aside = right.clone().multiplyScalar(within(right)).addScaledVector(upward, within(upward));
     middle.add(aside);
+    const { h } = this.areas()[0];
+    const roomForCaption = h / Math.max(h - CAPTION, 0.5 * h);
     let distance = 0;
     for (const one of away) {
       one.sub(aside);
       const across = Math.abs(one.dot(right)) / (tangent * this.camera.aspect);
       const up = Math.abs(one.dot(upward)) / tangent;
-      distance = Math.max(distance, 1.1 * Math.max(across, up) + one.dot(look));
+      distance = Math.max(distance, 1.1 * Math.max(across, up * roomForCaption) + one.dot(look));
     }
     this.camera.position.copy(middle).addScaledVector(look, distance);
     this.camera.near = 0.005 * distance;
