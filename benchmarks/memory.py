@@ -33,17 +33,18 @@ POOL_BYTES = 64 * 2**20  # as calokit.training.data, which imports torch; this p
 
 @dataclass(frozen=True)
 class Used:
-    """What a process used: peak resident memory, its largest anonymous part, wall time, exit status."""
+    """What a process used: peak resident memory, its largest anonymous part, times, exit status."""
 
     peak_mib: float
     anonymous_mib: float
     seconds: float
+    processor_seconds: float
     status: int
     trace: list[tuple[float, float]]
 
 
-def run_measured(command: list[str], threads: int, log: Path) -> Used:
-    """Run a command and return what it used.
+def run_measured(command: list[str], threads: int, log: Path, folder: Path | None = None) -> Used:
+    """Run a command, in a folder where one is given, and return what it used.
 
     The kernel's peak of a child starts from what this process held when it forked, so that this process
     must stay smaller than what it measures; it never imports torch.
@@ -52,7 +53,9 @@ def run_measured(command: list[str], threads: int, log: Path) -> Used:
     started = time.monotonic()
     trace: list[tuple[float, float]] = []
     with log.open("wb") as stream:
-        child = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
+        child = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, env=environment, cwd=folder
+        )
         ended = threading.Event()
         watcher = threading.Thread(target=_watch, args=(child.pid, started, trace, ended))
         watcher.start()
@@ -61,7 +64,8 @@ def run_measured(command: list[str], threads: int, log: Path) -> Used:
         watcher.join()
     child.returncode = os.waitstatus_to_exitcode(status)
     anonymous = max((value for _, value in trace), default=math.nan)
-    return Used(usage.ru_maxrss / 1024, anonymous, time.monotonic() - started, child.returncode, trace)
+    seconds, processor = time.monotonic() - started, usage.ru_utime + usage.ru_stime
+    return Used(usage.ru_maxrss / 1024, anonymous, seconds, processor, child.returncode, trace)
 
 
 def _watch(process: int, started: float, trace: list[tuple[float, float]], ended: threading.Event) -> None:

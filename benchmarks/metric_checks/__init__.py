@@ -1,0 +1,1 @@
+"""Each metric beside an independent implementation or a known answer, by topic."""

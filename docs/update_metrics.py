@@ -1,0 +1,168 @@
+"""Write the tables of docs/metrics.md from benchmarks/results: `python docs/update_metrics.py`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from calokit.report.rounding import round_to_error
+
+HOME = Path(__file__).resolve().parent.parent
+RESULTS = HOME / "benchmarks" / "results"
+PAGE = HOME / "docs" / "metrics.md"
+KIND_NAMES = {"cls-high": "DNN, observables", "cls-low": "DNN, cells", "cls-resnet": "CNN"}
+
+Row = dict[str, Any]
+
+
+def read(name: str) -> dict[str, Any]:
+    """Read one result."""
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return content
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows, the first of which holds the titles."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def agreement() -> str:
+    """Return every metric beside what it was tested against."""
+    found = read("metric_agreement")
+    table = [["metric", "tested against", "difference", "error / spread", "floor"]]
+    table += [
+        [
+            row["metric"],
+            row["against"],
+            _difference(row["difference"], row["relative"]),
+            _ratio(row["error_over_spread"]),
+            _floor(row["floor"], row["floor_showers"]),
+        ]
+        for row in found["rows"]
+    ]
+    words = (
+        f"By `benchmarks/metric_agreement.py`, {found['date'][:10]}, numpy {found['numpy']}; the codes of "
+        "others run in an environment of their own, on the same arrays."
+    )
+    return markdown(table) + "\n\n" + words
+
+
+def _difference(value: float, relative: bool) -> str:
+    if value == 0.0:
+        return "0"
+    return f"{value:.1g}" + (" rel." if relative else "")
+
+
+def _ratio(ratios: list[float] | None) -> str:
+    if ratios is None:
+        return ""
+    low, high = (f"{ratio:.2f}" for ratio in ratios)
+    return low if low == high else f"{low} to {high}"
+
+
+def _floor(floor: dict[str, float] | None, showers: str) -> str:
+    if floor is None:
+        return ""
+    return f"{round_to_error(floor['value'], floor['error']).plain()} ({showers})"
+
+
+def classifiers() -> str:
+    """Return areas, divergences and times of both codes, and how they agree with the same weights."""
+    found = read("challenge_classifiers")
+    same = found["settings"]["same_weights"]
+    parts = []
+    if same:
+        table = [["network", "scores", "AUC", "JSD"]]
+        table += [
+            [KIND_NAMES[row["kind"]], *(_difference(row[name], False) for name in ("scores", "auc", "jsd"))]
+            for row in same
+        ]
+        words = (
+            "With the same weights in both codes, largest difference of the scores (over the largest score), "
+            "of the calibrated area and of the divergence in bits:"
+        )
+        parts += [words, markdown(table)]
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in found["rows"]:
+        groups.setdefault((row["kind"], row["pair"], row["code"]), []).append(row)
+    titles = "network|Geant4 against|code|showers a class|epochs|AUC|JSD (bits)|s a training"
+    table = [titles.split("|")]
+    for (kind, pair, code), rows in sorted(groups.items()):
+        first = rows[0]
+        table.append(
+            [
+                KIND_NAMES[kind],
+                pair,
+                code,
+                f"{first['showers']:,}",
+                str(first["epochs"]),
+                _several([row["auc"] for row in rows]),
+                _several([row["jsd"] for row in rows]),
+                f"{statistics.mean(row['seconds'] for row in rows):.0f}",
+            ]
+        )
+    if groups:
+        words = (
+            "Trained from scratch by each code on the same showers (its own splits and initial weights; "
+            "double precision; published settings but for the epochs). Several trainings: mean and, in "
+            "brackets, standard deviation between them; of one training the area has an error of about 0.02 "
+            "from its showers alone. Seconds are processor time of one core."
+        )
+        parts += [words, markdown(table)]
+    return "\n\n".join(parts)
+
+
+def _several(values: list[float]) -> str:
+    mean = statistics.mean(values)
+    return f"{mean:.3f}" if len(values) == 1 else f"{mean:.3f} ({statistics.stdev(values):.3f})"
+
+
+def cost() -> str:
+    """Return memory and time of evaluations."""
+    found = read("evaluation_cost")
+    rows = sorted(
+        found["rows"], key=lambda row: (row["code"] != "calokit", row["cells"], row["showers"])
+    )
+    titles = "code|cells|showers of each sample|samples|peak MiB|processor s|wall s (load)"
+    table = [titles.split("|")]
+    table += [
+        [
+            row["code"],
+            f"{row['cells']:,}",
+            f"{row['showers']:,}",
+            "3" if row["code"] == "calokit" else "2",
+            f"{row['peak MiB']:,.0f}",
+            f"{row['processor seconds']:,.0f}",
+            f"{row['wall seconds']:,.0f} ({row['load']:.0f})",
+        ]
+        for row in rows
+        if row["ended well"] == "yes"
+    ]
+    words = (
+        "`calokit evaluate --classifiers 0` on parametric showers: one pass over reference, generated and "
+        "floor sample, all measurements without neural classifiers, report and figures. CaloChallenge's own "
+        "evaluate.py in its mode `hist` reads two samples and draws their histograms (without LaTeX). One "
+        "thread; the wall time depends on what else ran on the two cores. Processor: "
+        f"{found['processor']}."
+    )
+    return words + "\n\n" + markdown(table)
+
+
+TABLES: dict[str, Callable[[], str]] = {"agreement": agreement, "classifiers": classifiers, "cost": cost}
+
+
+def filled(text: str) -> str:
+    """Return the page with every table between its marks replaced by what was measured."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text()))
