@@ -16,6 +16,10 @@ Normalisation = Literal["incident", "largest", "log", "gev"]
 The reports (seeds document 000) saw a gain from normalising and do not say how it was done."""
 
 
+LARGEST_LOGARITHM = 20.0
+"""ln(e / threshold) is cut here, far above any cell, so that noise cannot overflow."""
+
+
 class CellValues(nn.Module):
     """Maps the energy of a hit cell to the number a network learns, and back.
 
@@ -61,10 +65,15 @@ class CellValues(nn.Module):
         return energies * hit / self._unit(incident)
 
     def inverse(self, values: Tensor, incident: Tensor) -> Tensor:
-        """Return energies (event, cell) in MeV of the values (event, cell) of hit cells."""
+        """Return energies (event, cell) in MeV of the values (event, cell) of hit cells.
+
+        No cell gets more than the incident particle has.
+        """
         if self.normalisation == "log":
-            return self.threshold_mev * torch.exp(values * self._decades)
-        return values * self._unit(incident)
+            energies = self.threshold_mev * torch.exp((values * self._decades).clamp_max(LARGEST_LOGARITHM))
+        else:
+            energies = values * self._unit(incident)
+        return torch.minimum(energies, incident[:, None])
 
     def _unit(self, incident: Tensor) -> Tensor:
         """Return what one stands for, in MeV, as (event, 1) or a scalar."""

@@ -51,6 +51,8 @@ class GanSettings(MaskValueSettings):
 
     kind: Literal["gan"] = "gan"
     normalisation: Normalisation = "log"
+    value_weight: float = Field(20.0, ge=0)
+    """Lower than in stage 1: with 200 and an energy penalty the generator collapsed in the screening."""
     random_inputs: int = Field(64, ge=1)
     noise: Literal["fixed", "learned"] = "learned"
     """Whether the noise added to a value has one width or that of a further image of the network."""
@@ -248,6 +250,7 @@ class GanSurrogate(Surrogate):
         mask, value = mask_value_losses(draw.logits, draw.values, batch.energies, targets, settings)
         terms = {"mask": settings.mask_weight * mask, "value": settings.value_weight * value}
         if settings.energy_penalty > 0:
-            penalty = energy_penalty(draw.energies, batch.energies, incident)
+            expected = torch.sigmoid(draw.logits) * self.values.inverse(draw.values, incident)
+            penalty = energy_penalty(expected, batch.energies, incident)
             terms["energy"] = settings.energy_penalty * penalty
         return terms

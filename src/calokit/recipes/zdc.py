@@ -63,8 +63,7 @@ def zdc_regression_log() -> Recipe:
 
 def zdc_gan() -> Recipe:
     """Our GAN: hinge objective, learned noise width, started from `zdc_regression_log`."""
-    model = GanSettings(noise_schedule=NoiseSchedule(kind="constant"), energy_penalty=1.0)
-    return _gan("zdc_gan", "hinge, learned noise", model)
+    return _gan("zdc_gan", "hinge, learned noise", GanSettings(noise_schedule=NoiseSchedule(kind="constant")))
 
 
 def zdc_gan_wgan_gp() -> Recipe:
@@ -74,7 +73,6 @@ def zdc_gan_wgan_gp() -> Recipe:
         gradient_penalty=10.0,
         spectral_norm=False,
         noise_schedule=NoiseSchedule(kind="constant"),
-        energy_penalty=1.0,
     )
     return _gan("zdc_gan_wgan_gp", "WGAN-GP, learned noise", settings)
 
