@@ -61,7 +61,7 @@ class EnergyWeights:
             >>> energies = np.array([1e3, 2e3, 4e3])
             >>> weights = EnergyWeights.measure("inverse_root_energy", energies).of(energies)
             >>> (weights / weights[-1]).round(2).tolist()
-            [1.98, 1.41, 1.0]
+            [1.99, 1.41, 1.0]
         """
         clipped = np.maximum(energies, LEAST_MEV)
         match self.sampler:
