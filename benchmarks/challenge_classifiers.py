@@ -43,6 +43,8 @@ from record import RESULTS, Row, describe_circumstances, print_rows, write_recor
 NAME = "challenge_classifiers"
 IMAGE = (45, 16, 9)
 KINDS = ("cls-high", "cls-low", "cls-resnet")
+MEASURED = ("auc", "auc error", "jsd", "jsd error", "epoch", "seconds")
+"""Of each training; their code gives no errors."""
 PAIRS = ("truth of other seeds", "truth 5 % wider", "parametric")
 Float64 = NDArray[np.float64]
 
@@ -210,7 +212,8 @@ def main() -> None:
             arrays = {"reference": rows_of(first, 1.0), "generated": rows_of(second, 0.0), **what}
             arrays["columns"] = arrays["reference"].shape[1] - 1
             found = ask_theirs(arguments.peer_python, arguments.challenge, arrays)
-            found |= {"auc error": None, "jsd error": None, "seconds": round(found["seconds"], 1)}
+            found["seconds"] = round(found["seconds"], 1)
+            found = {name: found.get(name) for name in MEASURED}
         rows.append(what | found)
         print(rows[-1], flush=True)
         write_record(NAME, rows, circumstances, same_weights=exact)

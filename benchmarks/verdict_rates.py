@@ -60,7 +60,7 @@ DAMAGES: dict[str, Callable[[Showers], Showers]] = {
 def read_pool(path: Path) -> Showers:
     """Read the first showers of a reference set."""
     file = open_showers(path)
-    largest = 3 * max(*OTHER_SIZES, *SIZES.get(path.stem, ()))
+    largest = 3 * max([*OTHER_SIZES, *SIZES.get(path.stem, ())])
     return file.read(0, min(len(file), largest))
 
 

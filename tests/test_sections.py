@@ -7,11 +7,14 @@ import pytest
 import torch
 
 from calokit.detector import Detector, load_detector
+from calokit.inference import Bundle, ShowerGenerator
 from calokit.models.protocols import Incidents, TrainingBatch
 from calokit.models.sections import SectionsSettings, SectionsSurrogate
 from calokit.models.summary import SectionSummary
 from calokit.models.vector_flow import VectorFlow
+from calokit.recipes import load_recipe
 from calokit.showers import Showers
+from calokit.training.data import ConditionRange
 
 ECAL = 400
 
@@ -95,6 +98,18 @@ def test_generation_keeps_its_promises(model: SectionsSurrogate, showers: Shower
     assert float(hits.min()) > 0.03
     assert torch.equal(energies, model.generate(incidents, seeded()))
     assert not torch.equal(energies, model.generate(incidents, seeded(2)))
+
+
+def test_a_bundle_of_sections_draws_showers(
+    model: SectionsSurrogate, both: Detector, showers: Showers
+) -> None:
+    recipe = load_recipe("zdc_neutrons_small")
+    made = {"particle": "neutron", "steps": 0}
+    ranges = [ConditionRange("impact x", -1e3, 1e3)]
+    generator = ShowerGenerator(Bundle(model.eval(), recipe, both, ranges, made), 1)
+    drawn = generator.at(energy_gev=50, count=3, position_mm=(10.0, -20.0))
+    assert (len(drawn), generator.outside) == (3, 0)
+    assert drawn.visible_energies.min() > 0
 
 
 def test_sections_spend_the_drawn_energy(model: SectionsSurrogate, showers: Showers) -> None:

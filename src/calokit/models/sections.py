@@ -128,6 +128,7 @@ class SectionsSurrogate(Surrogate):
         super().__init__()
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
         self.sections = nn.ModuleList()
         alone = [detector.model_copy(update={"sections": (section,)}) for section in detector.sections]
         self.heads = [SectionImages(one, settings) for one in alone]

@@ -64,6 +64,7 @@ class LineFit:
         deposits: (energy class,) mean deposits of the classes, MeV, rising.
         prior_slopes: (2,) mean slopes.
         prior_widths: (2,) their widths.
+        narrowing: Passes after the first one; each but the last lets in cells three times as far as the next.
 
     """
 
@@ -73,6 +74,7 @@ class LineFit:
     deposits: Float64
     prior_slopes: Float64
     prior_widths: Float64
+    narrowing: int = 1
 
     @classmethod
     def fit(
@@ -122,12 +124,15 @@ class LineFit:
 
     def __call__(self, hits: Hits) -> FittedLines:
         """Return the lines of showers; without a hit the line is the prior's through the axis."""
-        first = self._fit_line(hits, None)
-        return first if self.reach_mm >= REACHES_MM[-1] else self._fit_line(hits, first)
+        line = self._fit_line(hits, None)
+        if self.reach_mm < REACHES_MM[-1]:
+            for step in range(self.narrowing):
+                line = self._fit_line(hits, line, 3.0 ** (self.narrowing - 1 - step))
+        return line
 
-    def _fit_line(self, hits: Hits, near: FittedLines | None) -> FittedLines:
+    def _fit_line(self, hits: Hits, near: FittedLines | None, wider: float = 1.0) -> FittedLines:
         """Fit lines to all cells, or to those near other lines."""
-        centres, weights = layer_centroids(hits, self.cut, near, self.reach_mm)
+        centres, weights = layer_centroids(hits, self.cut, near, wider * self.reach_mm)
         total = hits.sum_by_event(hits.energies)
         kind = np.abs(np.log(total.clip(1e-9))[:, None] - np.log(self.deposits)).argmin(axis=1)
         z = hits.grid.z_mm
