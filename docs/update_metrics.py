@@ -152,7 +152,33 @@ def cost() -> str:
     return words + "\n\n" + markdown(table)
 
 
-TABLES: dict[str, Callable[[], str]] = {"agreement": agreement, "classifiers": classifiers, "cost": cost}
+def verdict() -> str:
+    """Return how often truth was flagged against truth, and from which size planted damages are."""
+    truth = [["reference set", "splits", "showers of each sample", "flagged", "by"]]
+    truth += [
+        [
+            row["set"],
+            str(row["splits"]),
+            "" if row["showers a sample"] is None else f"{row['showers a sample']:,}",
+            f"{row['flagged (%)']:.1f} ± {row['error']:.1f} %",
+            row["by"],
+        ]
+        for row in read("verdict_truth")["rows"]
+    ]
+    damages = [["held-out truth of", "damaged", "flagged from showers", "first by"]]
+    damages += [
+        [row["set"], row["damage"], str(row["flagged from showers"]), row["first by"]]
+        for row in read("verdict_damage")["rows"]
+    ]
+    return markdown(truth) + "\n\n" + markdown(damages)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "verdict": verdict,
+    "agreement": agreement,
+    "classifiers": classifiers,
+    "cost": cost,
+}
 
 
 def filled(text: str) -> str:
