@@ -41,7 +41,11 @@ SETS = {
     "luxe_positrons_b_test": (10, 700),
 }
 """Splits and showers a sample of each reference set."""
-SIZES = {"zdc_ecal_positrons": (500, 1000, 2000, 4000, 12_000, 30_000)}
+SIZES = {
+    "zdc_ecal_positrons": (500, 1000, 2000, 4000, 12_000, 30_000),
+    "luxe_positrons_a": (1000, 4000),
+    "par04_electrons": (1000, 4000),
+}
 OTHER_SIZES = (1000,)
 DAMAGES: dict[str, Callable[[Showers], Showers]] = {
     "2 % energy scale": lambda showers: scale_energies(showers, 1.02),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from calokit.detector import Detector
 from calokit.evaluation.accumulators import KeptShowers
 from calokit.evaluation.classifier_challenge import (
@@ -14,6 +16,7 @@ from calokit.evaluation.classifier_challenge import (
     challenge_image_auc,
 )
 from calokit.evaluation.classifier_inputs import ClassifierInputs, observable_inputs, voxel_inputs
+from calokit.evaluation.precision_recall import standardise
 from calokit.evaluation.sample_measurements import KeptSamples
 from calokit.evaluation.scorecard import Measurement
 
@@ -33,7 +36,7 @@ def judge_as_challenge(
 
     The networks, splits and calibration are CaloChallenge's; unlike there all that is known of the incident
     particle is among the inputs, showers of one incident stay in one part of the split, and the observables
-    are calokit's.
+    are calokit's, standardised by the reference.
 
     Args:
         samples: The kept showers.
@@ -48,8 +51,13 @@ def judge_as_challenge(
     def cells(kept: KeptShowers) -> ClassifierInputs:
         return voxel_inputs(kept.cells, kept.conditions, threshold)
 
+    known = samples.reference.conditions.shape[1]
+    reference_observables = samples.reference.high_level[:, known:].astype(np.float64)
+
     def observables(kept: KeptShowers) -> ClassifierInputs:
-        return observable_inputs(kept.high_level, kept.conditions)
+        # the conditions are the first columns, and inputs of their own
+        _, scaled = standardise(reference_observables, kept.high_level[:, known:].astype(np.float64))
+        return observable_inputs(scaled.astype(np.float32), kept.conditions)
 
     def dense(one: ClassifierInputs, two: ClassifierInputs) -> ChallengeResult:
         return challenge_dense_auc(one, two, seeds, settings, tell)
