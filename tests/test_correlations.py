@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calokit.errors import CalokitError
-from calokit.evaluation.correlations import CorrelationSums, correlation_distance
+from calokit.evaluation.correlations import (
+    CorrelationSums,
+    correlation_distance,
+    worst_neighbour_deviation,
+)
 
 
 def sums_of(*blocks):
@@ -69,3 +73,29 @@ def test_mistakes_are_refused():
         correlation_distance(sums_of(layers(generator, 30, 0.9)), sums_of(layers(generator, 50, 0.9)))
     with pytest.raises(CalokitError, match="6 and of 3"):
         correlation_distance(sums_of(layers(generator, 50, 0.9)), sums_of(layers(generator, 50, 0.9, 3)))
+
+
+def test_one_layer_on_its_own_is_the_worst_pair():
+    generator = np.random.default_rng(8)
+    common = generator.normal(size=(3, 2000, 1))
+    layers = 1.0 + 0.3 * common + 0.1 * generator.normal(size=(3, 2000, 30))
+    layers[2, :, 12] *= generator.normal(1.0, 0.2, 2000)
+    reference, alike, smeared = (CorrelationSums(30) for _ in range(3))
+    for sums, values in zip((reference, alike, smeared), layers, strict=True):
+        sums.add(values)
+    floor, found = (worst_neighbour_deviation(reference, other) for other in (alike, smeared))
+    assert floor.value < 5
+    assert found.value > 10
+    assert found.error == pytest.approx(np.pi / np.sqrt(12 * np.log(30)))
+
+
+def test_worst_pair_of_equal_laws_is_spread_as_stated():
+    generator = np.random.default_rng(9)
+    values = []
+    for _ in range(100):
+        pair = [CorrelationSums(30), CorrelationSums(30)]
+        for sums in pair:
+            common = generator.normal(size=(400, 1))
+            sums.add(common + generator.normal(size=(400, 30)))
+        values.append(worst_neighbour_deviation(*pair))
+    assert np.std([each.value for each in values]) == pytest.approx(values[0].error, rel=0.35)

@@ -99,6 +99,38 @@ def correlation_distance(first: CorrelationSums, second: CorrelationSums) -> Dis
     return Distance(value, math.sqrt(variance))
 
 
+def worst_neighbour_deviation(first: CorrelationSums, second: CorrelationSums) -> Distance:
+    """Return the largest deviation of the correlation of a column with the next one, in standard errors.
+
+    Neighbouring layers rise and fall together; a layer that fluctuates on its own loses that, however many
+    others are right. Deviations are of artanh r (Fisher, Metron 1 (1921) 3), their errors from leaving out
+    each twentieth of the showers. The error of the largest of M is pi / sqrt(12 ln M) (Gumbel).
+
+    Args:
+        first: Sums of one sample, 40 showers or more; at least two columns.
+        second: Sums of the other.
+
+    Raises:
+        CalokitError: As `correlation_distance`.
+    """
+    correlation_distance(first, second)
+
+    def transformed(matrix: Float64) -> Float64:
+        return np.arctanh(np.clip(np.diag(matrix, 1), -1.0 + 1e-9, 1.0 - 1e-9))
+
+    values, variances = [], []
+    for sums in (first, second):
+        values.append(transformed(sums.matrix()))
+        left = np.array([transformed(matrix) for matrix in sums.matrices_without()])
+        variances.append((GROUPS - 1) * left.var(axis=0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviations = np.abs(values[0] - values[1]) / np.sqrt(variances[0] + variances[1])
+    known = deviations[np.isfinite(deviations)]
+    if not len(known):
+        return Distance(0.0, 0.0)
+    return Distance(float(known.max()), math.pi / math.sqrt(12.0 * math.log(len(known) + 1.0)))
+
+
 def _correlation(count: float, sums: Float64, products: Float64) -> Float64:
     mean = sums / max(count, 1.0)
     covariance = products / max(count, 1.0) - np.outer(mean, mean)

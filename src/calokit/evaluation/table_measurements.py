@@ -8,7 +8,7 @@ from calokit.evaluation.accumulators import SideSums
 from calokit.evaluation.cell_hits import cell_hits_separation
 from calokit.evaluation.chi_square import compare_histograms
 from calokit.evaluation.core_resolution import gaussian_core, rms90, widths_by_energy
-from calokit.evaluation.correlations import GROUPS, correlation_distance
+from calokit.evaluation.correlations import GROUPS, correlation_distance, worst_neighbour_deviation
 from calokit.evaluation.distances import Distance
 from calokit.evaluation.layer_occupancy import THRESHOLD_MULTIPLES, occupancy_distance
 from calokit.evaluation.linearity import linearity_difference
@@ -84,6 +84,16 @@ class SideTables:
                     "correlations of the layer energies, RMS difference",
                     lambda one, two: correlation_distance(one.layer_correlations, two.layer_correlations),
                     note="of layer / incident energy",
+                )
+            )
+            found.append(
+                sides.measure(
+                    "correlation.worst_layer",
+                    "correlation of neighbouring layers, worst pair",
+                    lambda one, two: worst_neighbour_deviation(
+                        one.layer_correlations, two.layer_correlations
+                    ),
+                    unit="standard errors",
                 )
             )
         found += [
