@@ -44,7 +44,7 @@ SETS = {
 SIZES = {
     "zdc_ecal_positrons": (500, 1000, 2000, 4000, 12_000, 30_000),
     "luxe_positrons_a": (1000, 4000),
-    "par04_electrons": (1000, 4000),
+    "par04_electrons": (1000, 2500),
 }
 OTHER_SIZES = (1000,)
 DAMAGES: dict[str, Callable[[Showers], Showers]] = {

@@ -99,6 +99,8 @@ class SideSums:
         self.masks = MaskClasses(calculator.detector, bins.masks)
         self.cell_hits = CellHitsByEnergy(bins.energy, bins.named_cells)
         self.layer_correlations = CorrelationSums(calculator.detector.number_of_layers)
+        self.upper_correlations = CorrelationSums(calculator.detector.number_of_layers)
+        self._middle_energy = float(np.sqrt(bins.energy[0] * bins.energy[-1]))
         self._parts: list[KeptShowers] = []
 
     def add(self, showers: Showers) -> None:
@@ -171,7 +173,9 @@ class SideSums:
             energies = observables.values[:, first : first + layers]
             self.layers[0] += energies.sum(axis=0)
             self.layers[1] += (energies**2).sum(axis=0)
-            self.layer_correlations.add(energies / incident_energies[:, None])
+            fractions = energies / incident_energies[:, None]
+            self.layer_correlations.add(fractions)
+            self.upper_correlations.add(fractions[incident_energies >= self._middle_energy])
 
     def _keep(self, showers: Showers, hits: Hits, observables: Observables) -> None:
         first, last = np.searchsorted(self.kept, [self.showers, self.showers + len(showers)])

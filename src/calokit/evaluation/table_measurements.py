@@ -86,14 +86,17 @@ class SideTables:
                     note="of layer / incident energy",
                 )
             )
+        every = (sides.reference, sides.generated, sides.floor)
+        if layers > 1 and min(side.upper_correlations.showers for side in every) >= 2 * GROUPS:
             found.append(
                 sides.measure(
                     "correlation.worst_layer",
                     "correlation of neighbouring layers, worst pair",
                     lambda one, two: worst_neighbour_deviation(
-                        one.layer_correlations, two.layer_correlations
+                        one.upper_correlations, two.upper_correlations
                     ),
                     unit="standard errors",
+                    note="in the upper half of ln(incident energy), where layers fluctuate least",
                 )
             )
         found += [
