@@ -29,6 +29,13 @@ MULTIPLICITIES = (1, 4)
 REACH_ROWS = 45
 
 
+def purpose_of(name: str) -> str:
+    """Return the split of a file of that name."""
+    if "_test" in name:
+        return "test"
+    return "validation" if "calibration" in name or "validation" in name else "train"
+
+
 @dataclass(frozen=True)
 class Simulated:
     """One file to simulate: its name, sample, showers and seed."""
@@ -41,7 +48,7 @@ class Simulated:
     @property
     def split(self) -> str:
         """What the file is meant for, told by its name."""
-        return "test" if "_test" in self.name else "train"
+        return purpose_of(self.name)
 
 
 SIMULATED = (
@@ -56,13 +63,26 @@ SIMULATED = (
     Simulated("a_train_3", "luxe_positrons_a", 10_000, 713),
     Simulated("a_test_high_2", "luxe_positrons_a_high", 7_500, 725),
     Simulated("b_test_high_2", "luxe_positrons_b_high", 4_000, 726),
-    Simulated("a_train_4", "luxe_positrons_a", 10_000, 714),
+    Simulated("wing_low", "luxe_positrons_wing_low", 7_200, 741),
+    Simulated("wing_high", "luxe_positrons_wing_high", 2_000, 742),
     Simulated("a_test_high_3", "luxe_positrons_a_high", 15_000, 727),
+    Simulated("a_calibration", "luxe_positrons_a", 10_000, 714),
+    Simulated("a_calibration_low", "luxe_positrons_a_low", 9_000, 751),
+    Simulated("wing_calibration_low", "luxe_positrons_wing_low", 2_000, 753),
+    Simulated("wing_calibration_high", "luxe_positrons_wing_high", 400, 754),
 )
 """In the order of need."""
 
+A_TRAIN = ("luxe_positrons_a", "a_train_1", "a_train_2", "a_train_3")
 PARTS = {
-    "train": ("luxe_positrons_a", "a_train_1", "a_train_2", "a_train_3", "a_train_4"),
+    "train": A_TRAIN,
+    "train_wings": (*A_TRAIN, "wing_low", "wing_high"),
+    "calibration": (
+        "a_calibration",
+        "a_calibration_low",
+        "wing_calibration_low",
+        "wing_calibration_high",
+    ),
     "place_train": ("luxe_positrons_a", "tilted_train"),
     "a_test": (
         "luxe_positrons_a_test",
@@ -107,8 +127,7 @@ def join(name: str, folders: list[Path]) -> None:
     if path.is_file() and open_showers(path).attributes.get("joined_of") == json.dumps(content):
         print(f"{path}: as it was, {len(open_showers(path))} showers")
         return
-    split = "test" if "test" in name else "validation" if "validation" in name else "train"
-    attributes = {"split": split, "joined_of": json.dumps(content)}
+    attributes = {"split": purpose_of(name), "joined_of": json.dumps(content)}
     total = sum(len(view) for view in views)
     with (
         ShowerWriter(path, views[0].detector, "e+", views[0].generator, attributes, compression=1) as writer,

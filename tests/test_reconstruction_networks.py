@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from calokit.cli import app
 from calokit.detector import Detector, load_detector
-from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
+from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError, SplitError
 from calokit.evaluation.estimate_errors import EnergyErrors
 from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_reconstruction
 from calokit.models.energy_losses import energy_loss
@@ -367,3 +367,18 @@ def test_joined_members_average(luxe_file: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(BundleError, match="another recipe"):
         join_members([bundles[0], other.bundle], validation)
+    with pytest.raises(SplitError, match="neither trained nor will"):
+        join_members(bundles, open_showers(luxe_file, "train"))
+
+
+def test_calibrate_joins_and_says_on_what(luxe_file: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("luxe_energy", [*TINY_HITS, "training.steps=4", "training.validate_every=4"])
+    run = start_training(recipe, luxe_file, tmp_path / "run", silent)
+    out = tmp_path / "calibrated.calokit"
+    command = ["calibrate", str(run.bundle_path), "--data", str(luxe_file), "-o", str(out)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "1 network(s), calibrated on" in done.output
+    view = open_showers(luxe_file, "validation")
+    made = read_bundle(out).provenance["calibration"]
+    assert made == {"data_file": luxe_file.name, "data_sha256": view.sha256, "data_showers": len(view)}

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from calokit.cli.calibrate import calibrate
 from calokit.cli.convert import convert
 from calokit.cli.demo import demo
 from calokit.cli.detectors import detectors
@@ -43,6 +44,7 @@ for command in (
     recipes,
     train,
     generate,
+    calibrate,
     reconstruct,
     evaluate,
     study,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from calokit.errors import BundleError
+from calokit.errors import BundleError, DetectorError, SplitError
 from calokit.models.hit_batch import HitBatch
 from calokit.models.hits_network import HitsReconstructor, HitsSettings
-from calokit.showers import ShowerFile
+from calokit.showers import ShowerFile, Split
 from calokit.training.bundle import Bundle
 from calokit.training.families import build_surrogate
 
@@ -19,17 +19,21 @@ CALIBRATED = ("bias_estimated", "bias_corrected", "width_scales")
 """Found after training, and found anew for the ensemble."""
 
 
-def join_members(bundles: Sequence[Bundle], validation: ShowerFile) -> Bundle:
+def join_members(bundles: Sequence[Bundle], calibration: ShowerFile) -> Bundle:
     """Return one bundle whose estimates are the mean of those of several, calibrated anew.
 
     Args:
-        bundles: Networks on hits of equal recipes but for their seeds, trained on the same file.
-        validation: Showers that trained none of them.
+        bundles: Networks on hits of equal recipes but for their seeds, trained on the same file; one is
+            enough where only the calibration is wanted.
+        calibration: Showers that trained none of them; the statistics of the bias correction are theirs.
 
     Raises:
         BundleError: They are of different recipes or data, or not networks on hits.
+        DetectorError: The calibration showers are of another detector.
+        SplitError: The calibration showers are some that trained, or are meant for tests.
     """
     first = bundles[0]
+    _check_calibration(first, calibration)
     settings = first.recipe.model
     if not isinstance(settings, HitsSettings):
         raise BundleError(f"bundle {first.name}: only networks on hits can be joined.")
@@ -59,10 +63,15 @@ def join_members(bundles: Sequence[Bundle], validation: ShowerFile) -> Bundle:
     model.load_state_dict(state)
     model.eval()
     model.bias_corrected.zero_()
-    model.calibrate_on(HitBatch.join([model.prepare(showers) for showers in validation.chunks()]))
+    model.calibrate_on(HitBatch.join([model.prepare(showers) for showers in calibration.chunks()]))
     recipe = first.recipe.model_copy(update={"model": joined})
     provenance = {
         **first.provenance,
+        "calibration": {
+            "data_file": calibration.path.name,
+            "data_sha256": calibration.sha256,
+            "data_showers": len(calibration),
+        },
         "members": [
             {"seed": one.recipe.training.seed, "validation": one.provenance["validation"]} for one in bundles
         ],
@@ -72,6 +81,22 @@ def join_members(bundles: Sequence[Bundle], validation: ShowerFile) -> Bundle:
         },
     }
     return Bundle(model, recipe, first.detector, first.ranges, provenance)
+
+
+def _check_calibration(bundle: Bundle, view: ShowerFile) -> None:
+    """Refuse showers of another detector, of the training split, or meant for tests."""
+    if not view.detector.is_same(bundle.detector):
+        raise DetectorError(
+            f"bundle {bundle.name} reconstructs in detector {bundle.detector.name!r}, and {view.path} holds "
+            f"showers of {view.detector.name!r}."
+        )
+    same = view.sha256 == bundle.provenance["data_sha256"]
+    for_tests = Split.TEST in (view.meant_for, view.split)
+    if for_tests or (same and view.split is not Split.VALIDATION):
+        raise SplitError(
+            f"{view.path}, split {view.split}: a calibration needs showers that neither trained nor will "
+            "judge. Simulate some with another seed, or take the split 'validation' of the training file."
+        )
 
 
 def _members(bundle: Bundle) -> int:
