@@ -77,6 +77,9 @@ A_TRAIN = ("luxe_positrons_a", "a_train_1", "a_train_2", "a_train_3")
 PARTS = {
     "train": A_TRAIN,
     "train_wings": (*A_TRAIN, "wing_low", "wing_high"),
+    "small_train": A_TRAIN[:2],
+    "small_test": ("luxe_positrons_a_test", "a_test_low"),
+    "single_test": ("luxe_positrons_a_test",),
     "calibration": (
         "a_calibration",
         "a_calibration_low",
@@ -160,7 +163,7 @@ def _plain(showers: Showers) -> Showers:
 
 def overlay(kind: str, seed: int) -> None:
     """Write events of several particles, made of the joined single showers of the same purpose."""
-    source = JOINED / ("train.h5" if kind == "train" else "a_test.h5")
+    source = JOINED / ("small_train.h5" if kind == "train" else "single_test.h5")
     path = JOINED / f"several_{kind}.h5"
     if not source.is_file() or path.is_file():
         return
