@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from page_tables import fill, markdown
 
 HOME = Path(__file__).resolve().parent.parent
 RESULTS = HOME / "benchmarks" / "results"
@@ -18,12 +20,6 @@ def read(name: str) -> dict[str, Any]:
     """Read one result."""
     content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return content
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows, the first of which holds the titles."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
 def validation() -> str:
@@ -141,11 +137,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(text: str) -> str:
     """Return the page with every table between its marks replaced by what was measured."""
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
-    return text
+    return fill(text, TABLES)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from page_tables import fill, markdown
+
 from calokit.report.rounding import round_to_error
 
 HOME = Path(__file__).resolve().parent.parent
@@ -34,12 +36,6 @@ def read() -> dict[str, Any]:
     """Read the benchmark's outcome."""
     content: dict[str, Any] = json.loads(RESULT.read_text())
     return content
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows, the first of which holds the titles."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 
 
 def recipes() -> str:
@@ -151,11 +147,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(text: str) -> str:
     """Return the page with every table between its marks replaced by what was measured."""
-    for name, table in TABLES.items():
-        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{table()}\n{end}{rest.split(end)[1]}"
-    return text
+    return fill(text, TABLES)
 
 
 if __name__ == "__main__":

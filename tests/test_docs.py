@@ -39,6 +39,13 @@ def test_tables_of_the_zdc_are_those_the_benchmark_wrote() -> None:
     assert "zdc_flow" in script["shipped"]()
 
 
+def test_tables_of_luxe_are_those_the_benchmarks_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_luxe.py"))
+    page = (DOCS / "luxe.md").read_text()
+    assert script["filled"](page) == page
+    assert script["variants"]().count("kshown") > 30
+
+
 def test_the_sample_on_the_page_is_one() -> None:
     (text,) = yaml_blocks("simulation.md")
     sample = Sample.from_mapping(yaml.safe_load(text), "docs/simulation.md")
