@@ -11,15 +11,15 @@ is there is used; the joined files tell what they were made of.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from calokit.report.progress import track
-from calokit.showers import ShowerFile, Showers, ShowerWriter, Split, open_showers
+from calokit.showers import ShowerWriter, Split, open_showers
 from calokit.showers.overlay import overlay_showers
+from joined_showers import join_files
 from record import REPOSITORY
 
 STUDIES = REPOSITORY / "studies"
@@ -115,50 +115,17 @@ def print_commands(folder: Path) -> None:
 
 
 def join(name: str, folders: list[Path]) -> None:
-    """Write one joined file of what is there, mixed by blocks so that its end is like its beginning."""
-    views = [
-        open_showers(folder / f"{part}.h5")
+    """Write one joined file of what is there."""
+    paths = [
+        folder / f"{part}.h5"
         for part in PARTS[name]
         for folder in folders
         if (folder / f"{part}.h5").is_file()
     ]
-    if not views:
+    if not paths:
         print(f"{name}: no showers yet")
         return
-    content = {view.path.stem: view.sha256[:16] for view in views}
-    path = JOINED / f"{name}.h5"
-    if path.is_file() and open_showers(path).attributes.get("joined_of") == json.dumps(content):
-        print(f"{path}: as it was, {len(open_showers(path))} showers")
-        return
-    attributes = {"split": purpose_of(name), "joined_of": json.dumps(content)}
-    total = sum(len(view) for view in views)
-    with (
-        ShowerWriter(path, views[0].detector, "e+", views[0].generator, attributes, compression=1) as writer,
-        track(total, f"joining {name}", "showers") as advance,
-    ):
-        for showers in _in_turn(views, 256):
-            writer.write(_plain(showers))
-            advance(len(showers))
-    print(f"{path}: {total} showers of {', '.join(content)}")
-
-
-def _in_turn(views: list[ShowerFile], size: int) -> list[Showers]:
-    """Yield blocks of all views, spread evenly."""
-    blocks = [
-        ((start + 0.5 * size) / len(view), number, start)
-        for number, view in enumerate(views)
-        for start in range(0, len(view), size)
-    ]
-    for _, number, start in sorted(blocks):
-        view = views[number]
-        yield view.read(start, min(start + size, len(view)))  # type: ignore[misc]
-
-
-def _plain(showers: Showers) -> Showers:
-    """Return showers with the columns that every file has."""
-    return Showers(
-        showers.energies, showers.incident_energies, showers.detector, showers.positions, showers.directions
-    )
+    join_files(paths, JOINED / f"{name}.h5", purpose_of(name))
 
 
 def overlay(kind: str, seed: int) -> None:
