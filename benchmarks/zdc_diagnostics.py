@@ -1,12 +1,12 @@
 """The figures of the EIC ZDC reports for one or several trained bundles, on the same incidents.
 
-    python benchmarks/zdc_diagnostics.py TRUTH BUNDLE... [--floor OTHER_TRUTH] [--run FOLDER...] -o FIGURES
+    python benchmarks/zdc_diagnostics.py TRUTH [NAME=]BUNDLE... [--floor OTHER] [--run FOLDER...] -o FIGURES
 
 For every bundle showers are generated for the incidents of TRUTH: the map of separation power over cells,
 the distances of generated from true shower centres beside those of truth from truth, mask values laid over
-the true ones, and the numbers in diagnostics.json. --run names run folders whose error against training
-is drawn. Hits of cells 130 and 210 against energy, event images and mask classes stand in the page of
-`calokit evaluate`.
+the true ones, and the numbers in benchmarks/results/zdc_diagnostics.json. --run names run folders whose
+error against training is drawn. Hits of cells 130 and 210 against energy, event images and mask classes
+stand in the page of `calokit evaluate`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from calokit.report.progress import track
 from calokit.report.style import save_figure
 from calokit.report.training_figures import draw_history, read_history
 from calokit.showers import open_showers
+from record import Row, describe_circumstances, print_rows, write_record
 
 MASKED = ("regression", "gan")
 """Families whose masks have values."""
@@ -52,7 +53,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("truth", type=Path)
-    parser.add_argument("bundles", type=Path, nargs="+")
+    parser.add_argument("bundles", nargs="+", metavar="[NAME=]BUNDLE")
     parser.add_argument("--split", default="all", help="of the truth")
     parser.add_argument("--floor", type=Path, default=None)
     parser.add_argument("--floor-split", default="all")
@@ -66,10 +67,12 @@ def main() -> None:
     if arguments.floor is not None:
         floor = open_showers(arguments.floor, arguments.floor_split).head(arguments.showers)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    numbers: dict[str, Any] = {"truth": truth.path.name, "showers": len(truth)}
+    circumstances = describe_circumstances(1)
+    rows: list[Row] = []
     centres, masks, hits = {}, {}, None
-    for path in arguments.bundles:
-        bundle, label = read_bundle(path), path.stem
+    for words in arguments.bundles:
+        label, _, name = words.rpartition("=")
+        bundle, label = read_bundle(Path(name)), label or Path(name).stem
         threshold = bundle.recipe.model.threshold_mev
         made = arguments.output / f"{label}.h5"
         with track(len(truth), f"generating {label}", "showers") as advance:
@@ -81,17 +84,23 @@ def main() -> None:
         if bundle.recipe.model.kind in MASKED:
             values = mask_values(bundle, truth, MASK_SHOWERS)
             masks[label], hits = values.probabilities, values.hits
-        numbers[label] = {
-            "centre_mm": [centres[label].mean().value, centres[label].mean().error],
-            "centre_median_mm": centres[label].quantile(0.5),
-            "empty": centres[label].empty,
-            "cell_separation": ring_means(found.separations, truth.detector),
-            "cell_separation_floor": ring_means(found.floor, truth.detector),
-        }
+        own, floors = (ring_means(one, truth.detector) for one in (found.separations, found.floor))
+        mean = centres[label].mean()
+        rows.append(
+            {
+                "bundle": label,
+                "recipe": bundle.name,
+                "centre (mm)": mean.value,
+                "its error": mean.error,
+                "median (mm)": centres[label].quantile(0.5),
+                "empty": centres[label].empty,
+                **{f"separation, {ring} cells": value for ring, value in own.items()},
+                **{f"floor, {ring} cells": value for ring, value in floors.items()},
+            }
+        )
     least = None
     if floor is not None:
         least = true_centre_distances(truth.read_all(), floor.read_all(), threshold)
-        numbers["floor"] = {"centre_mm": [least.mean().value, least.mean().error]}
     save_figure(draw_centre_distances(centres, least), arguments.output / "centres.svg")
     if hits is not None:
         save_figure(draw_mask_values(hits, masks), arguments.output / "mask_values.svg")
@@ -102,8 +111,10 @@ def main() -> None:
             for folder in arguments.run
         }
         save_figure(draw_history(histories, sizes), arguments.output / "training.svg")
-    (arguments.output / "diagnostics.json").write_text(json.dumps(numbers, indent=1) + "\n")
-    print(json.dumps(numbers, indent=1))
+    print_rows("Centres and cells", rows, circumstances)
+    floor_words = None if least is None else [least.mean().value, least.mean().error]
+    facts = {"truth": truth.path.name, "showers": len(truth), "centre_floor_mm": floor_words}
+    write_record("zdc_diagnostics", rows, circumstances, **facts)
 
 
 if __name__ == "__main__":
