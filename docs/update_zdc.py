@@ -13,8 +13,12 @@ from page_tables import fill, markdown
 from calokit.report.rounding import round_to_error
 
 HOME = Path(__file__).resolve().parent.parent
-RESULT = HOME / "benchmarks" / "results" / "zdc_system.json"
+RESULTS = HOME / "benchmarks" / "results"
 PAGE = HOME / "docs" / "zdc.md"
+NOT_YET = "Not measured yet."
+LEARNED = {"zdc_learning": "learning-h16-128k", "zdc_system": "regression-h16-128k"}
+"""The label of the learning curve's entry in each study."""
+NEUTRON_METRICS = ("classifier", "response", "resolution", "hits", "separation.visible", "separation.depth")
 
 Row = dict[str, Any]
 
@@ -33,8 +37,17 @@ SCALES = {"(1e-5)": 1e5, "(1e-3)": 1e3, "(%)": 1e2}
 
 
 def read() -> dict[str, Any]:
-    """Read the benchmark's outcome."""
-    content: dict[str, Any] = json.loads(RESULT.read_text())
+    """Read the system's outcome."""
+    content: dict[str, Any] = json.loads((RESULTS / "zdc_system.json").read_text())
+    return content
+
+
+def result(name: str) -> dict[str, Any] | None:
+    """Read another result, if there is one."""
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text())
     return content
 
 
@@ -105,7 +118,7 @@ def speed() -> str:
     """Return the generation times beside Geant4's."""
     settings = read()["settings"]
     if not settings["speed"]:
-        return "Not measured yet."
+        return NOT_YET
     table = [["bundle", "batch", "ms a shower", "ms of processor time"]]
     table += [
         [row["bundle"], f"{row['batch']:,}", f"{row['ms/shower']:.3g}", f"{row['processor ms/shower']:.3g}"]
@@ -136,12 +149,77 @@ def _ratios(values: Sequence[float | None], references: Sequence[float | None]) 
     return ["-" if value is None or not truth else f"{value / truth:.2f}" for value, truth in pairs]
 
 
+def learning() -> str:
+    """Return the regression over its number of training showers."""
+    rows = [row for row in read()["rows"] if row["label"] == LEARNED["zdc_learning"]]
+    rows += [row for row in read()["rows"] if row["label"] == LEARNED["zdc_system"]]
+    if len(rows) < 2:
+        return NOT_YET
+    shown = ("mse.mean", "separation.cells_mean", "response.mean_deviation", "resolution.mean_deviation")
+    table = [["showers", "seeds", *[COLUMNS[metric] for metric in shown]]]
+    for row in sorted(rows, key=lambda one: int(one["showers"])):
+        cells = [_value(row, metric, COLUMNS[metric]) for metric in shown]
+        table.append([f"{row['showers']:,}", str(row["seeds"]), *cells])
+    return markdown(table)
+
+
+def centres() -> str:
+    """Return how far generated shower centres lie from true ones, and the cells by ring."""
+    found = result("zdc_diagnostics")
+    if found is None:
+        return NOT_YET
+    rings = ("inner", "outer")
+    titles = [f"separation of {ring} cells (1e-3)" for ring in rings]
+    table = [["network", "distance of centres (mm)", "median (mm)", "empty (%)", *titles]]
+    table += [
+        [
+            row["bundle"],
+            _rounded(row["centre (mm)"], row["its error"]),
+            f"{row['median (mm)']:.1f}",
+            f"{100 * row['empty']:.1f}",
+            *[f"{1e3 * row[f'separation, {ring} cells']:.2f}" for ring in rings],
+        ]
+        for row in found["rows"]
+    ]
+    least, first = found["settings"]["centre_floor_mm"], found["rows"][0]
+    floors = [f"{1e3 * first[f'floor, {ring} cells']:.2f}" for ring in rings]
+    table.append(["truth against truth", "-" if least is None else _rounded(*least), "", "", *floors])
+    return markdown(table)
+
+
+def neutrons() -> str:
+    """Return the scorecard of the neutrons' bundle."""
+    found = result("zdc_neutrons")
+    if found is None:
+        return NOT_YET
+    table = [["measurement", "generated", "truth against truth"]]
+    table += [
+        [
+            f"`{row['metric']}`",
+            _rounded(row["value"], row["error"]),
+            _rounded(row["floor"], row["its error"]),
+        ]
+        for row in found["rows"]
+        if row["metric"].startswith(NEUTRON_METRICS)
+    ]
+    facts = found["settings"]
+    words = (
+        f"Judged on {facts['test_showers']} showers of another seed, cells above "
+        f"{facts['threshold_mev']:g} MeV; "
+        f"{facts['milliseconds_per_shower']:.0f} ms a shower ({facts['timing_note']})."
+    )
+    return markdown(table) + "\n\n" + words
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "recipes": recipes,
     "bins": bins,
     "findings": findings,
     "shipped": shipped,
     "speed": speed,
+    "learning": learning,
+    "centres": centres,
+    "neutrons": neutrons,
 }
 
 
