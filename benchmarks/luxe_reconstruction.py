@@ -152,6 +152,7 @@ def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, 
         own, plain = EnergyErrors.of(estimated, known.energies), EnergyErrors.of(base, known.energies)
         ratio = paired_rms_ratio(estimated, base, known.energies)
         against = paired_rms_ratio(estimated, best, known.energies)
+        classic = paired_rms_ratio(best, base, known.energies)
         rows: list[Row] = []
         for place, energy in enumerate(own.energies):
             published = PUBLISHED.get(float(energy), (None,) * 4)
@@ -180,6 +181,7 @@ def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, 
             "rms_ratio": [ratio.mean, ratio.mean_error],
             "mae_ratio": float((own.absolute[:, 0] / plain.absolute[:, 0]).mean()),
             "largest_bias_percent": max(abs(float(row["bias (%)"])) for row in rows),
+            "best_classical": [classic.mean, classic.mean_error],
             "ratio_to_best_classical": [against.mean, against.mean_error],
             "significance": against.significance,
             "worst_sigma": against.worst,
