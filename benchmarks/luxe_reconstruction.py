@@ -3,7 +3,7 @@
 With FOLDERS (shower files, see luxe_data.py) the data are joined and every study is done first, as far as it
 is not done yet; it can be stopped at any moment and called again. Without, what is done is printed.
 
-    python benchmarks/luxe_reconstruction.py [FOLDER ...] [--ship] [--judge]
+    python benchmarks/luxe_reconstruction.py [FOLDER ...] [--ship [NAME ...]] [--judge]
 """
 
 from __future__ import annotations
@@ -118,9 +118,10 @@ SHIPPED = {
 calibrated on; None ships the first seed alone."""
 
 
-def ship_bundles() -> None:
-    """Write zoo/*.calokit from the finished runs of the studies: all seeds of the first entry, joined."""
-    for name, (study, data) in SHIPPED.items():
+def ship_bundles(names: list[str]) -> None:
+    """Write zoo/*.calokit from the finished runs of the studies: the seeds of the first entry, joined."""
+    for name in names:
+        study, data = SHIPPED[name]
         runs = STUDIES / ".cache" / "studies" / study
         label = StudyFile.read(STUDIES / f"{study}.yaml").study.recipes[0].label
         paths = sorted(runs.glob(f"{label}-seed*/{name}.calokit"))
@@ -285,7 +286,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", type=Path, nargs="*")
-    parser.add_argument("--ship", action="store_true", help="write the bundles of zoo/ from finished runs")
+    parser.add_argument(
+        "--ship", nargs="*", choices=list(SHIPPED), help="write these bundles of zoo/ (or all)"
+    )
     parser.add_argument("--judge", action="store_true", help="judge the shipped bundles on the joined sets")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -293,8 +296,8 @@ def main() -> None:
     if arguments.folders:
         do_studies(arguments.folders)
     print_studies(circumstances)
-    if arguments.ship:
-        ship_bundles()
+    if arguments.ship is not None:
+        ship_bundles(arguments.ship or list(SHIPPED))
     if arguments.judge:
         judge_trees(circumstances)
         energy = read_bundle(REPOSITORY / "zoo" / "luxe_energy.calokit")
