@@ -28,7 +28,7 @@ from calokit.inference import read_bundle, reconstruct_showers
 from calokit.showers import Split, open_showers
 from calokit.studies.classical import ClassicalInputs, ClassicalMethods
 from calokit.studies.reconstructed import best_classical, classical_results
-from calokit.studies.study import StudyFile, read_table, run_study
+from calokit.studies.study import RunFolders, StudyFile, read_table, run_study
 from calokit.training.bundle import Bundle, write_bundle
 from calokit.training.ensemble import join_members
 from luxe_data import JOINED, STUDIES
@@ -122,9 +122,12 @@ def ship_bundles(names: list[str]) -> None:
     """Write zoo/*.calokit from the finished runs of the studies: the seeds of the first entry, joined."""
     for name in names:
         study, data = SHIPPED[name]
-        runs = STUDIES / ".cache" / "studies" / study
-        label = StudyFile.read(STUDIES / f"{study}.yaml").study.recipes[0].label
-        paths = sorted(runs.glob(f"{label}-seed*/{name}.calokit"))
+        file = StudyFile.read(STUDIES / f"{study}.yaml")
+        label = file.study.recipes[0].label
+        sha256 = open_showers(file.find_showers(file.study.data)).sha256
+        folders = RunFolders(STUDIES / ".cache" / "studies" / study, sha256)
+        found = [folders.bundle(run) for run in file.runs() if run.label == label]
+        paths = [path for path in found if path.is_file()]
         if not paths:
             print(f"{name}: no finished run")
             continue

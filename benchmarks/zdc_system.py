@@ -1,6 +1,6 @@
 """The EIC ZDC system as one table: every recipe of the studies, the reports' findings, and the speed.
 
-    python benchmarks/zdc_system.py SETS [--run zdc_screening zdc_system zdc_learning] [--speed]
+    python benchmarks/zdc_system.py SETS [--run STUDY ...] [--ship] [--speed]
 
 SETS holds zdc_ecal_positrons.h5 and zdc_ecal_positrons_test.h5. With --run the named studies are continued
 (each can be killed and continued; finished rows stay in studies/NAME.jsonl); without it the finished rows are
@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from calokit.inference import read_bundle
+from calokit.inference import read_bundle, write_bundle
 from calokit.showers import open_showers
-from calokit.studies.study import StudyFile, read_table, run_study
+from calokit.studies.study import RunFolders, StudyFile, read_table, run_study
 from generation_speed import geant4_obstacle, run_geant4, take_incidents, time_batch
 from record import REPOSITORY, Row, describe_circumstances, print_rows, write_record
 
@@ -38,7 +38,11 @@ METRICS = (
     "classifier.auc_low",
     "classifier.auc_high",
 )
+AUC_LOW, AUC_HIGH, CELLS = "classifier.auc_low", "classifier.auc_high", "separation.cells_mean"
 BUNDLES = ("zdc_regression", "zdc_gan", "zdc_flow")
+SHIPPED = {"zdc_regression": "regression-h16-128k", "zdc_gan": "gan-gentle-h16-128k"}
+"""The entry of the system study that each shipped bundle is."""
+SCALE = "_h16_128k"
 BATCHES = (1, 100, 10_000)
 ENOUGH_SEEDS = 3
 CLEAR = 3.0
@@ -73,17 +77,17 @@ FINDINGS = (
     Finding("Default suffices: Extended 2 is no better", "regression", "extended-2"),
     Finding("the impact among the inputs beats the energy alone", "regression", "energy-only"),
     Finding("an energy penalty does not help", "regression", "energy-penalty"),
-    Finding("the linear noise schedule beats the decay", "gan-26-lr4", "gan-decay", "separation.cells_mean"),
-    Finding("noise always 1.0 is no better", "gan-26-lr4", "gan-26-lr4-ns1", "separation.cells_mean"),
-    Finding("DIS:GEN = 1:5 (Test 25) beats 1:1 (LR4)", "gan-25", "gan-26-lr4", "separation.cells_mean"),
-    Finding("the rates of LR6 beat those of LR4", "gan-26-lr6", "gan-26-lr4", "separation.cells_mean"),
-    Finding("the GAN beats the regression in AUC (observables)", "gan", "regression", "classifier.auc_high"),
-    Finding("the GAN beats the regression in AUC (cells)", "gan", "regression", "classifier.auc_low"),
-    Finding("the GAN beats the regression in cell spectra", "gan", "regression", "separation.cells_mean"),
-    Finding("the GAN beats its stage 1 (log) in AUC", "gan", "log", "classifier.auc_high"),
-    Finding("the GAN beats its stage 1 in cell spectra", "gan", "log", "separation.cells_mean"),
-    Finding("the regression beats the GAN in squared error", "regression", "gan"),
-    Finding("the flow beats the GAN in AUC", "flow", "gan", "classifier.auc_high"),
+    Finding("the linear noise schedule beats the decay", "gan-26-lr4", "gan-decay", CELLS),
+    Finding("noise always 1.0 is no better", "gan-26-lr4", "gan-26-lr4-ns1", CELLS),
+    Finding("DIS:GEN = 1:5 (Test 25) beats 1:1 (LR4)", "gan-25", "gan-26-lr4", CELLS),
+    Finding("the rates of LR6 beat those of LR4", "gan-26-lr6", "gan-26-lr4", CELLS),
+    Finding("the GAN beats the regression in AUC (observables)", "gan-gentle", "regression", AUC_HIGH),
+    Finding("the GAN beats the regression in AUC (cells)", "gan-gentle", "regression", AUC_LOW),
+    Finding("the GAN beats the regression in cell spectra", "gan-gentle", "regression", CELLS),
+    Finding("the GAN beats its stage 1 (log) in AUC", "gan-gentle", "log", AUC_HIGH),
+    Finding("the GAN beats its stage 1 in cell spectra", "gan-gentle", "log", CELLS),
+    Finding("the regression beats the GAN in squared error", "regression", "gan-gentle"),
+    Finding("the flow beats the GAN in AUC", "flow", "gan-gentle", AUC_HIGH),
 )
 
 
@@ -214,6 +218,19 @@ def shipped_scores() -> list[Row]:
     return rows
 
 
+def ship(sets: Path, runs: Path) -> None:
+    """Write the bundles of zoo/ from the first seeds of the system study, their scale in their names."""
+    file = StudyFile.read(REPOSITORY / "studies" / "zdc_system.yaml", sets)
+    folders = RunFolders(runs / "zdc_system", open_showers(file.find_showers(file.study.data)).sha256)
+    for name, label in SHIPPED.items():
+        run = next(run for run in file.runs() if run.label == label)
+        bundle = read_bundle(folders.bundle(run))
+        renamed = bundle.recipe.model_copy(update={"name": name + SCALE})
+        target = REPOSITORY / "zoo" / f"{name}.calokit"
+        write_bundle(target, replace(bundle, recipe=renamed))
+        print(f"{target}; its scorecard: benchmarks/zdc_scorecard.py --bundle {target} --attach")
+
+
 def main() -> None:
     """Continue the studies if asked, summarise, print and record."""
     parser = argparse.ArgumentParser(
@@ -225,6 +242,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=work, help="where the trainings stand")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--geant4-showers", type=int, default=200)
+    parser.add_argument("--ship", action="store_true", help="write zoo/ from the system study's first seeds")
     arguments = parser.parse_args()
     circumstances = describe_circumstances(1)
     torch.set_num_threads(1)
@@ -232,6 +250,8 @@ def main() -> None:
         folder = arguments.runs / name
         folder.mkdir(parents=True, exist_ok=True)
         run_study(StudyFile.read(REPOSITORY / "studies" / f"{name}.yaml", arguments.sets), folder)
+    if arguments.ship:
+        ship(arguments.sets, arguments.runs)
     rows = [row for name in STUDIES for row in read_table(REPOSITORY / "studies" / f"{name}.jsonl")]
     table = summarise(rows)
     findings = judge_findings(table)

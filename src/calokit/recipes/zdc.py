@@ -62,8 +62,14 @@ def zdc_regression_log() -> Recipe:
 
 
 def zdc_gan() -> Recipe:
-    """Our GAN: hinge objective, learned noise width, started from `zdc_regression_log`."""
-    return _gan("zdc_gan", "hinge, learned noise", GanSettings(noise_schedule=NoiseSchedule(kind="constant")))
+    """Our GAN: cross-entropy with a small weight, learned noise width, low rates, from `zdc_regression_log`.
+
+    With hinge, twice the weight and the rates of the tests one of three seeds lost most of its hits.
+    """
+    settings = GanSettings(
+        objective="cross_entropy", adversarial_weight=0.05, noise_schedule=NoiseSchedule(kind="constant")
+    )
+    return _gan("zdc_gan", "low rates, learned noise", settings, 3e-4, discriminator_rate=3e-4)
 
 
 def zdc_gan_wgan_gp() -> Recipe:
@@ -173,7 +179,12 @@ def _test(
 
 
 def _gan(
-    name: str, what: str, model: GanSettings, generator_rate: float = 9e-4, rising_part: float = 0.35
+    name: str,
+    what: str,
+    model: GanSettings,
+    generator_rate: float = 9e-4,
+    rising_part: float = 0.35,
+    discriminator_rate: float = 1e-3,
 ) -> Recipe:
     return Recipe(
         name=name,
@@ -186,7 +197,7 @@ def _gan(
             batch_size=128,
             one_cycle={
                 "generator": OneCycle(highest_rate=generator_rate, rising_part=rising_part),
-                "discriminator": OneCycle(highest_rate=1e-3, rising_part=rising_part),
+                "discriminator": OneCycle(highest_rate=discriminator_rate, rising_part=rising_part),
             },
             betas=(0.5, 0.99),
             weight_decay=0.0,
