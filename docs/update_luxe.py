@@ -62,8 +62,8 @@ def floor_of(rows: list[Row], metric: str, scale: float = 1.0) -> str:
 
 
 def rounded(value: float, error: float) -> str:
-    """Return a value with its error, digits cut by the error."""
-    return round_to_error(value, error).plain() if error > 0 else f"{value:.3g}"
+    """Return a value with its error, digits cut by the error; of a failed training not more than four."""
+    return round_to_error(value, max(error, 1e-3 * abs(value))).plain() if error > 0 else f"{value:.3g}"
 
 
 def beginning(entry: Entry, rows: list[Row]) -> list[str]:
@@ -248,8 +248,7 @@ def speed() -> str:
     (row,) = found["rows"]
     return (
         f"`zoo/luxe_energy.calokit`: {row['events a processor second']:.0f} events a processor second, "
-        f"reading included; {row['events a second, reading left out']:.0f} a second without "
-        f"({found['processor']}, one thread, batches of 512, hits found within)."
+        f"reading, hits and five networks included ({found['processor']}, one thread)."
     )
 
 
