@@ -3,7 +3,7 @@
 With FOLDERS (shower files, see luxe_data.py) the data are joined and every study is done first, as far as it
 is not done yet; it can be stopped at any moment and called again. Without, what is done is printed.
 
-    python benchmarks/luxe_reconstruction.py [FOLDER ...] [--ship [NAME ...]] [--judge]
+    python benchmarks/luxe_reconstruction.py [FOLDER ...] [--ship [NAME ...]] [--judge [PART ...]]
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ SHOWN = {
         "particles.rms_y",
     ),
 }
+JUDGED = ("trees", "speed", "energy", "places")
 CURVE_SIZES = (2_000, 5_000, 10_000, 25_000)
 SEEN_MEV = np.array([5e3, 10e3, 15e3])
 UNSEEN_MEV = np.array([7.5e3, 12.5e3])
@@ -287,7 +288,9 @@ def main() -> None:
     parser.add_argument(
         "--ship", nargs="*", choices=list(SHIPPED), help="write these bundles of zoo/ (or all)"
     )
-    parser.add_argument("--judge", action="store_true", help="judge the shipped bundles on the joined sets")
+    parser.add_argument(
+        "--judge", nargs="*", choices=JUDGED, help="judge the shipped bundles (all or these parts)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     circumstances = describe_circumstances(1)
@@ -296,11 +299,15 @@ def main() -> None:
     print_studies(circumstances)
     if arguments.ship is not None:
         ship_bundles(arguments.ship or list(SHIPPED))
-    if arguments.judge:
+    chosen = [] if arguments.judge is None else arguments.judge or JUDGED
+    if "trees" in chosen:
         judge_trees(circumstances)
-        energy = read_bundle(REPOSITORY / "zoo" / "luxe_energy.calokit")
+    energy = read_bundle(REPOSITORY / "zoo" / "luxe_energy.calokit")
+    if "speed" in chosen:
         measure_speed(energy, circumstances)
+    if "energy" in chosen:
         judge_energy(energy, {"a_test": "Energy, set A", "b_test": "Energy, set B"}, circumstances)
+    if "places" in chosen:
         place = read_bundle(REPOSITORY / "zoo" / "luxe_direction.calokit")
         sets = {"tilted_test": "Places, tilted by 0 to 9 degrees", "b_test": "Places, set B"}
         judge_places(place, sets, circumstances)

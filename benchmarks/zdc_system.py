@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import stats
 
 from calokit.inference import read_bundle, write_bundle
 from calokit.showers import open_showers
@@ -45,8 +46,8 @@ SHIPPED = {"zdc_regression": "regression-h16-128k", "zdc_gan": "gan-gentle-h16-1
 SCALE = "_h16_128k"
 BATCHES = (1, 100, 10_000)
 ENOUGH_SEEDS = 3
-CLEAR = 3.0
-"""A difference of so many standard errors holds or does not hold; less decides nothing."""
+CLEAR = 2.576
+"""A difference of so many standard errors (a chance of 1 %) holds or does not; less decides nothing."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def summarise(rows: list[Row]) -> list[Row]:
                 "cpu_minutes": float(np.mean([row["cpu_minutes"] for row in own])),
                 "judged_on": f"{first['test_file']}, {first['test_showers']} showers",
                 "metrics": metrics,
+                "by_seed": {name: [row["metrics"][name][0] for row in own] for name in known},
                 "curves": first.get("curves", {}),
             }
         )
@@ -148,9 +150,11 @@ def judge_findings(table: list[Row]) -> list[Row]:
             continue
         better, worse = max(pairs, key=lambda pair: min(row["seeds"] for row in pair))
         one, other = (row["metrics"][finding.metric] for row in (better, worse))
-        error = math.hypot(one[1], other[1])
-        sigma = (other[0] - one[0]) / error if error else 0.0
         seeds = min(better["seeds"], worse["seeds"])
+        sigma = standard_errors(*(row["by_seed"][finding.metric] for row in (better, worse)))
+        if seeds < ENOUGH_SEEDS:
+            error = math.hypot(one[1], other[1])
+            sigma = (other[0] - one[0]) / error if error else 0.0
         judged.append(
             {
                 "statement": finding.statement,
@@ -164,6 +168,17 @@ def judge_findings(table: list[Row]) -> list[Row]:
             }
         )
     return judged
+
+
+def standard_errors(better: list[float], worse: list[float]) -> float:
+    """Return how clearly the first values lie below the second: Welch's t-test, as normal standard errors.
+
+    Both entries are judged on the same showers, so that only what differs from seed to seed counts.
+    """
+    if min(len(better), len(worse)) < ENOUGH_SEEDS:
+        return 0.0
+    found = stats.ttest_ind(worse, better, equal_var=False)
+    return float(np.sign(found.statistic) * stats.norm.isf(found.pvalue / 2))
 
 
 def short(label: str) -> str:
