@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
+NOT_YET = "Not measured yet."
+
+
+def result(name: str) -> dict[str, Any] | None:
+    """Read what a benchmark wrote, if it did."""
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

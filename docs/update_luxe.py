@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from page_tables import fill, markdown
+from page_tables import NOT_YET, fill, markdown, result
 
 from calokit.report.rounding import round_to_error
 
 HOME = Path(__file__).resolve().parent.parent
-RESULTS = HOME / "benchmarks" / "results"
 PAGE = HOME / "docs" / "luxe.md"
 SUM = "sum's RMS"
-NOT_YET = "Not measured yet."
 
 Row = dict[str, Any]
 Entry = tuple[str, str, int]
@@ -26,15 +24,6 @@ def study_rows(name: str) -> list[Row]:
     """Read the finished rows of a study."""
     path = HOME / "studies" / f"{name}.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-
-
-def result(name: str) -> dict[str, Any] | None:
-    """Read one result, if there is one."""
-    path = RESULTS / f"{name}.json"
-    if not path.is_file():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
 
 
 def grouped(rows: list[Row]) -> dict[Entry, list[Row]]:

@@ -8,14 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from page_tables import fill, markdown
+from page_tables import NOT_YET, RESULTS, fill, markdown, result
 
 from calokit.report.rounding import round_to_error
 
 HOME = Path(__file__).resolve().parent.parent
-RESULTS = HOME / "benchmarks" / "results"
 PAGE = HOME / "docs" / "zdc.md"
-NOT_YET = "Not measured yet."
 LEARNED = {"zdc_learning": "learning-h16-128k", "zdc_system": "regression-h16-128k"}
 """The label of the learning curve's entry in each study."""
 NEUTRON_METRICS = ("classifier", "response", "resolution", "hits", "separation.visible", "separation.depth")
@@ -39,15 +37,6 @@ SCALES = {"(1e-5)": 1e5, "(1e-3)": 1e3, "(%)": 1e2}
 def read() -> dict[str, Any]:
     """Read the system's outcome."""
     content: dict[str, Any] = json.loads((RESULTS / "zdc_system.json").read_text())
-    return content
-
-
-def result(name: str) -> dict[str, Any] | None:
-    """Read another result, if there is one."""
-    path = RESULTS / f"{name}.json"
-    if not path.is_file():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text())
     return content
 
 
