@@ -79,18 +79,18 @@ def draw_centre_distances(samples: Mapping[str, CentreDistances], floor: CentreD
     largest = max(one.quantile(0.999) for one in samples.values())
     places = np.linspace(0.0, largest, CENTRE_BINS * 4)
     with figure_style():
-        figure = new_plot(5.6, 3.8)
+        figure = new_plot(8.4, 3.8)
         axes = figure.subplots()
         for index, (label, one) in enumerate(samples.items()):
-            title = f"{label}: mean {one.mean().value:.2g} mm"
+            title = f"{label}: mean {one.mean().value:.3g} mm"
             axes.plot(places, _beyond(one, places), color=colour_of(index), ls=line_of(index), label=title)
         if floor is not None:
-            title = f"truth and truth: mean {floor.mean().value:.2g} mm"
+            title = f"truth and truth: mean {floor.mean().value:.3g} mm"
             axes.plot(places, _beyond(floor, places), color=FLOOR_LINE, linestyle=":", label=title)
         axes.set_yscale("log")
         axes.set_xlabel("distance of the centres of energy (mm)")
         axes.set_ylabel("part of the showers beyond")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
