@@ -76,7 +76,7 @@ def findings() -> str:
     table = [["the reports", "metric", "first", "second", "difference", "here"]]
     table += [
         [
-            one["statement"],
+            one["statement"].replace("|", "\\|"),
             one["metric"],
             f"{one['better'][0]}: {_rounded(*one['better'][1:])}",
             f"{one['worse'][0]}: {_rounded(*one['worse'][1:])}",
