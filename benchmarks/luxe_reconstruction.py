@@ -302,13 +302,14 @@ def main() -> None:
     chosen = [] if arguments.judge is None else arguments.judge or JUDGED
     if "trees" in chosen:
         judge_trees(circumstances)
-    energy = read_bundle(REPOSITORY / "zoo" / "luxe_energy.calokit")
+    zoo = REPOSITORY / "zoo"
     if "speed" in chosen:
-        measure_speed(energy, circumstances)
+        measure_speed(read_bundle(zoo / "luxe_energy.calokit"), circumstances)
     if "energy" in chosen:
+        energy = read_bundle(zoo / "luxe_energy.calokit")
         judge_energy(energy, {"a_test": "Energy, set A", "b_test": "Energy, set B"}, circumstances)
     if "places" in chosen:
-        place = read_bundle(REPOSITORY / "zoo" / "luxe_direction.calokit")
+        place = read_bundle(zoo / "luxe_direction.calokit")
         sets = {"tilted_test": "Places, tilted by 0 to 9 degrees", "b_test": "Places, set B"}
         judge_places(place, sets, circumstances)
 

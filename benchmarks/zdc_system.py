@@ -157,8 +157,9 @@ def judge_findings(table: list[Row]) -> list[Row]:
         better, worse = max(pairs, key=lambda pair: min(row["seeds"] for row in pair))
         one, other = (row["metrics"][finding.metric] for row in (better, worse))
         seeds = min(better["seeds"], worse["seeds"])
-        sigma = standard_errors(*(row["by_seed"][finding.metric] for row in (better, worse)))
-        if seeds < ENOUGH_SEEDS:
+        if seeds >= ENOUGH_SEEDS:
+            sigma = standard_errors(*(row["by_seed"][finding.metric] for row in (better, worse)))
+        else:
             error = math.hypot(one[1], other[1])
             sigma = (other[0] - one[0]) / error if error else 0.0
         judged.append(
@@ -181,8 +182,6 @@ def standard_errors(better: list[float], worse: list[float]) -> float:
 
     Both entries are judged on the same showers, so that only what differs from seed to seed counts.
     """
-    if min(len(better), len(worse)) < ENOUGH_SEEDS:
-        return 0.0
     found = stats.ttest_ind(worse, better, equal_var=False)
     return float(np.sign(found.statistic) * stats.norm.isf(found.pvalue / 2))
 

@@ -135,10 +135,5 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def filled(text: str) -> str:
-    """Return the page with every table between its marks replaced by what was measured."""
-    return fill(text, TABLES)
-
-
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text()))
+    PAGE.write_text(fill(PAGE.read_text(), TABLES))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from page_tables import fill
 from typer.main import get_command
 
 from calokit.cli import app
@@ -28,21 +29,21 @@ def yaml_blocks(page: str) -> list[str]:
 def test_tables_of_the_simulation_are_those_the_benchmarks_wrote() -> None:
     script = runpy.run_path(str(DOCS / "update_simulation.py"))
     page = (DOCS / "simulation.md").read_text()
-    assert script["filled"](page) == page
+    assert fill(page, script["TABLES"]) == page
     assert script["validation"]().count("\n") > 20
 
 
 def test_tables_of_the_zdc_are_those_the_benchmark_wrote() -> None:
     script = runpy.run_path(str(DOCS / "update_zdc.py"))
     page = (DOCS / "zdc.md").read_text()
-    assert script["filled"](page) == page
+    assert fill(page, script["TABLES"]) == page
     assert "zdc_flow" in script["shipped"]()
 
 
 def test_tables_of_luxe_are_those_the_benchmarks_wrote() -> None:
     script = runpy.run_path(str(DOCS / "update_luxe.py"))
     page = (DOCS / "luxe.md").read_text()
-    assert script["filled"](page) == page
+    assert fill(page, script["TABLES"]) == page
     assert script["variants"]().count("kshown") > 30
 
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calokit.errors import BundleError, ConditionWarning, DetectorError
+from calokit.errors import BundleError, ConditionWarning
 from calokit.models.reconstruction import Reconstructor
 from calokit.showers import ShowerFile, Showers
-from calokit.training.bundle import Bundle, bundle_digest
+from calokit.training.bundle import Bundle, bundle_digest, check_reconstructed
 from calokit.training.run import processor_name
 from calokit.units import MEV_PER_GEV
 
@@ -79,11 +79,7 @@ def reconstruct_showers(
         >>> reconstruct_showers(bundle, open_showers("showers.h5")).columns["energy"]  # doctest: +SKIP
     """
     model = need_reconstructor(bundle)
-    if not view.detector.is_same(bundle.detector):
-        raise DetectorError(
-            f"bundle {bundle.name} reconstructs in detector {bundle.detector.name!r}, and {view.path} holds "
-            f"showers of {view.detector.name!r}."
-        )
+    check_reconstructed(bundle, view)
     seconds = 0.0
     parts: list[dict[str, NDArray[Any]]] = []
     for showers in view.chunks(BLOCK):

@@ -8,8 +8,9 @@ from typing import Any
 
 from calokit.config import digest_of
 from calokit.detector import Detector
-from calokit.errors import BundleError, CalokitError, RunError
+from calokit.errors import BundleError, CalokitError, DetectorError, RunError
 from calokit.models.protocols import Trainable
+from calokit.showers import ShowerFile
 from calokit.training.checkpoint import read_tensors, write_tensors
 from calokit.training.data import ConditionRange
 from calokit.training.families import build_surrogate
@@ -99,3 +100,16 @@ def bundle_digest(bundle: Bundle) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+def check_reconstructed(bundle: Bundle, view: ShowerFile) -> None:
+    """Check that a bundle can reconstruct showers.
+
+    Raises:
+        DetectorError: They are of another detector.
+    """
+    if not view.detector.is_same(bundle.detector):
+        raise DetectorError(
+            f"bundle {bundle.name} reconstructs in detector {bundle.detector.name!r}, and {view.path} holds "
+            f"showers of {view.detector.name!r}."
+        )

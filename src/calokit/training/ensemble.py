@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from calokit.errors import BundleError, DetectorError, SplitError
+from calokit.errors import BundleError, SplitError
 from calokit.models.hit_batch import HitBatch
 from calokit.models.hits_network import HitsReconstructor, HitsSettings
 from calokit.showers import ShowerFile, Split
-from calokit.training.bundle import Bundle
+from calokit.training.bundle import Bundle, check_reconstructed
 from calokit.training.families import build_surrogate
 
 MEMBERS = "members."
@@ -85,11 +85,7 @@ def join_members(bundles: Sequence[Bundle], calibration: ShowerFile) -> Bundle:
 
 def _check_calibration(bundle: Bundle, view: ShowerFile) -> None:
     """Refuse showers of another detector, of the training split, or meant for tests."""
-    if not view.detector.is_same(bundle.detector):
-        raise DetectorError(
-            f"bundle {bundle.name} reconstructs in detector {bundle.detector.name!r}, and {view.path} holds "
-            f"showers of {view.detector.name!r}."
-        )
+    check_reconstructed(bundle, view)
     same = view.sha256 == bundle.provenance["data_sha256"]
     for_tests = Split.TEST in (view.meant_for, view.split)
     if for_tests or (same and view.split is not Split.VALIDATION):
