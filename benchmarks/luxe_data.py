@@ -70,14 +70,22 @@ SIMULATED = (
     Simulated("a_calibration_low", "luxe_positrons_a_low", 9_000, 751),
     Simulated("wing_calibration_low", "luxe_positrons_wing_low", 2_000, 753),
     Simulated("wing_calibration_high", "luxe_positrons_wing_high", 400, 754),
+    Simulated("a_train_4", "luxe_positrons_a", 10_000, 715),
+    Simulated("a_train_5", "luxe_positrons_a", 10_000, 716),
+    Simulated("a_train_6", "luxe_positrons_a", 10_000, 717),
+    Simulated("a_train_7", "luxe_positrons_a", 10_000, 718),
+    Simulated("wing_low_2", "luxe_positrons_wing_low", 7_200, 743),
+    Simulated("wing_high_2", "luxe_positrons_wing_high", 2_000, 744),
 )
 """In the order of need."""
 
-A_TRAIN = ("luxe_positrons_a", "a_train_1", "a_train_2", "a_train_3")
 PARTS = {
-    "train": A_TRAIN,
-    "train_wings": (*A_TRAIN, "wing_low", "wing_high"),
-    "small_train": A_TRAIN[:2],
+    "train": (
+        "luxe_positrons_a",
+        *(f"a_train_{number}" for number in range(1, 8)),
+        *("wing_low", "wing_high", "wing_low_2", "wing_high_2"),
+    ),
+    "small_train": ("luxe_positrons_a", "a_train_1"),
     "small_test": ("luxe_positrons_a_test", "a_test_low"),
     "single_test": ("luxe_positrons_a_test",),
     "calibration": (

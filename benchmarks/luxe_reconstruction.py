@@ -62,7 +62,6 @@ SHOWN = {
     ),
 }
 JUDGED = ("trees", "speed", "energy", "places")
-CURVE_SIZES = (2_000, 5_000, 10_000, 25_000)
 SEEN_MEV = np.array([5e3, 10e3, 15e3])
 UNSEEN_MEV = np.array([7.5e3, 12.5e3])
 
@@ -147,7 +146,7 @@ def ship_bundles(names: list[str]) -> None:
 
 def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
     """Compare the energy bundle with the classical methods and the report, by energy, on each set."""
-    train = open_showers(JOINED / "train_wings.h5", Split.TRAIN)
+    train = open_showers(JOINED / "train.h5", Split.TRAIN)
     for name, title in sets.items():
         test = open_showers(JOINED / f"{name}.h5")
         columns = reconstruct_showers(bundle, test).columns
@@ -259,7 +258,8 @@ def judge_trees(circumstances: dict[str, Any]) -> None:
     known = ClassicalInputs.read(open_showers(JOINED / "a_test.h5"))
     rows: list[Row] = []
     train = open_showers(JOINED / "train.h5", Split.TRAIN)
-    for size in (*CURVE_SIZES, len(train)):
+    sizes = StudyFile.read(STUDIES / "luxe_learning_curve.yaml").study.showers
+    for size in (*[size for size in sizes if size is not None], len(train)):
         methods = ClassicalMethods.fit(ClassicalInputs.read(train.head(size)))
         found = methods.apply(known).energies
         ratio = paired_rms_ratio(found["boosted trees"], found["calibrated sum"], known.energies)

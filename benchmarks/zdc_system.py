@@ -291,9 +291,7 @@ def main() -> None:
     for one in findings:
         print(f"{one['statement']}: {one['verdict']} ({one['sigma']:+.1f} standard errors, {one['metric']})")
     if arguments.speed:
-        speed, geant4 = measure_speed(
-            arguments.sets / "zdc_ecal_positrons_test.h5", arguments.geant4_showers
-        )
+        speed, geant4 = measure_speed(arguments.sets / "zdc_ecal_positrons_test.h5", arguments.geant4_showers)
     else:
         speed, geant4 = known_speed()
     write_record(

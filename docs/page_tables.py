@@ -20,7 +20,6 @@ def result(name: str) -> dict[str, Any] | None:
     return content
 
 
-
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """Lay out rows, the first of which holds the titles."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]

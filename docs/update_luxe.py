@@ -148,16 +148,18 @@ def memorised() -> str:
 
 
 def learning() -> str:
-    """Return the learning curves of both learners."""
+    """Return the learning curves of both learners; the network's last point is what ships, seed by seed."""
     trees = result("luxe_trees")
-    known = grouped(study_rows("luxe_learning_curve"))
+    known = grouped(study_rows("luxe_learning_curve") + study_rows("luxe_energy"))
     if trees is None or not known:
         return NOT_YET
     of_trees = {row["showers"]: (row["RMS ratio"], row["error"]) for row in trees["rows"]}
-    table = [["showers of set A", "network on hits", "boosted trees"]]
+    table = [["showers", "seeds", "shown", "network on hits", "boosted trees"]]
     for entry, rows in sorted(known.items(), key=lambda one: one[0][2]):
         other = rounded(*of_trees[entry[2]]) if entry[2] in of_trees else "-"
-        table.append([f"{entry[2]:,}", mean_of(rows, "energy.rms_ratio"), other])
+        shown = f"{np.mean([row['presentations'] for row in rows]):,.0f}"
+        own = mean_of(rows, "energy.rms_ratio")
+        table.append([f"{entry[2]:,}", str(len(rows)), shown, own, other])
     return markdown(table)
 
 

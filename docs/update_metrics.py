@@ -120,9 +120,7 @@ def _several(values: list[float]) -> str:
 def cost() -> str:
     """Return memory and time of evaluations."""
     found = read("evaluation_cost")
-    rows = sorted(
-        found["rows"], key=lambda row: (row["code"] != "calokit", row["cells"], row["showers"])
-    )
+    rows = sorted(found["rows"], key=lambda row: (row["code"] != "calokit", row["cells"], row["showers"]))
     titles = "code|cells|showers of each sample|samples|peak MiB|processor s|wall s (load)"
     table = [titles.split("|")]
     table += [

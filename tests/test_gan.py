@@ -256,6 +256,11 @@ def test_a_study_starts_runs_from_others(tmp_path: Path) -> None:
     starts = [(run.label, None if run.start is None else run.start.recipe.training.seed) for run in runs]
     assert starts == [("first", None)] * 2 + [("second", 1), ("second", 2)] + [("alone", None)] * 2
     assert len({run.digest for run in runs}) == 6
+    more = study.model_copy(update={"recipes": [study.recipes[0].model_copy(update={"seeds": [1, 2, 3]})]})
+    assert [run.recipe.training.seed for run in StudyFile(more, tmp_path / "s.yaml").runs()] == [1, 2, 3]
+    fewer = [study.recipes[0].model_copy(update={"seeds": [2]}), study.recipes[1]]
+    with pytest.raises(ConfigurationError, match="'first', which is no earlier entry with seed 1"):
+        list(StudyFile(study.model_copy(update={"recipes": fewer}), tmp_path / "s.yaml").runs())
     unknown = study.model_copy(update={"recipes": [study.recipes[1]]})
     with pytest.raises(ConfigurationError, match="'second' starts from 'first', which is no earlier entry"):
         list(StudyFile(unknown, tmp_path / "s.yaml").runs())

@@ -209,5 +209,3 @@ def _manifolds(features: list[Float64], count: str) -> Agreement:
         floor=manifold_scores(*standardise(*features)).coverage,
         floor_showers=f"{count}, coverage",
     )
-
-

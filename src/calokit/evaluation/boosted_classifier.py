@@ -192,8 +192,7 @@ def _train_and_score(
         model.max_iter = min(model.max_iter + settings.patience, settings.trees)
         model.fit(training, _labels(len(training) // 2))
         losses = [
-            np.logaddexp(0.0, sign * raw.ravel()).mean()
-            for raw in model.staged_decision_function(selection)
+            np.logaddexp(0.0, sign * raw.ravel()).mean() for raw in model.staged_decision_function(selection)
         ]
         best = int(np.argmin(losses))
     for stage, raw in enumerate(model.staged_decision_function(test)):

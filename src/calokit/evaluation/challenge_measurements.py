@@ -81,9 +81,7 @@ def judge_as_challenge(
     return found
 
 
-def _measurements(
-    name: str, title: str, value: ChallengeResult, floor: ChallengeResult
-) -> list[Measurement]:
+def _measurements(name: str, title: str, value: ChallengeResult, floor: ChallengeResult) -> list[Measurement]:
     trainings = f"{len(value.runs)} trainings, 60/20/20 %, {value.parameters:,} weights"
     return [
         Measurement(

@@ -271,7 +271,6 @@ class Evaluation:
             )
         return measurements
 
-
     def _judge_as_challenge(
         self, passage: Passage, samples: KeptSamples, tell: Progress
     ) -> list[Measurement]:

@@ -151,9 +151,7 @@ def _with_errors(values: Float64, measure: _Pair, resamples: int, seed: int) -> 
     )
 
 
-def _core(
-    ordered: Float64, counts: Float64, start: tuple[float, float], reach: float
-) -> tuple[float, float]:
+def _core(ordered: Float64, counts: Float64, start: tuple[float, float], reach: float) -> tuple[float, float]:
     """Return mean and standard deviation of the core of values that occur so many times."""
     inside = 2.0 * norm.cdf(reach) - 1.0
     shrinkage = 1.0 - 2.0 * reach * norm.pdf(reach) / inside

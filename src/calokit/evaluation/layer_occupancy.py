@@ -82,9 +82,10 @@ def occupancy_distance(reference: LayerOccupancy, other: LayerOccupancy, number:
     Raises:
         CalokitError: The thresholds or layers differ, or no cell of the reference is above the threshold.
     """
-    if reference.thresholds != other.thresholds or reference.covariance_of_mean(
-        0
-    ).shape != other.covariance_of_mean(0).shape:
+    if (
+        reference.thresholds != other.thresholds
+        or reference.covariance_of_mean(0).shape != other.covariance_of_mean(0).shape
+    ):
         raise CalokitError(
             f"occupancies at {reference.thresholds} MeV and at {other.thresholds} MeV cannot be compared; "
             "take the same thresholds and one detector."

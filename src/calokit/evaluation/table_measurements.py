@@ -125,9 +125,7 @@ class SideTables:
         axes = ("incident energy (GeV)", "visible / incident energy")
         values = [side.energy_response.sampling_fraction() for side in every]
         curves.append(
-            draw_curve(
-                "sampling_fraction", "sampling fraction", axes, sampling / MEV_PER_GEV, False, values
-            )
+            draw_curve("sampling_fraction", "sampling fraction", axes, sampling / MEV_PER_GEV, False, values)
         )
         if _lines_are_fixed(sides):
             deviations = [side.energy_response.linearity().deviations for side in every]

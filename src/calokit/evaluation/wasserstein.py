@@ -11,9 +11,7 @@ from calokit.evaluation.distances import Distance
 Float64 = NDArray[np.float64]
 
 
-def wasserstein_of_values(
-    first: Float64, second: Float64, resamples: int = 100, seed: int = 0
-) -> Distance:
+def wasserstein_of_values(first: Float64, second: Float64, resamples: int = 100, seed: int = 0) -> Distance:
     """Return the Wasserstein-1 distance of two samples of an observable, in its unit.
 
     W = integral |F - G| with F and G the cumulative parts of the two samples. The error is the spread over

@@ -71,9 +71,7 @@ def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
     flagged = [found for name in verdict.flagged if (found := find_measurement(scorecard, name)) is not None]
     named = "; ".join(_describe_deviation(m) for m in flagged[:worst])
     count = len(verdict.flagged)
-    return (
-        f"{sample}: told apart by {count} of {family} (Holm's test). Farthest from the floor: {named}."
-    )
+    return f"{sample}: told apart by {count} of {family} (Holm's test). Farthest from the floor: {named}."
 
 
 def require_same_reference(scorecards: Sequence[Scorecard]) -> tuple[Scorecard, ...]:

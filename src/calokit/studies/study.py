@@ -46,6 +46,8 @@ class StudyEntry(Description):
     """Changes, as `calokit train --set` takes them."""
     start: str | None = None
     """Label of an earlier entry whose bundle (same seed and data size) its weights are started from."""
+    seeds: list[int] | None = Field(None, min_length=1)
+    """Seeds of this entry instead of the study's: more where a claim rests on it."""
 
 
 class Study(Description):
@@ -140,7 +142,7 @@ class StudyFile:
     def runs(self) -> Iterator[StudyRun]:
         """Yield every run of the study, in order: sizes, then recipes, then seeds."""
         made: dict[tuple[str, int, int | None], StudyRun] = {}
-        for size, entry, seed in itertools.product(self.study.showers, self.study.recipes, self.study.seeds):
+        for size, entry, seed in self._rows():
             beside = entry.recipe.endswith((".yaml", ".yml"))
             name = str(self.resolve(entry.recipe)) if beside else entry.recipe
             changes = [*self.study.set, *entry.set, f"training.seed={seed}"]
@@ -149,6 +151,12 @@ class StudyFile:
             run = StudyRun(entry.label, load_recipe(name, changes), self._find_start(entry, made, seed, size))
             made[entry.label, seed, size] = run
             yield run
+
+    def _rows(self) -> Iterator[tuple[int | None, StudyEntry, int]]:
+        """Yield size, entry and seed of every run."""
+        for size, entry in itertools.product(self.study.showers, self.study.recipes):
+            for seed in entry.seeds or self.study.seeds:
+                yield size, entry, seed
 
     def _find_start(
         self,
@@ -161,10 +169,10 @@ class StudyFile:
         if entry.start is None:
             return None
         if (entry.start, seed, size) not in made:
-            labels = [label for label, _, _ in made]
+            labels = [label for label, one, _ in made if one == seed]
             raise ConfigurationError(
-                f"{self.path}: {entry.label!r} starts from {entry.start!r}, which is no earlier entry. "
-                f"{suggest_near_miss(entry.start, labels)}"
+                f"{self.path}: {entry.label!r} starts from {entry.start!r}, which is no earlier entry "
+                f"with seed {seed}. {suggest_near_miss(entry.start, labels)}"
             )
         return made[entry.start, seed, size]
 

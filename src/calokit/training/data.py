@@ -58,9 +58,7 @@ class ShuffledShowers:
         ShowerFileError: The view is smaller than one batch.
     """
 
-    def __init__(
-        self, view: ShowerFile, batch_size: int, seed: int, sampler: Sampler = "even"
-    ) -> None:
+    def __init__(self, view: ShowerFile, batch_size: int, seed: int, sampler: Sampler = "even") -> None:
         if len(view) < batch_size:
             raise ShowerFileError(
                 f"{view.path}: {len(view)} showers in split {view.split}, fewer than one batch of "

@@ -17,9 +17,7 @@ ENERGY_BINS = 4
 BLOCK = 256
 
 
-def squared_error_by_energy(
-    model: Surrogate, showers: Showers, generator: torch.Generator
-) -> dict[str, Any]:
+def squared_error_by_energy(model: Surrogate, showers: Showers, generator: torch.Generator) -> dict[str, Any]:
     """Generate a shower for each incident and compare it with the true one.
 
     Args:
