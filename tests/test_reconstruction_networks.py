@@ -20,7 +20,9 @@ from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_
 from calokit.models.energy_losses import energy_loss
 from calokit.models.hit_batch import HitBatch
 from calokit.models.hits_network import HitsReconstructor, HitsSettings
-from calokit.models.voxel_network import LayerDropout, VoxelReconstructor, VoxelSettings
+from calokit.models.voxel_network import VoxelReconstructor, VoxelSettings
+from calokit.models.voxel_place_network import VoxelPlaceReconstructor, VoxelPlaceSettings
+from calokit.models.voxel_trunk import LayerDropout
 from calokit.recipes import load_recipe
 from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.training.bundle import Bundle, read_bundle, write_bundle
@@ -113,6 +115,45 @@ def test_voxel_variants_train(luxe: Detector, positrons: Showers, settings: Voxe
     loss.backward()
     assert all(one.grad is not None and bool(one.grad.any()) for one in model.parameters() if one.dim() > 1)
     assert model.estimate(batch).columns()["energy"].shape == (8,)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_the_place_network_of_the_report_learns(luxe: Detector, positrons: Showers, shared: bool) -> None:
+    settings = VoxelPlaceSettings(window_rows=8, channels=(2, 2, 2), shared=shared, convolution_l2=1e-4)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = VoxelPlaceReconstructor(settings, luxe)
+        model.fit_transforms(positrons)
+        batch = model.prepare(positrons)[:100]
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+        losses = []
+        for _ in range(160):
+            (loss,) = model.losses(batch, torch.Generator()).values()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(float(loss.detach()))
+    assert losses[-1] < 0.4 * losses[0]
+    found = model.eval().estimate(batch).columns()
+    assert set(found) == {"position", "direction"} | ({"energy"} if shared else set())
+    assert positrons.positions is not None
+    off = found["position"] - positrons.positions[:100]
+    assert off.std() < 0.5 * positrons.positions[:100].std()
+    np.testing.assert_allclose(np.linalg.norm(found["direction"], axis=1), 1.0, rtol=1e-5)
+
+
+def test_place_targets_are_standardised_or_cut(luxe: Detector, positrons: Showers) -> None:
+    model = VoxelPlaceReconstructor(VoxelPlaceSettings(), luxe)
+    model.fit_transforms(positrons)
+    true = (model.prepare(positrons).true_lines() - model.place_mean) / model.place_width
+    torch.testing.assert_close(true.mean(dim=0), torch.zeros(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(true.std(dim=0, correction=0), torch.ones(4), atol=1e-3, rtol=0)
+    cut = VoxelPlaceReconstructor(VoxelPlaceSettings(whole_numbers=True), luxe)._targets(
+        model.prepare(positrons)
+    )
+    torch.testing.assert_close(cut[:, :2], cut[:, :2].round())
+    degrees = torch.rad2deg(torch.atan(cut[:, 2:]))
+    torch.testing.assert_close(degrees, degrees.round(), atol=1e-4, rtol=0)
 
 
 def test_penalties_are_those_of_keras(luxe: Detector) -> None:
@@ -315,7 +356,13 @@ def test_the_command(trained: Bundle, luxe_file: Path, tmp_path: Path) -> None:
 
 
 def test_recipes_of_the_report_are_complete() -> None:
-    for name in ("luxe_energy", "luxe_direction", "luxe_shared", "luxe_energy_report"):
+    for name in (
+        "luxe_energy",
+        "luxe_direction",
+        "luxe_shared",
+        "luxe_energy_report",
+        "luxe_direction_report",
+    ):
         recipe = load_recipe(name)
         assert Recipe.from_mapping(recipe.to_mapping(), name) == recipe
         assert recipe.detector == "luxe_ecal"

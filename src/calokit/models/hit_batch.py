@@ -108,6 +108,19 @@ class HitBatch:
         """(hit,) number of the hit's event within the batch."""
         return torch.repeat_interleave(torch.arange(len(self.counts)), self.counts)
 
+    def true_lines(self) -> Tensor:
+        """Return (event, 4) true x and y at the front face in mm and dx/dz, dy/dz.
+
+        Raises:
+            ConditionError: The showers have no positions or directions.
+        """
+        self.incidents.need(("positions", "directions"), "the recipe")
+        assert self.incidents.positions is not None
+        assert self.incidents.directions is not None
+        angles = self.incidents.directions
+        theta = angles.norm(dim=1, keepdim=True).clamp_min(1e-9)
+        return torch.cat([self.incidents.positions, angles / theta * torch.tan(theta)], dim=1)
+
     def places(self, grid: CellGrid) -> tuple[Tensor, Tensor, Tensor]:
         """Return layer, row and column (hit,) of every hit."""
         _, rows, columns = grid.shape

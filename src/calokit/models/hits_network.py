@@ -217,14 +217,7 @@ class HitsReconstructor(Reconstructor):
 
     def _place_target(self, batch: HitBatch) -> Tensor:
         """Return (event, 4) impact and slopes beside the classical line, in units of `place_scale`."""
-        batch.incidents.need(("positions", "directions"), "the recipe")
-        assert batch.incidents.positions is not None
-        assert batch.incidents.directions is not None
-        angles = batch.incidents.directions
-        theta = angles.norm(dim=1, keepdim=True).clamp_min(1e-9)
-        slopes = angles / theta * torch.tan(theta)
-        true = torch.cat([batch.incidents.positions, slopes], dim=1)
-        return (true - batch.lines) / self.place_scale
+        return (batch.true_lines() - batch.lines) / self.place_scale
 
     def _inputs(self, batch: HitBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features (hit, 35), the context (event, 2), and the layer (hit,)."""

@@ -33,6 +33,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
         luxe.luxe_energy,
         luxe.luxe_energy_report,
         luxe.luxe_direction,
+        luxe.luxe_direction_report,
         luxe.luxe_shared,
         luxe.luxe_particles,
     )

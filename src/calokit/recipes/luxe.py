@@ -8,6 +8,7 @@ from __future__ import annotations
 from calokit.models.hits_network import HitsSettings
 from calokit.models.particles_network import ParticlesSettings
 from calokit.models.voxel_network import VoxelSettings
+from calokit.models.voxel_place_network import VoxelPlaceSettings
 from calokit.training.recipe import Recipe, TrainingSettings
 
 REPORT = "LUXE ECAL reconstruction report; layers and settings of przemekk125/projekt_studencki"
@@ -82,17 +83,37 @@ def luxe_energy_report() -> Recipe:
         source=REPORT,
         detector="luxe_ecal",
         model=VoxelSettings(convolution_l2=1e-4, dense_l1=1e-3, dense_l2=1e-2),
-        training=TrainingSettings(
-            steps=28_000,
-            batch_size=32,
-            learning_rate=1e-3,
-            warmup_steps=100,
-            weight_decay=0.0,
-            gradient_clip=1e6,
-            moving_average=0.0,
-            validate_every=700,
-            patience=3,
-        ),
+        training=_report_training(),
+    )
+
+
+def luxe_direction_report() -> Recipe:
+    """The position and angle network of the report, with float targets and the nominal tilt in the angle.
+
+    No batch normalisation and L2 of 0.01 on the convolutions, as there; the rest as `luxe_energy_report`.
+    """
+    return Recipe(
+        name="luxe_direction_report",
+        title="LUXE ECAL-P, impact and direction from all cells as in the report",
+        source=REPORT,
+        detector="luxe_ecal",
+        model=VoxelPlaceSettings(convolution_l2=0.01),
+        training=_report_training(),
+    )
+
+
+def _report_training() -> TrainingSettings:
+    """Return the report's training: batches of 32, stopped after three validations without a better loss."""
+    return TrainingSettings(
+        steps=28_000,
+        batch_size=32,
+        learning_rate=1e-3,
+        warmup_steps=100,
+        weight_decay=0.0,
+        gradient_clip=1e6,
+        moving_average=0.0,
+        validate_every=700,
+        patience=3,
     )
 
 

@@ -15,6 +15,7 @@ from calokit.models.protocols import Trainable
 from calokit.models.regression import RegressionSettings, RegressionSurrogate
 from calokit.models.sections import SectionsSettings, SectionsSurrogate
 from calokit.models.voxel_network import VoxelReconstructor, VoxelSettings
+from calokit.models.voxel_place_network import VoxelPlaceReconstructor, VoxelPlaceSettings
 from calokit.training.recipe import ModelSettings
 
 
@@ -44,5 +45,7 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> T
                 return ParticlesReconstructor(settings, detector)
             case VoxelSettings():
                 return VoxelReconstructor(settings, detector)
+            case VoxelPlaceSettings():
+                return VoxelPlaceReconstructor(settings, detector)
             case HitsSettings():
                 return HitsReconstructor(settings, detector)

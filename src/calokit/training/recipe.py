@@ -14,6 +14,7 @@ from calokit.models.particles_network import ParticlesSettings
 from calokit.models.regression import RegressionSettings
 from calokit.models.sections import SectionsSettings
 from calokit.models.voxel_network import VoxelSettings
+from calokit.models.voxel_place_network import VoxelPlaceSettings
 from calokit.training.samplers import Sampler
 
 ModelSettings = Annotated[
@@ -23,6 +24,7 @@ ModelSettings = Annotated[
     | SectionsSettings
     | HitsSettings
     | VoxelSettings
+    | VoxelPlaceSettings
     | ParticlesSettings,
     Field(discriminator="kind"),
 ]

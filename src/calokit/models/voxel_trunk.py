@@ -1,0 +1,159 @@
+"""Convolutions over all cells and dense layers behind them: the trunk of the LUXE report's networks.
+
+Three blocks of Conv3d 3 x 3 x 3, batch normalisation where asked for, activation and 2 x 2 x 2 maximum; the
+result is joined by what classical reconstruction found and passed through dense layers
+(przemekk125/projekt_studencki). Deposits are in minimum ionising particles and energies in units of 0.1 GeV.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from calokit.config import Description
+from calokit.detector import Detector
+from calokit.errors import ConfigurationError
+from calokit.models.hit_batch import HitBatch
+from calokit.models.reconstruction import Reconstructor
+from calokit.units import MEV_PER_GEV
+
+UNITS_PER_GEV = 10.0
+"""The report's energies are in units of 0.1 GeV."""
+MIP_MEV = 0.11
+"""Deposit of a minimum ionising particle in a pad of 0.32 mm of silicon, MeV (the report's 115 a GeV)."""
+
+
+class LayerDropout(Description):
+    """Probability of dropping each output of one layer while training.
+
+    Attributes:
+        convolutions: Of the three convolution blocks.
+        dense: Of the hidden dense layers; missing ones drop nothing.
+        whole_channels: Drop whole channels of the convolutions (spatial dropout) instead of single cells.
+    """
+
+    convolutions: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    dense: tuple[float, ...] = ()
+    whole_channels: bool = False
+
+
+class VoxelTrunkSettings(Description):
+    """Settings of convolutions and dense layers."""
+
+    channels: tuple[int, int, int] = (32, 32, 16)
+    dense: tuple[int, ...] = Field((64, 32, 16), min_length=1)
+    activation: Literal["relu", "sigmoid"] = "relu"
+    """The report's figure says sigmoid, its code uses ReLU."""
+    normalise: bool = True
+    """Batch normalisation after each convolution, before its activation."""
+    window_rows: int | None = Field(None, ge=8)
+    """Look at so many rows in the middle only, for speed; null takes all."""
+    convolution_l2: float = Field(0.0, ge=0)
+    dense_l1: float = Field(0.0, ge=0)
+    dense_l2: float = Field(0.0, ge=0)
+    """Penalties lambda x sum |w| and lambda x sum w^2 on the weights, added to the loss (Keras's form)."""
+    dropout: LayerDropout = LayerDropout()
+    mirror: bool = False
+    """Show every shower in a random one of its mirror images (not done in the report)."""
+
+
+class VoxelTrunk(Reconstructor):
+    """Convolutions over all cells and the dense layers behind them.
+
+    Args:
+        settings: Sizes, penalties and dropout.
+        detector: One Cartesian section, of at least 8 cells on each axis.
+        beside: Numbers that join the cells before the dense layers.
+        outputs: Numbers that the dense layers end in.
+        looks: Whether there are convolutions at all.
+
+    Raises:
+        ConfigurationError: The detector does not fit.
+    """
+
+    def __init__(
+        self, settings: VoxelTrunkSettings, detector: Detector, beside: int, outputs: int, looks: bool = True
+    ) -> None:
+        super().__init__(detector)
+        self.trunk = settings
+        layers, every_row, columns = self.grid.shape
+        rows = settings.window_rows or every_row
+        if min(layers, columns) < 8 or rows > every_row:
+            raise ConfigurationError(
+                f"the network needs 8 cells on each axis and window_rows of at most {every_row}; detector "
+                f"{detector.name!r} has {self.grid.shape}, window_rows is {settings.window_rows}."
+            )
+        self.window = ((every_row - rows) // 2, rows)
+        blocks: list[nn.Module] = []
+        inputs = 1
+        for number, channels in enumerate(settings.channels):
+            blocks += self._block(inputs, channels, settings.dropout.convolutions[number])
+            inputs = channels
+        self.convolutions = nn.Sequential(*blocks, nn.Flatten()) if looks else nn.Sequential()
+        cells = settings.channels[-1] * (layers // 8) * (rows // 8) * (columns // 8)
+        known = beside + (cells if looks else 0)
+        dense: list[nn.Module] = []
+        dropped = dict(enumerate(settings.dropout.dense))
+        for number, width in enumerate(settings.dense):
+            dense += [nn.Linear(known, width), self._activation()]
+            if dropped.get(number):
+                dense.append(nn.Dropout(dropped[number]))
+            known = width
+        self.dense = nn.Sequential(*dense, nn.Linear(known, outputs))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the whole network."""
+        return {"voxels": nn.ModuleList([self.convolutions, self.dense])}
+
+    def penalty(self) -> Tensor:
+        """Return the penalties: L2 on the convolutions, L1 and L2 on the hidden dense layers."""
+        settings = self.trunk
+        total = torch.zeros(())
+        if settings.convolution_l2:
+            for module in self.convolutions:
+                if isinstance(module, nn.Conv3d):
+                    total = total + settings.convolution_l2 * module.weight.square().sum()
+        if settings.dense_l1 or settings.dense_l2:
+            for module in list(self.dense)[:-1]:
+                if isinstance(module, nn.Linear):
+                    total = total + settings.dense_l1 * module.weight.abs().sum()
+                    total = total + settings.dense_l2 * module.weight.square().sum()
+        return total
+
+    def turned(self, batch: HitBatch, generator: torch.Generator) -> HitBatch:
+        """Return training showers, each in a random one of its mirror images where that is asked for."""
+        if not (self.training and self.trunk.mirror):
+            return batch
+        draw = torch.rand(2, len(batch), generator=generator) < 0.5
+        return batch.mirrored(self.grid, draw[0], draw[1])
+
+    def look(self, batch: HitBatch) -> Tensor:
+        """Return what the convolutions make of the cells (event, k)."""
+        seen: Tensor = self.convolutions(batch.images(self.grid, *self.window) / MIP_MEV)
+        return seen
+
+    def conclude(self, known: Tensor) -> Tensor:
+        """Return what the dense layers make of all that is known (event, outputs)."""
+        with torch.autocast("cpu", enabled=False):
+            result: Tensor = self.dense(known.float())
+        return result
+
+    def true_energy(self, batch: HitBatch) -> Tensor:
+        """Return true energies (event,) in units of 0.1 GeV."""
+        return batch.incidents.energies * (UNITS_PER_GEV / MEV_PER_GEV)
+
+    def _activation(self) -> nn.Module:
+        return nn.ReLU() if self.trunk.activation == "relu" else nn.Sigmoid()
+
+    def _block(self, inputs: int, channels: int, dropout: float) -> list[nn.Module]:
+        """Return one block: convolution, normalisation, activation, maximum, dropout."""
+        block: list[nn.Module] = [nn.Conv3d(inputs, channels, 3, padding=1)]
+        if self.trunk.normalise:
+            block.append(nn.BatchNorm3d(channels, eps=1e-3, momentum=0.01))
+        block += [self._activation(), nn.MaxPool3d(2)]
+        if dropout:
+            block.append(nn.Dropout3d(dropout) if self.trunk.dropout.whole_channels else nn.Dropout(dropout))
+        return block
