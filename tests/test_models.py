@@ -163,6 +163,12 @@ def test_other_files_are_no_bundles(tmp_path: Path, metadata: dict[str, object],
         read_bundle(path)
 
 
+def test_bundles_are_readable_by_whom_the_system_lets(bundle: Bundle, tmp_path: Path) -> None:
+    write_bundle(tmp_path / "model.calokit", bundle)
+    (tmp_path / "other").touch()
+    assert (tmp_path / "model.calokit").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_truncated_bundles_are_refused(bundle: Bundle, tmp_path: Path) -> None:
     path = tmp_path / "model.calokit"
     write_bundle(path, bundle)

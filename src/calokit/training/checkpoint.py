@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from calokit.errors import RunError
@@ -61,7 +61,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write a safetensors file whose only metadata entry is JSON, atomically."""
     partial = path.with_name(path.name + ".partial")
-    save_file(dict(tensors), partial, metadata={"calokit": json.dumps(metadata, allow_nan=False)})
+    told = {"calokit": json.dumps(metadata, allow_nan=False)}
+    partial.write_bytes(save(dict(tensors), metadata=told))  # save_file would keep it from all other users
     partial.replace(path)
 
 
