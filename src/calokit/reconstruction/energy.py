@@ -96,8 +96,9 @@ class BiasCorrection:
 
     The corrected estimate is the estimate x (1 + polynomial in its logarithm), and the polynomial is the one
     whose mean at each true energy of a calibration sample is closest to that energy, in units of its
-    statistical error: linear least squares. It is kept as a table, read linearly; beyond the estimates of the
-    calibration sample the outer piece goes on.
+    statistical error: linear least squares. Its degree is the one with the least chi^2 + 2 x degree (Akaike's
+    criterion). It is kept as a table, read linearly; beyond the estimates of the calibration sample the outer
+    piece goes on.
 
     Attributes:
         estimated: (knot,) estimates, rising, MeV.
@@ -113,8 +114,8 @@ class BiasCorrection:
     estimated: Float64
     corrected: Float64
 
-    DEGREE = 5
-    """Degree of the polynomial, where there are enough energies and the corrected estimate rises."""
+    DEGREE = 8
+    """Highest degree of the polynomial; degrees whose corrected estimate does not rise are left out."""
     KNOTS = 64
 
     @classmethod
@@ -140,14 +141,19 @@ class BiasCorrection:
         mean = mean_of(estimates)
         error = np.sqrt((mean_of(estimates**2) - mean**2).clip((1e-3 * grid) ** 2) / counts)
         knots = np.geomspace(np.exp(low), np.exp(high), cls.KNOTS)
-        for degree in range(min(cls.DEGREE, len(grid) - 1), 0, -1):
+        best: tuple[float, Float64] | None = None
+        for degree in range(1, min(cls.DEGREE, len(grid) - 1) + 1):
             columns = estimates[:, None] * basis(estimates, degree)
-            design = np.stack([mean_of(column) for column in columns.T], axis=1)
-            solution, *_ = np.linalg.lstsq(design / error[:, None], (grid - mean) / error, rcond=None)
+            design = np.stack([mean_of(column) for column in columns.T], axis=1) / error[:, None]
+            wanted = (grid - mean) / error
+            solution, *_ = np.linalg.lstsq(design, wanted, rcond=None)
+            score = float(((design @ solution - wanted) ** 2).sum()) + 2.0 * degree
             corrected = knots * (1.0 + basis(knots, degree) @ solution)
-            if (np.diff(corrected) > 0).all():
-                return cls(knots, corrected)
-        raise CalokitError("the corrected energy does not rise with the estimate: no correction.")
+            if (np.diff(corrected) > 0).all() and (best is None or score < best[0]):
+                best = (score, corrected)
+        if best is None:
+            raise CalokitError("the corrected energy does not rise with the estimate: no correction.")
+        return cls(knots, best[1])
 
     def __call__(self, estimates: Float64) -> Float64:
         """Return the corrected energies (event,) of estimates (event,), MeV."""
