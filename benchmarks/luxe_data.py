@@ -79,12 +79,10 @@ SIMULATED = (
 )
 """In the order of need."""
 
+A_TRAIN = ("luxe_positrons_a", *(f"a_train_{number}" for number in range(1, 8)))
 PARTS = {
-    "train": (
-        "luxe_positrons_a",
-        *(f"a_train_{number}" for number in range(1, 8)),
-        *("wing_low", "wing_high", "wing_low_2", "wing_high_2"),
-    ),
+    "train": (*A_TRAIN, "wing_low", "wing_high", "wing_low_2", "wing_high_2"),
+    "train_a": A_TRAIN,
     "small_train": ("luxe_positrons_a", "a_train_1"),
     "small_test": ("luxe_positrons_a_test", "a_test_low"),
     "single_test": ("luxe_positrons_a_test",),
