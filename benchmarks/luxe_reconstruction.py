@@ -36,6 +36,7 @@ from record import REPOSITORY, Row, describe_circumstances, print_rows, write_re
 
 STUDY_NAMES = (
     "luxe_energy",
+    "luxe_energy_a",
     "luxe_particles",
     "luxe_place",
     "luxe_learning_curve",

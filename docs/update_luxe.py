@@ -67,7 +67,7 @@ FIRST = ["entry", "seeds", "showers", "shown", "CPU min"]
 def variants() -> str:
     """Return every energy network of the studies."""
     table = [[*FIRST, "RMS / sum's", "MAE / sum's", "largest bias (%)", "judged on"]]
-    for study in ("luxe_energy", "luxe_learning_curve", "luxe_variants"):
+    for study in ("luxe_energy", "luxe_energy_a", "luxe_learning_curve", "luxe_variants"):
         for entry, rows in grouped(study_rows(study)).items():
             table.append(
                 [
