@@ -92,6 +92,7 @@ PARTS = {
         "wing_calibration_low",
         "wing_calibration_high",
     ),
+    "calibration_a": ("a_calibration", "a_calibration_low"),
     "place_train": ("luxe_positrons_a", "tilted_train"),
     "a_test": (
         "luxe_positrons_a_test",

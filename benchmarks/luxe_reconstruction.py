@@ -62,7 +62,7 @@ SHOWN = {
         "particles.rms_y",
     ),
 }
-JUDGED = ("trees", "speed", "energy", "places")
+JUDGED = ("trees", "speed", "energy", "alone", "places")
 SEEN_MEV = np.array([5e3, 10e3, 15e3])
 UNSEEN_MEV = np.array([7.5e3, 12.5e3])
 
@@ -119,35 +119,53 @@ SHIPPED = {
 calibrated on; None ships the first seed alone."""
 
 
+def finished_bundles(study: str) -> list[Bundle]:
+    """Return the bundles of the finished runs of a study's first entry, by seed."""
+    file = StudyFile.read(STUDIES / f"{study}.yaml")
+    label = file.study.recipes[0].label
+    sha256 = open_showers(file.find_showers(file.study.data)).sha256
+    folders = RunFolders(STUDIES / ".cache" / "studies" / study, sha256)
+    paths = [folders.bundle(run) for run in file.runs() if run.label == label]
+    return [read_bundle(path) for path in paths if path.is_file()]
+
+
+def joined(bundles: list[Bundle], data: str) -> Bundle:
+    """Return the mean of bundles, calibrated on a joined file."""
+    return join_members(bundles, open_showers(JOINED / f"{data}.h5", Split.VALIDATION))
+
+
 def ship_bundles(names: list[str]) -> None:
     """Write zoo/*.calokit from the finished runs of the studies: the seeds of the first entry, joined."""
     for name in names:
         study, data = SHIPPED[name]
-        file = StudyFile.read(STUDIES / f"{study}.yaml")
-        label = file.study.recipes[0].label
-        sha256 = open_showers(file.find_showers(file.study.data)).sha256
-        folders = RunFolders(STUDIES / ".cache" / "studies" / study, sha256)
-        found = [folders.bundle(run) for run in file.runs() if run.label == label]
-        paths = [path for path in found if path.is_file()]
-        if not paths:
+        bundles = finished_bundles(study)
+        if not bundles:
             print(f"{name}: no finished run")
             continue
-        bundles = [read_bundle(path) for path in (paths if data else paths[:1])]
-        bundle = bundles[0]
-        if data:
-            bundle = join_members(bundles, open_showers(JOINED / f"{data}.h5", Split.VALIDATION))
+        label = StudyFile.read(STUDIES / f"{study}.yaml").study.recipes[0].label
+        bundle = joined(bundles, data) if data else bundles[0]
         rows = [row for row in read_table(STUDIES / f"{study}.jsonl") if row["label"] == label]
         metrics = {key: value for row in rows[:1] for key, value in row["metrics"].items()}
         target = REPOSITORY / "zoo" / f"{name}.calokit"
         write_bundle(
             target, bundle.with_scorecard({"seed": rows[0]["seed"], "metrics": metrics} if rows else {})
         )
-        print(f"{target}: {len(bundles)} member(s)")
+        print(f"{target}: {len(bundles) if data else 1} member(s)")
 
 
-def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
-    """Compare the energy bundle with the classical methods and the report, by energy, on each set."""
-    train = open_showers(JOINED / "train.h5", Split.TRAIN)
+def judge_energy(
+    bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any], data: str = "train", mark: str = ""
+) -> None:
+    """Compare an energy bundle with the classical methods and the report, by energy, on each set.
+
+    Args:
+        bundle: A trained reconstruction.
+        sets: Joined test files and what their tables are called.
+        circumstances: What the records tell of the machine.
+        data: The joined file that the classical methods are fitted on.
+        mark: End of the records' names.
+    """
+    train = open_showers(JOINED / f"{data}.h5", Split.TRAIN)
     for name, title in sets.items():
         test = open_showers(JOINED / f"{name}.h5")
         columns = reconstruct_showers(bundle, test).columns
@@ -202,7 +220,7 @@ def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, 
             facts["memorised_by_the_sum"] = memorised_energies(base, known.energies, SEEN_MEV, UNSEEN_MEV)
         for key, value in facts.items():
             print(f"  {key}: {value}")
-        write_record(f"luxe_reconstruction_{name}", rows, circumstances, bundle=bundle.name, **facts)
+        write_record(f"luxe_reconstruction_{name}{mark}", rows, circumstances, bundle=bundle.name, **facts)
 
 
 def judge_places(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
@@ -309,6 +327,10 @@ def main() -> None:
     if "energy" in chosen:
         energy = read_bundle(zoo / "luxe_energy.calokit")
         judge_energy(energy, {"a_test": "Energy, set A", "b_test": "Energy, set B"}, circumstances)
+    if "alone" in chosen:
+        alone = joined(finished_bundles("luxe_energy_a"), "calibration_a")
+        sets = {"a_test": "Energy, set A, trained and calibrated on set A alone"}
+        judge_energy(alone, sets, circumstances, "train_a", "_alone")
     if "places" in chosen:
         place = read_bundle(zoo / "luxe_direction.calokit")
         sets = {"tilted_test": "Places, tilted by 0 to 9 degrees", "b_test": "Places, set B"}

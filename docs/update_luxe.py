@@ -112,7 +112,7 @@ def summary() -> str:
     """Return what the tables by energy come to."""
     table = [["set", "RMS / sum's", "MAE / sum's", "RMS / best classical", "below it by", "worst energy"]]
     table[0] += ["largest bias", "a / sqrt(E) + b / E + c", "of the sum", "pull width", "68.3 % covers"]
-    for name, title in (("a_test", "A"), ("b_test", "B")):
+    for name, title in (("a_test", "A"), ("b_test", "B"), ("a_test_alone", "A, trained on A alone")):
         found = result(f"luxe_reconstruction_{name}")
         if found is None:
             return NOT_YET
