@@ -1,6 +1,6 @@
 """The EIC ZDC system as one table: every recipe of the studies, the reports' findings, and the speed.
 
-    python benchmarks/zdc_system.py SETS [--run STUDY ...] [--ship] [--speed]
+    python benchmarks/zdc_system.py SETS [--run STUDY ...] [--ship [NAME ...]] [--speed]
 
 SETS holds zdc_ecal_positrons.h5 and zdc_ecal_positrons_test.h5. With --run the named studies are continued
 (each can be killed and continued; finished rows stay in studies/NAME.jsonl); without it the finished rows are
@@ -252,12 +252,12 @@ def shipped_scores() -> list[Row]:
     return rows
 
 
-def ship(sets: Path, runs: Path) -> None:
+def ship(names: list[str], sets: Path, runs: Path) -> None:
     """Write the bundles of zoo/ from the first seeds of the system study, their scale in their names."""
     file = StudyFile.read(REPOSITORY / "studies" / "zdc_system.yaml", sets)
     folders = RunFolders(runs / "zdc_system", open_showers(file.find_showers(file.study.data)).sha256)
-    for name, label in SHIPPED.items():
-        run = next(run for run in file.runs() if run.label == label)
+    for name in names:
+        run = next(run for run in file.runs() if run.label == SHIPPED[name])
         bundle = read_bundle(folders.bundle(run))
         renamed = bundle.recipe.model_copy(update={"name": bundle.recipe.name + SCALE})
         target = REPOSITORY / "zoo" / f"{name}.calokit"
@@ -276,7 +276,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=work, help="where the trainings stand")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--geant4-showers", type=int, default=200)
-    parser.add_argument("--ship", action="store_true", help="write zoo/ from the system study's first seeds")
+    parser.add_argument(
+        "--ship", nargs="*", choices=list(SHIPPED), help="write these bundles of zoo/ (or all), first seeds"
+    )
     arguments = parser.parse_args()
     circumstances = describe_circumstances(1)
     torch.set_num_threads(1)
@@ -284,8 +286,8 @@ def main() -> None:
         folder = arguments.runs / name
         folder.mkdir(parents=True, exist_ok=True)
         run_study(StudyFile.read(REPOSITORY / "studies" / f"{name}.yaml", arguments.sets), folder)
-    if arguments.ship:
-        ship(arguments.sets, arguments.runs)
+    if arguments.ship is not None:
+        ship(arguments.ship or list(SHIPPED), arguments.sets, arguments.runs)
     rows = [row for name in STUDIES for row in read_table(REPOSITORY / "studies" / f"{name}.jsonl")]
     table = summarise(rows)
     findings = judge_findings(table)

@@ -112,7 +112,7 @@ class HitBatch:
         """Return (event, 4) true x and y at the front face in mm and dx/dz, dy/dz.
 
         Raises:
-            ConditionError: The showers have no positions or directions.
+            ConfigurationError: The showers have no positions or directions.
         """
         self.incidents.need(("positions", "directions"), "the recipe")
         assert self.incidents.positions is not None

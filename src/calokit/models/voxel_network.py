@@ -43,21 +43,15 @@ class VoxelReconstructor(VoxelTrunk):
         ConfigurationError: The detector does not fit.
     """
 
+    settings: VoxelSettings
+
     def __init__(self, settings: VoxelSettings, detector: Detector) -> None:
         layers = CellGrid.of(detector).shape[0]
         beside = {"both": 1, "geometry": 0, "energy": layers + 1}[settings.inputs]
         super().__init__(settings, detector, beside, outputs=1, looks=settings.inputs != "energy")
-        self.settings = settings
 
-    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the energy loss in units of 0.1 GeV, with the penalties on the weights."""
-        return {"voxels": self._energy_loss(self.turned(batch, generator)) + self.penalty()}
-
-    def validation_losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return the energy loss without penalties."""
-        return {"voxels": self._energy_loss(batch)}
-
-    def _energy_loss(self, batch: HitBatch) -> Tensor:
+    def data_loss(self, batch: HitBatch) -> Tensor:
+        """Return the energy loss in units of 0.1 GeV."""
         return energy_loss(
             self.settings.loss, self(batch), self.true_energy(batch), self.settings.huber_delta
         )

@@ -53,12 +53,12 @@ class VoxelPlaceReconstructor(VoxelTrunk):
         ConfigurationError: The detector does not fit.
     """
 
+    settings: VoxelPlaceSettings
     place_mean: Tensor
     place_width: Tensor
 
     def __init__(self, settings: VoxelPlaceSettings, detector: Detector) -> None:
         super().__init__(settings, detector, beside=PLACES + 1, outputs=PLACES + settings.shared)
-        self.settings = settings
         self.register_buffer("place_mean", torch.zeros(PLACES))
         self.register_buffer("place_width", torch.ones(PLACES))
 
@@ -70,15 +70,8 @@ class VoxelPlaceReconstructor(VoxelTrunk):
             self.place_mean.copy_(torch.from_numpy(true.mean(axis=0)))
             self.place_width.copy_(torch.from_numpy(true.std(axis=0)).clamp_min(1e-6))
 
-    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the weighted squared errors in standard deviations, with the penalties on the weights."""
-        return {"voxels": self._loss(self.turned(batch, generator)) + self.penalty()}
-
-    def validation_losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return the weighted squared errors without penalties."""
-        return {"voxels": self._loss(batch)}
-
-    def _loss(self, batch: HitBatch) -> Tensor:
+    def data_loss(self, batch: HitBatch) -> Tensor:
+        """Return the weighted squared errors in standard deviations, and where shared the energy loss."""
         found = self(batch)
         error = found[:, :PLACES] - (self._targets(batch) - self.place_mean) / self.place_width
         impact, angle = self.settings.place_weights
@@ -100,6 +93,8 @@ class VoxelPlaceReconstructor(VoxelTrunk):
         classical = UNITS_PER_GEV * self.classical_energy(batch)[:, None]
         lines = (batch.lines - self.place_mean) / self.place_width
         found = self.conclude(torch.cat([self.look(batch), lines, classical], dim=1))
+        if not self.settings.shared:
+            return found
         return torch.cat([found[:, :PLACES], classical + classical.sqrt() * found[:, PLACES:]], dim=1)
 
     @torch.no_grad()

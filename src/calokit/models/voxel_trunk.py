@@ -7,6 +7,7 @@ result is joined by what classical reconstruction found and passed through dense
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -74,11 +75,13 @@ class VoxelTrunk(Reconstructor):
         ConfigurationError: The detector does not fit.
     """
 
+    settings: VoxelTrunkSettings
+
     def __init__(
         self, settings: VoxelTrunkSettings, detector: Detector, beside: int, outputs: int, looks: bool = True
     ) -> None:
         super().__init__(detector)
-        self.trunk = settings
+        self.settings = settings
         layers, every_row, columns = self.grid.shape
         rows = settings.window_rows or every_row
         if min(layers, columns) < 8 or rows > every_row:
@@ -108,9 +111,24 @@ class VoxelTrunk(Reconstructor):
         """Return the whole network."""
         return {"voxels": nn.ModuleList([self.convolutions, self.dense])}
 
+    @abstractmethod
+    def data_loss(self, batch: HitBatch) -> Tensor:
+        """Return the loss without penalties."""
+
+    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the loss with the penalties, showers in random mirror images where that is asked for."""
+        if self.training and self.settings.mirror:
+            draw = torch.rand(2, len(batch), generator=generator) < 0.5
+            batch = batch.mirrored(self.grid, draw[0], draw[1])
+        return {"voxels": self.data_loss(batch) + self.penalty()}
+
+    def validation_losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the loss without penalties."""
+        return {"voxels": self.data_loss(batch)}
+
     def penalty(self) -> Tensor:
         """Return the penalties: L2 on the convolutions, L1 and L2 on the hidden dense layers."""
-        settings = self.trunk
+        settings = self.settings
         total = torch.zeros(())
         if settings.convolution_l2:
             for module in self.convolutions:
@@ -122,13 +140,6 @@ class VoxelTrunk(Reconstructor):
                     total = total + settings.dense_l1 * module.weight.abs().sum()
                     total = total + settings.dense_l2 * module.weight.square().sum()
         return total
-
-    def turned(self, batch: HitBatch, generator: torch.Generator) -> HitBatch:
-        """Return training showers, each in a random one of its mirror images where that is asked for."""
-        if not (self.training and self.trunk.mirror):
-            return batch
-        draw = torch.rand(2, len(batch), generator=generator) < 0.5
-        return batch.mirrored(self.grid, draw[0], draw[1])
 
     def look(self, batch: HitBatch) -> Tensor:
         """Return what the convolutions make of the cells (event, k)."""
@@ -146,14 +157,16 @@ class VoxelTrunk(Reconstructor):
         return batch.incidents.energies * (UNITS_PER_GEV / MEV_PER_GEV)
 
     def _activation(self) -> nn.Module:
-        return nn.ReLU() if self.trunk.activation == "relu" else nn.Sigmoid()
+        return nn.ReLU() if self.settings.activation == "relu" else nn.Sigmoid()
 
     def _block(self, inputs: int, channels: int, dropout: float) -> list[nn.Module]:
         """Return one block: convolution, normalisation, activation, maximum, dropout."""
         block: list[nn.Module] = [nn.Conv3d(inputs, channels, 3, padding=1)]
-        if self.trunk.normalise:
+        if self.settings.normalise:
             block.append(nn.BatchNorm3d(channels, eps=1e-3, momentum=0.01))
         block += [self._activation(), nn.MaxPool3d(2)]
         if dropout:
-            block.append(nn.Dropout3d(dropout) if self.trunk.dropout.whole_channels else nn.Dropout(dropout))
+            block.append(
+                nn.Dropout3d(dropout) if self.settings.dropout.whole_channels else nn.Dropout(dropout)
+            )
         return block

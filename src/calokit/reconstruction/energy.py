@@ -141,11 +141,11 @@ class BiasCorrection:
         mean = mean_of(estimates)
         error = np.sqrt((mean_of(estimates**2) - mean**2).clip((1e-3 * grid) ** 2) / counts)
         knots = np.geomspace(np.exp(low), np.exp(high), cls.KNOTS)
+        wanted = (grid - mean) / error
         best: tuple[float, Float64] | None = None
         for degree in range(1, min(cls.DEGREE, len(grid) - 1) + 1):
             columns = estimates[:, None] * basis(estimates, degree)
             design = np.stack([mean_of(column) for column in columns.T], axis=1) / error[:, None]
-            wanted = (grid - mean) / error
             solution, *_ = np.linalg.lstsq(design, wanted, rcond=None)
             score = float(((design @ solution - wanted) ** 2).sum()) + 2.0 * degree
             corrected = knots * (1.0 + basis(knots, degree) @ solution)
