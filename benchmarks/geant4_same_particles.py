@@ -55,7 +55,7 @@ def main() -> None:
     events = [Event(particles[k : k + 1], event_seed(arguments.seed, k)) for k in range(len(like))]
     run.simulate(events[:WARM_UP])
     started, used = time.perf_counter(), time.process_time()
-    energies = run.simulate(events)
+    energies = run.simulate(events).energies
     wall, processor = time.perf_counter() - started, time.process_time() - used
     if arguments.write is not None:
         made = Showers(energies, like.incident_energies, view.detector, like.positions, like.directions)

@@ -13,14 +13,14 @@ from calokit.detector import Detector, load_detector
 from calokit.detector.tile_sharing import clipped_tiles, polygon_area, share_matrix
 from calokit.engine.local import LocalExecutor
 from calokit.engine.tasks import Work, Worker
-from calokit.errors import DetectorError, SimulationError
+from calokit.errors import ConfigurationError, DetectorError, SimulationError
 from calokit.showers import Showers, open_showers
-from calokit.simulation.backends import prepare_geant4
+from calokit.simulation.backends import prepare_geant4, prepare_parametric
 from calokit.simulation.data_sets import find_data_sets
 from calokit.simulation.geometry import check_geometry
 from calokit.simulation.physics import Physics
 from calokit.simulation.production import Production, produce_file
-from calokit.simulation.sample import Sample
+from calokit.simulation.sample import Sample, load_sample
 
 SHARED = Path(__file__).parents[2] / "shared"
 TABLES = SHARED / "geant4-data"
@@ -48,6 +48,7 @@ def shoot(detector: Detector, tmp_path: Path, events: int = 6, seed: int = 1, **
     """Shoot electrons of 1 GeV (or what `gun` says) into a detector."""
     (tmp_path / "detector.yaml").write_text(detector.to_yaml())
     physics = gun.pop("physics", {})
+    count_entries = gun.pop("count_entries", False)
     described = {
         "particle": "e-",
         "energy": {"kind": "fixed", "energy_gev": 1},
@@ -59,6 +60,7 @@ def shoot(detector: Detector, tmp_path: Path, events: int = 6, seed: int = 1, **
             "detector": str(tmp_path / "detector.yaml"),
             "guns": [described],
             "physics": physics,
+            "count_entries": count_entries,
         },
         "test",
     )
@@ -155,6 +157,34 @@ def test_a_big_block_of_crystal_holds_all_the_energy(tmp_path: Path) -> None:
     )
     showers = shoot(block, tmp_path)
     assert (np.abs(showers.visible_energies / 1000.0 - 1.0) < 0.02).all()
+
+
+@pytest.mark.usefixtures("tables")
+def test_a_stiff_muon_enters_every_layer_once(tmp_path: Path) -> None:
+    detector = load_detector("luxe_ecal")
+    gun = {"particle": "mu-", "energy": STIFF, "incidence": {"kind": "normal", "x_mm": 2.5, "y_mm": 1.0}}
+    counted = shoot(detector, tmp_path, 20, **gun, count_entries=True)
+    assert counted.entries is not None
+    entries = counted.entries.reshape(20, *detector.shape)
+    assert (entries[:, :, 55, 5] >= 1).all()
+    assert (entries[:, :, 55, 5] == 1).mean() > 0.85  # a knock-on electron may come along
+    assert entries.sum() < 1.1 * entries[:, :, 55, 5].sum()
+    plain = shoot(detector, tmp_path, 20, **gun)
+    assert plain.entries is None
+    np.testing.assert_array_equal(plain.energies, counted.energies)
+
+
+@pytest.mark.usefixtures("tables")
+def test_entries_are_counted_where_there_are_boxes_and_geant4() -> None:
+    rings = load_sample("par04_electrons").counting_entries()
+    with pytest.raises(DetectorError, match="counted in Cartesian cells"):
+        prepare_geant4(rings, rings.load_detector())
+    pads = load_sample("luxe_positrons_a").counting_entries()
+    with pytest.raises(SimulationError, match="which the parametric simulation does not know"):
+        prepare_parametric(pads, pads.load_detector())
+    quenched = pads.to_mapping() | {"physics": {"birks_mm_per_mev": 0.1}}
+    with pytest.raises(ConfigurationError, match="leave one of them out"):
+        Sample.from_mapping(quenched, "test")
 
 
 @pytest.mark.usefixtures("tables")

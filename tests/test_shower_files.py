@@ -387,3 +387,27 @@ def test_a_file_with_half_of_the_particle_columns_is_refused(
         file["particle_energies"] = np.ones((3, 2), np.float32)
     with pytest.raises(ShowerFileError, match=r"particle_\* columns particle_pdg"):
         open_showers(tmp_path / "a.h5")
+
+
+def test_entries_come_back_from_the_file(tmp_path: Path, make_showers: MakeShowers) -> None:
+    plain = make_showers(7, 2)
+    counts = np.random.default_rng(3).poisson(0.5, plain.energies.shape).astype(np.uint16)
+    counted = replace(plain, entries=counts)
+    with ShowerWriter(tmp_path / "a.h5", plain.detector, "e+", "made up for a test") as writer:
+        writer.write(counted)
+        with pytest.raises(ShowerFileError, match="earlier showers have"):
+            writer.write(plain)
+    view = open_showers(tmp_path / "a.h5")
+    assert view.has_entries
+    back = concatenate([view.read(0, 3), view.read(3, 7)])
+    assert back.entries is not None
+    assert back.entries.dtype == np.uint16
+    np.testing.assert_array_equal(back.entries, counts)
+    np.testing.assert_array_equal(back[2:4].entries, counts[2:4])  # type: ignore[arg-type]
+    with pytest.raises(ShowerFileError, match="entries have shape"):
+        replace(plain, entries=counts[:, :5])
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        del file["entries"]
+        file["entries"] = counts[:, :5]
+    with pytest.raises(ShowerFileError, match=r"a.h5: entries have shape \(7, 5\)"):
+        open_showers(tmp_path / "a.h5")

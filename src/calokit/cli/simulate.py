@@ -51,6 +51,9 @@ def simulate(
         str | None, typer.Option(help="em0 to em4, FTFP_BERT or FTFP_BERT_HP, instead of the sample's.")
     ] = None,
     cut: Annotated[float | None, typer.Option(help="Production cut in mm, instead of the sample's.")] = None,
+    entries: Annotated[
+        bool, typer.Option("--entries", help="Also count the charged particles that enter each cell.")
+    ] = False,
     split: Annotated[
         str | None, typer.Option(help="What the file is meant for: train, validation or test.")
     ] = None,
@@ -63,6 +66,8 @@ def simulate(
     from calokit.simulation.sample import load_sample
 
     described = load_sample(sample).with_physics(physics_list, cut)
+    if entries:
+        described = described.counting_entries()
     detector = described.load_detector()
     prepare = prepare_geant4 if backend is BackendName.GEANT4 else prepare_parametric
     ready = prepare(described, detector)

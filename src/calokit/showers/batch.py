@@ -14,6 +14,7 @@ from calokit.showers.particles import Int32, Particles, join_particles
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+UInt16 = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Showers:
         pdg: (event,) int32, PDG number of the incident particle, or None where not known.
         particles: Every incident particle, where events have several; then `incident_energies` holds their
             sum, and position, direction and pdg are those of the first.
+        entries: (event, cell) uint16, charged particles that entered each cell's sensitive material through
+            its front, where the simulation counted them; None otherwise.
 
     Raises:
         ShowerFileError: The arrays do not fit each other or the detector.
@@ -48,6 +51,7 @@ class Showers:
     directions: Float32 | None = None
     pdg: Int32 | None = None
     particles: Particles | None = None
+    entries: UInt16 | None = None
 
     def __post_init__(self) -> None:
         events = len(self.incident_energies)
@@ -57,6 +61,10 @@ class Showers:
             "positions": (None if self.positions is None else self.positions.shape, (events, 2)),
             "directions": (None if self.directions is None else self.directions.shape, (events, 3)),
             "pdg": (None if self.pdg is None else self.pdg.shape, (events,)),
+            "entries": (
+                None if self.entries is None else self.entries.shape,
+                (events, self.detector.number_of_cells),
+            ),
             "particles": (None if self.particles is None else (len(self.particles),), (events,)),
         }
         for name, (given, wanted) in expected.items():
@@ -81,6 +89,7 @@ class Showers:
             directions=None if self.directions is None else self.directions[index],
             pdg=None if self.pdg is None else self.pdg[index],
             particles=None if self.particles is None else self.particles[index],
+            entries=None if self.entries is None else self.entries[index],
         )
 
     @property
@@ -180,4 +189,5 @@ def concatenate(batches: list[Showers]) -> Showers:
         join("directions"),
         join("pdg"),
         join_particles(particles) if particles else None,
+        join("entries"),
     )

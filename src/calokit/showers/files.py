@@ -44,6 +44,7 @@ class ShowerFile:
         has_directions: Whether the file knows the directions.
         has_pdg: Whether the file knows the incident particles' PDG numbers.
         has_particles: Whether the file knows several particles an event.
+        has_entries: Whether the file knows the charged particles that entered each cell.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class ShowerFile:
     has_directions: bool
     has_pdg: bool = False
     has_particles: bool = False
+    has_entries: bool = False
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -118,9 +120,9 @@ class ShowerFile:
         energies = _read_rows(file, self.path, "showers", start, stop)
         incident, positions, directions = self._incidents(file, start, stop)
         pdg = _read_rows(file, self.path, "incident_pdg", start, stop, np.int32) if self.has_pdg else None
-        showers = Showers(
-            energies, incident, self.detector, positions, directions, pdg, self._particles(file, start, stop)
-        )
+        entries = _read_rows(file, self.path, "entries", start, stop, np.uint16) if self.has_entries else None
+        several = self._particles(file, start, stop)
+        showers = Showers(energies, incident, self.detector, positions, directions, pdg, several, entries)
         check_energies(showers, f"{self.path}, showers {start} to {stop - 1}")
         return showers
 
@@ -197,6 +199,7 @@ def open_showers(
         "incident_directions" in present,
         "incident_pdg" in present,
         _has_particles(path, present),
+        "entries" in present,
     )
 
 
@@ -262,6 +265,10 @@ def _check_shapes(path: Path, file: h5py.File, detector: Detector) -> int:
         raise ShowerFileError(
             f"{path}: showers have shape {showers.shape}, but detector {detector.name!r} needs "
             f"(events, {detector.number_of_cells})."
+        )
+    if "entries" in file and file["entries"].shape != showers.shape:
+        raise ShowerFileError(
+            f"{path}: entries have shape {file['entries'].shape}, expected that of showers {showers.shape}."
         )
     _check_particle_shapes(path, file)
     for name, width in _WIDTHS.items():

@@ -92,6 +92,7 @@ class ShowerWriter:
             "incident_positions": showers.positions,
             "incident_directions": showers.directions,
             "incident_pdg": showers.pdg,
+            "entries": showers.entries,
             **({} if showers.particles is None else showers.particles.columns()),
         }
         present = {name: values for name, values in columns.items() if values is not None}
@@ -100,8 +101,7 @@ class ShowerWriter:
                 f"{self.path}: earlier showers have {sorted(self._file)}, these have {sorted(present)}."
             )
         for name, values in present.items():
-            kind = np.int32 if name.endswith("_pdg") else np.float32
-            self._append(name, np.ascontiguousarray(values, dtype=kind))
+            self._append(name, np.ascontiguousarray(values, dtype=_kind_of(name)))
 
     def set_attributes(self, attributes: dict[str, Any]) -> None:
         """Add attributes that are known only when the showers are made (times, counts)."""
@@ -140,6 +140,13 @@ class ShowerWriter:
             self.partial.replace(self.path)
         else:
             self.partial.unlink(missing_ok=True)
+
+
+def _kind_of(name: str) -> type[np.generic]:
+    """Return the type in which a column is stored."""
+    if name == "entries":
+        return np.uint16
+    return np.int32 if name.endswith("_pdg") else np.float32
 
 
 def chunk_rows(cells: int) -> int:

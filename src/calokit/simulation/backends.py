@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from calokit.detector import Detector
-from calokit.errors import SimulationError
-from calokit.showers.batch import Float32
+from calokit.errors import DetectorError, SimulationError
+from calokit.showers.batch import Float32, UInt16
 from calokit.showers.particles import Particles
 from calokit.simulation.data_sets import find_data_sets
 from calokit.simulation.sample import Sample
@@ -42,11 +42,19 @@ class Backend:
     block: int
 
 
+class Simulated(NamedTuple):
+    """Particles of some events, (event, cell) deposits in MeV, and charged entries where counted."""
+
+    particles: Particles
+    energies: Float32
+    entries: UInt16 | None = None
+
+
 class Simulator(Protocol):
     """Makes showers in one process."""
 
-    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> tuple[Particles, Float32]:
-        """Return the particles of events `first` to `last` and their (event, cell) deposits in MeV."""
+    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> Simulated:
+        """Return the events `first` to `last`."""
 
 
 def prepare_geant4(sample: Sample, detector: Detector) -> Backend:
@@ -54,9 +62,14 @@ def prepare_geant4(sample: Sample, detector: Detector) -> Backend:
 
     Raises:
         SimulationError: geant4-pybind or a data set is missing; the message says how to get it.
-        DetectorError: The detector describes no material.
+        DetectorError: The detector describes no material, or has no boxes to count entries in.
     """
     require_material(detector)
+    if sample.count_entries and any(section.readout.kind != "cartesian" for section in detector.sections):
+        raise DetectorError(
+            f"sample {sample.name!r}: charged entries are counted in Cartesian cells, and detector "
+            f"{detector.name!r} has others; set count_entries: false."
+        )
     if importlib.util.find_spec("geant4_pybind") is None:
         raise SimulationError(
             "Geant4 is not installed; run pip install 'calokit[geant4]', or take --backend parametric."
@@ -75,10 +88,15 @@ def prepare_parametric(sample: Sample, detector: Detector) -> Backend:
     """Make the parametric simulation ready; it needs no data.
 
     Raises:
+        SimulationError: The sample counts entries, of which the formulas know nothing.
         DetectorError: The detector describes no material.
     """
-    del sample
     require_material(detector)
+    if sample.count_entries:
+        raise SimulationError(
+            f"sample {sample.name!r} counts charged entries, which the parametric simulation does not know; "
+            "simulate it with Geant4, or set count_entries: false."
+        )
     generator = "calokit parametric simulation: formulas, not Geant4"
     return Backend(
         f"{__name__}:open_parametric",
@@ -123,17 +141,19 @@ class _Geant4Simulator:
         self.detector = Detector.from_mapping(settings["detector"], "worker")
         self._run: Any = None
 
-    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> tuple[Particles, Float32]:
+    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> Simulated:
         from calokit.simulation.geant4.run import Event, Geant4Run
+        from calokit.simulation.geant4.scoring import ScorerDeposits
 
         if self._run is None:
-            self._run = Geant4Run(self.detector, sample.physics, self.environment)
+            scoring = ScorerDeposits(count_entries=True) if sample.count_entries else None
+            self._run = Geant4Run(self.detector, sample.physics, self.environment, scoring)
         particles = sample.draw(seed, first, last, self.detector)
         events = [
             Event(particles[row : row + 1], event_seed(seed, event))
             for row, event in enumerate(range(first, last))
         ]
-        return particles, self._run.simulate(events)
+        return Simulated(particles, *self._run.simulate(events))
 
 
 class _ParametricSimulation:
@@ -145,7 +165,7 @@ class _ParametricSimulation:
         self.detector = Detector.from_mapping(settings["detector"], "worker")
         self._simulator = ParametricSimulator(self.detector)
 
-    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> tuple[Particles, Float32]:
+    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> Simulated:
         chunks = range(first // PARAMETRIC_CHUNK, -(-last // PARAMETRIC_CHUNK))
         particles = sample.draw(
             seed, chunks.start * PARAMETRIC_CHUNK, chunks.stop * PARAMETRIC_CHUNK, self.detector
@@ -156,4 +176,4 @@ class _ParametricSimulation:
             window = slice(place * PARAMETRIC_CHUNK, (place + 1) * PARAMETRIC_CHUNK)
             drawn.append(self._simulator.simulate(particles[window], rng))
         asked = slice(first - chunks.start * PARAMETRIC_CHUNK, last - chunks.start * PARAMETRIC_CHUNK)
-        return particles[asked], np.concatenate(drawn)[asked]
+        return Simulated(particles[asked], np.concatenate(drawn)[asked])

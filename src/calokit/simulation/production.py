@@ -128,7 +128,7 @@ def make_block_worker(settings: dict[str, Any]) -> Worker:
     def make_block(task: Task) -> Result:
         first, last = int(task["first"]), int(task["last"])
         started, used = time.perf_counter(), time.process_time()
-        particles, energies = simulator.simulate(sample, int(settings["seed"]), first, last)
+        particles, energies, entries = simulator.simulate(sample, int(settings["seed"]), first, last)
         record = {
             "first": first,
             "last": last,
@@ -144,6 +144,7 @@ def make_block_worker(settings: dict[str, Any]) -> Worker:
             particles.directions[:, 0],
             particles.pdg[:, 0],
             particles if sample.has_several_particles else None,
+            entries,
         )
         block = {"record": json.dumps(record)}
         with ShowerWriter(task["output"], detector, sample.particle, "block", block, compression=1) as writer:

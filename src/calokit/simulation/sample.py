@@ -92,6 +92,9 @@ class Sample(Description):
         detector: Name of a detector that comes with calokit, or the path of its YAML file.
         guns: Each shoots its particles into every event.
         physics: What Geant4 runs.
+        count_entries: Also count the charged particles that enter the sensitive material of each cell through
+            its front: the truth about a cell that no detector measures, for training (Geant4 and Cartesian
+            readouts only; the deposits stay what they are).
 
     Example:
         >>> sample = load_sample("zdc_ecal_positrons")
@@ -105,6 +108,7 @@ class Sample(Description):
     detector: str
     guns: tuple[Gun, ...] = Field(min_length=1)
     physics: Physics = Physics()
+    count_entries: bool = False
 
     @model_validator(mode="after")
     def _check_guns(self) -> Self:
@@ -115,6 +119,10 @@ class Sample(Description):
         if hadron is not None and not self.physics.is_hadronic:
             raise ConfigurationError(
                 f"{hadron} does not react in physics_list {self.physics.physics_list!r}; take FTFP_BERT."
+            )
+        if self.count_entries and self.physics.birks_mm_per_mev is not None:
+            raise ConfigurationError(
+                "count_entries and birks_mm_per_mev are scored in different ways; leave one of them out."
             )
         return self
 
@@ -148,6 +156,14 @@ class Sample(Description):
         mapping = self.to_mapping()
         mapping["physics"] |= given
         return Sample.from_mapping(mapping, f"sample {self.name}")
+
+    def counting_entries(self) -> Sample:
+        """Return the sample with `count_entries`.
+
+        Raises:
+            ConfigurationError: Its physics cannot count them.
+        """
+        return Sample.from_mapping(self.to_mapping() | {"count_entries": True}, f"sample {self.name}")
 
     @property
     def particle(self) -> str:

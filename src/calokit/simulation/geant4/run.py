@@ -6,7 +6,7 @@ import contextlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import geant4_pybind as g4
 import numpy as np
@@ -17,7 +17,13 @@ from calokit.errors import SimulationError
 from calokit.showers.particles import Particles
 from calokit.simulation.data_sets import has_gamma_nuclear_tables
 from calokit.simulation.geant4.geometry import DetectorGeometry
-from calokit.simulation.geant4.scoring import Float32, ScorerDeposits, StepDeposits, flatten_sections
+from calokit.simulation.geant4.scoring import (
+    Float32,
+    ScorerDeposits,
+    StepDeposits,
+    UInt16,
+    flatten_sections,
+)
 from calokit.simulation.physics import Physics
 
 START_MM = 1.0
@@ -38,6 +44,13 @@ class Event:
 
     particles: Particles
     seed: int
+
+
+class Scored(NamedTuple):
+    """What was scored in some events: (event, cell) MeV deposited, and charged entries where counted."""
+
+    energies: Float32
+    entries: UInt16 | None
 
 
 class Geant4Run:
@@ -93,17 +106,19 @@ class Geant4Run:
         commands.ApplyCommand(f"/run/setCut {physics.cut_mm} mm")
         self._manager = manager
 
-    def simulate(self, events: list[Event]) -> Float32:
+    def simulate(self, events: list[Event]) -> Scored:
         """Simulate events one after the other.
 
         Returns:
-            (event, cell) float32, MeV deposited in the sensitive material of each cell.
+            Deposits in the sensitive material of each cell, and entries where the scoring counts them.
         """
         self._gun.waiting = list(reversed(events))
         self._reader.rows.clear()
+        self._reader.entries.clear()
         with contextlib.redirect_stdout(io.StringIO()):
             self._manager.BeamOn(len(events))
-        return np.stack(self._reader.rows)
+        entries = np.stack(self._reader.entries) if self._reader.entries else None
+        return Scored(np.stack(self._reader.rows), entries)
 
 
 class NoDeposits:
@@ -116,6 +131,8 @@ class NoDeposits:
         """Return nothing."""
         del event
         return []
+
+    read_entries = read
 
 
 def _build_physics(physics: Physics) -> Any:
@@ -173,11 +190,15 @@ class _Reader(g4.G4UserEventAction):
         super().__init__()
         self.detector, self.scoring = detector, scoring
         self.rows: list[Float32] = []
+        self.entries: list[UInt16] = []
 
     def EndOfEventAction(self, event: Any) -> None:  # noqa: N802
         """Read the deposits; called by Geant4."""
         sums = self.scoring.read(event)
         self.rows.append(flatten_sections(self.detector, sums) if sums else np.zeros(0, np.float32))
+        counts = self.scoring.read_entries(event)
+        if counts:
+            self.entries.append(flatten_sections(self.detector, counts).astype(np.uint16))
 
 
 class _Actions(g4.G4VUserActionInitialization):

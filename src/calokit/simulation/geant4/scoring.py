@@ -15,17 +15,23 @@ from calokit.simulation.geant4.geometry import CellVolume, DetectorGeometry
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+UInt16 = NDArray[np.uint16]
 
 
 class ScorerDeposits:
     """Deposits summed in C++ by one primitive scorer a section.
 
     Hand `attach` to the geometry before Geant4 builds it; call `read` at the end of each event.
+
+    Args:
+        count_entries: Also count the charged particles that enter each cell, which must be a box, through
+            the side that faces the front. This changes no deposit.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, count_entries: bool = False) -> None:
+        self.count_entries = count_entries
         self._kept: list[Any] = []
-        self._collections: list[int] = []
+        self._collections: dict[str, list[int]] = {}
         self._sizes: list[int] = []
 
     def attach(self, geometry: DetectorGeometry) -> None:
@@ -37,25 +43,45 @@ class ScorerDeposits:
             first = cells[0]
             deposits = g4.G4PSEnergyDeposit3D("deposits", *first.shape, *first.depths)
             detector.RegisterPrimitive(deposits)
+            self._kept += [detector, deposits]
+            if self.count_entries:
+                self._count_entries(detector, first)
             manager.AddNewDetector(detector)
             for cell in cells:
                 geometry.SetSensitiveDetector(cell.volume, detector)
-            self._kept += [detector, deposits]
             self._sizes.append(math.prod(first.shape))
+
+    def _count_entries(self, detector: Any, cell: CellVolume) -> None:
+        """Register the scorer of charged particles that enter through the front."""
+        inwards = g4.G4PSCurrentFlag.fCurrent_In
+        entries = g4.G4PSFlatSurfaceCurrent3D("entries", inwards, *cell.shape, *cell.depths)
+        entries.DivideByArea(False)
+        charged = g4.G4SDChargedFilter("charged")
+        entries.SetFilter(charged)
+        detector.RegisterPrimitive(entries)
+        self._kept += [entries, charged]
 
     def read(self, event: Any) -> list[Float64]:
         """Return the deposits of an event in MeV, one flat array (layer, row, column) a section."""
-        if not self._collections:
+        return self._read("deposits", event)
+
+    def read_entries(self, event: Any) -> list[Float64]:
+        """Return how many charged particles entered each cell, one flat array a section, or nothing."""
+        return self._read("entries", event) if self.count_entries else []
+
+    def _read(self, name: str, event: Any) -> list[Float64]:
+        """Return what the scorers of a name summed up in an event, one flat array a section."""
+        if name not in self._collections:
             manager = g4.G4SDManager.GetSDMpointer()
-            names = range(len(self._sizes))
-            self._collections = [manager.GetCollectionID(f"section{k}/deposits") for k in names]
+            sections = range(len(self._sizes))
+            self._collections[name] = [manager.GetCollectionID(f"section{k}/{name}") for k in sections]
         found = event.GetHCofThisEvent()
         sums = []
-        for collection, size in zip(self._collections, self._sizes, strict=True):
-            energies = np.zeros(size)
-            for index, energy in found.GetHC(collection):
-                energies[index] = energy
-            sums.append(energies)
+        for collection, size in zip(self._collections[name], self._sizes, strict=True):
+            values = np.zeros(size)
+            for index, value in found.GetHC(collection):
+                values[index] = value
+            sums.append(values)
         return sums
 
 
@@ -87,6 +113,11 @@ class StepDeposits:
         """Return the deposits of an event in MeV, one flat array (layer, row, column) a section."""
         del event
         return [summer.take() for summer in self._kept]
+
+    def read_entries(self, event: Any) -> list[Float64]:
+        """Return nothing: entries are not counted step by step."""
+        del event
+        return []
 
 
 class _StepSummer(g4.G4VSensitiveDetector):
