@@ -27,6 +27,7 @@ def join_files(paths: Sequence[Path], target: Path, split: str) -> None:
         return
     total = sum(len(view) for view in views)
     first = views[0]
+    counted = all(view.has_entries for view in views)
     attributes = {"split": split, "joined_of": json.dumps(content)}
     with (
         ShowerWriter(
@@ -35,7 +36,7 @@ def join_files(paths: Sequence[Path], target: Path, split: str) -> None:
         track(total, f"joining {target.stem}", "showers") as advance,
     ):
         for showers in _in_turn(views):
-            writer.write(_plain(showers))
+            writer.write(_plain(showers, counted))
             advance(len(showers))
     print(f"{target}: {total} showers of {', '.join(content)}")
 
@@ -52,8 +53,13 @@ def _in_turn(views: Sequence[ShowerFile]) -> Iterator[Showers]:
         yield view.read(start, min(start + BLOCK, len(view)))
 
 
-def _plain(showers: Showers) -> Showers:
-    """Return showers with the columns that every file has."""
+def _plain(showers: Showers, counted: bool) -> Showers:
+    """Return showers with the columns that every file has, among them entries where all were counted."""
     return Showers(
-        showers.energies, showers.incident_energies, showers.detector, showers.positions, showers.directions
+        showers.energies,
+        showers.incident_energies,
+        showers.detector,
+        showers.positions,
+        showers.directions,
+        entries=showers.entries if counted else None,
     )

@@ -79,10 +79,14 @@ SIMULATED = (
 )
 """In the order of need."""
 
-A_TRAIN = ("luxe_positrons_a", *(f"a_train_{number}" for number in range(1, 8)))
+A_COUNTED = tuple(f"a_train_{number}" for number in range(1, 8))
+COUNTED = (*A_COUNTED, "wing_low", "wing_high", "wing_low_2", "wing_high_2")
+"""Simulated with the charged particles that enter each cell."""
+A_TRAIN = ("luxe_positrons_a", *A_COUNTED)
 PARTS = {
-    "train": (*A_TRAIN, "wing_low", "wing_high", "wing_low_2", "wing_high_2"),
+    "train": ("luxe_positrons_a", *COUNTED),
     "train_a": A_TRAIN,
+    "train_counted": COUNTED,
     "small_train": ("luxe_positrons_a", "a_train_1"),
     "small_test": ("luxe_positrons_a_test", "a_test_low"),
     "single_test": ("luxe_positrons_a_test",),
@@ -117,7 +121,7 @@ def print_commands(folder: Path) -> None:
         done = "# made: " if target.is_file() else ""
         print(
             f"{done}calokit simulate {sample} -o {target} -n {one.showers} --seed {one.seed} "
-            f"--split {one.split}"
+            f"--split {one.split}{' --entries' if one.name in COUNTED else ''}"
         )
 
 

@@ -28,6 +28,8 @@ class HitBatch:
             an empty (hit, 0) tensor where the model does not look at neighbours.
         sums: (event, layer) float32, deposits of the layers, MeV.
         lines: (event, 4) float32, x and y at the front face in mm and dx/dz, dy/dz of the classical line.
+        entries: (hit, 1) float32, charged particles that entered each hit's cell, where the showers know them
+            and the model asks for them; an empty (hit, 0) tensor otherwise.
         particles: (event, particle, 3) float32: energy in MeV (0: no particle), x and y in mm of every
             particle of events that have several; empty (event, 0, 3) otherwise.
     """
@@ -39,10 +41,18 @@ class HitBatch:
     neighbours: Tensor
     sums: Tensor
     lines: Tensor
+    entries: Tensor
     particles: Tensor
 
     @classmethod
-    def of(cls, showers: Showers, hits: Hits, neighbours: Tensor | None, lines: Tensor) -> HitBatch:
+    def of(
+        cls,
+        showers: Showers,
+        hits: Hits,
+        neighbours: Tensor | None,
+        lines: Tensor,
+        entries: Tensor | None = None,
+    ) -> HitBatch:
         """Return showers and their hits as tensors.
 
         Args:
@@ -50,6 +60,7 @@ class HitBatch:
             hits: Their hits.
             neighbours: See the attribute; None for a model that does not look at neighbours.
             lines: See the attribute.
+            entries: See the attribute; None for a model that does not ask for them.
         """
         several = np.zeros((len(showers), 0, 3), np.float32)
         if showers.particles is not None:
@@ -63,6 +74,7 @@ class HitBatch:
             torch.zeros(len(hits.cells), 0, dtype=torch.float16) if neighbours is None else neighbours,
             torch.from_numpy(hits.sum_by_layer(hits.energies).astype(np.float32)),
             lines,
+            torch.zeros(len(hits.cells), 0) if entries is None else entries,
             torch.from_numpy(several),
         )
 
@@ -84,6 +96,7 @@ class HitBatch:
             self.neighbours[place],
             self.sums[index],
             self.lines[index],
+            self.entries[place],
             self.particles[index],
         )
 

@@ -34,10 +34,9 @@ WIDEST_LOG = 5.0
 """Limit of the logarithm of an uncertainty on the network's scale."""
 
 
-class HitsSettings(Description):
-    """Settings of the network on hits."""
+class HitNetworkSettings(Description):
+    """Settings that every network on hits has."""
 
-    kind: Literal["hits"] = "hits"
     targets: tuple[Target, ...] = ("energy",)
     """`energy`; `place` is impact and direction. One of them, or both by one shared network."""
     width: int = Field(64, ge=4)
@@ -59,20 +58,34 @@ class HitsSettings(Description):
     """Weights of the losses of impact and angle, each in units of its classical error."""
 
 
-class _HitsMember(nn.Module):
+class HitsSettings(HitNetworkSettings):
+    """Settings of the network on hits."""
+
+    kind: Literal["hits"] = "hits"
+
+
+class HitsMember(nn.Module):
     """One network: hits to sums by layer to estimates with their uncertainties.
 
     Args:
         settings: Sizes.
         layers: Layers of the calorimeter.
+        hit_numbers: Numbers about each hit beside its neighbours.
+        more_inputs: Numbers that the heads see beside those of this class (see `_more_numbers`).
     """
 
-    def __init__(self, settings: HitsSettings, layers: int) -> None:
+    def __init__(
+        self,
+        settings: HitNetworkSettings,
+        layers: int,
+        hit_numbers: int = HIT_NUMBERS,
+        more_inputs: int = 0,
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.layers = layers
         width = settings.width
-        self.first = nn.Linear(NEIGHBOURS + HIT_NUMBERS, width)
+        self.first = nn.Linear(NEIGHBOURS + hit_numbers, width)
         self.layer = nn.Embedding(layers, width)
         self.event = nn.Linear(2, width)
         hidden: list[nn.Module] = [nn.SiLU()]
@@ -80,7 +93,7 @@ class _HitsMember(nn.Module):
             hidden += [nn.Linear(width, width), nn.SiLU()]
         self.hidden = nn.Sequential(*hidden)
         self.energy_out = nn.Linear(width, settings.channels)
-        inputs = layers * settings.channels + layers + 1
+        inputs = layers * settings.channels + layers + 1 + more_inputs
         self.outputs = {"energy": 1, "place": 4}
         self.heads = nn.ModuleDict()
         self.widths = nn.ModuleDict()
@@ -91,26 +104,42 @@ class _HitsMember(nn.Module):
             self.heads[target] = self._head(inputs, self.outputs[target])
             self.widths[target] = self._head(inputs, self.outputs[target])
 
-    def forward(self, features: Tensor, context: Tensor, batch: HitBatch, layer: Tensor) -> Tensor:
-        """Return the numbers (event, k) that the heads see.
+    def forward(
+        self, features: Tensor, context: Tensor, batch: HitBatch, layer: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the numbers (event, k) that the heads see, and what was made of each hit (hit, width).
 
         Args:
-            features: (hit, 27 + 8).
+            features: (hit, 27 + numbers about each hit).
             context: (event, 2) numbers of the event.
             batch: The hits.
             layer: (hit,) number of the layer.
         """
-        event = batch.event
-        inner = self.first(features) + self.layer(layer) + self.event(context)[event]
-        inner = self.hidden(inner)
-        place = event * self.layers + layer
-        bins = len(batch) * self.layers
-        summed = inner.new_zeros(bins, self.settings.channels, dtype=torch.float32)
-        summed = summed.index_add(0, place, self.energy_out(inner).float()) / HITS_A_LAYER
-        numbers = [summed.view(len(batch), -1), (batch.sums / 5.0 + 1e-3).log() / 3.0, context[:, :1]]
+        place = batch.event * self.layers + layer
+        inner = self._look(features, context, batch, layer)
+        summed = self._sum_by_layer(self.energy_out(inner), place, len(batch))
+        numbers = [summed, log_sums(batch), context[:, :1]]
         if "place" in self.settings.targets:
+            bins = len(batch) * self.layers
             numbers.append(self._centroids(inner, features, place, bins).view(len(batch), -1))
-        return torch.cat(numbers, dim=1)
+        numbers += self._more_numbers(inner, place, len(batch))
+        return torch.cat(numbers, dim=1), inner
+
+    def _look(self, features: Tensor, context: Tensor, batch: HitBatch, layer: Tensor) -> Tensor:
+        """Return what is made of each hit (hit, width)."""
+        inner = self.first(features) + self.layer(layer) + self.event(context)[batch.event]
+        looked: Tensor = self.hidden(inner)
+        return looked
+
+    def _more_numbers(self, inner: Tensor, place: Tensor, events: int) -> list[Tensor]:
+        """Return further numbers (event, k) for the heads; none here."""
+        del inner, place, events
+        return []
+
+    def _sum_by_layer(self, values: Tensor, place: Tensor, events: int) -> Tensor:
+        """Return values (hit, k) summed by layer, (event, layer x k), of order one."""
+        summed = values.new_zeros(events * self.layers, values.shape[1], dtype=torch.float32)
+        return (summed.index_add(0, place, values.float()) / HITS_A_LAYER).view(events, -1)
 
     def _centroids(self, inner: Tensor, features: Tensor, place: Tensor, bins: int) -> Tensor:
         """Return centroids (event x layer, 2 x channel) with learned weights, from the classical line."""
@@ -163,11 +192,10 @@ class HitsReconstructor(Reconstructor):
 
     looks_at_neighbours = True
 
-    def __init__(self, settings: HitsSettings, detector: Detector) -> None:
+    def __init__(self, settings: HitNetworkSettings, detector: Detector) -> None:
         super().__init__(detector)
         self.settings = settings
-        layers = self.grid.shape[0]
-        self.members = nn.ModuleList(_HitsMember(settings, layers) for _ in range(settings.members))
+        self.members = nn.ModuleList(self._make_member() for _ in range(settings.members))
         self.register_buffer("bias_estimated", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
         self.register_buffer("bias_corrected", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
         self.register_buffer("width_scales", torch.ones(5))
@@ -177,6 +205,10 @@ class HitsReconstructor(Reconstructor):
     bias_corrected: Tensor
     width_scales: Tensor
     place_scale: Tensor
+
+    def _make_member(self) -> HitsMember:
+        """Return an untrained member."""
+        return HitsMember(self.settings, self.grid.shape[0])
 
     def parts(self) -> dict[str, nn.Module]:
         """Return the members, each trained by its own optimiser."""
@@ -190,13 +222,14 @@ class HitsReconstructor(Reconstructor):
         features, context, layer = self._inputs(batch)
         result = {}
         for number, member in enumerate(self._networks()):
-            numbers = member(features, context, batch, layer)
+            numbers, inner = member(features, context, batch, layer)
             with torch.autocast("cpu", enabled=False):
-                result[f"hits_{number + 1}"] = self._loss_of(member, numbers.float(), batch)
+                result[f"hits_{number + 1}"] = self._loss_of(member, numbers.float(), inner.float(), batch)
         return result
 
-    def _loss_of(self, member: _HitsMember, numbers: Tensor, batch: HitBatch) -> Tensor:
+    def _loss_of(self, member: HitsMember, numbers: Tensor, inner: Tensor, batch: HitBatch) -> Tensor:
         """Return one member's loss: errors of the estimates, and likelihoods of their uncertainties."""
+        del inner  # what was made of each hit has no loss of its own here
         settings = self.settings
         loss = numbers.new_zeros(())
         if "energy" in settings.targets:
@@ -220,7 +253,7 @@ class HitsReconstructor(Reconstructor):
         return (batch.true_lines() - batch.lines) / self.place_scale
 
     def _inputs(self, batch: HitBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the features (hit, 35), the context (event, 2), and the layer (hit,)."""
+        """Return the features (hit, k), the context (event, 2), and the layer (hit,)."""
         layer, row, column = batch.places(self.grid)
         z = torch.from_numpy(self.grid.z_mm).float()[layer]
         event = batch.event
@@ -275,8 +308,8 @@ class HitsReconstructor(Reconstructor):
             slope = (above - corrected) / (0.001 * raw)
         return corrected.clamp_min(0.0).float(), (width * slope * self.width_scales[0]).float()
 
-    def _networks(self) -> list[_HitsMember]:
-        return [member for member in self.members if isinstance(member, _HitsMember)]
+    def _networks(self) -> list[HitsMember]:
+        return [member for member in self.members if isinstance(member, HitsMember)]
 
     def _average(self, batch: HitBatch) -> dict[str, tuple[Tensor, Tensor]]:
         """Return, by target, the members' mean estimate and uncertainty; energies in MeV, slopes as such."""
@@ -284,7 +317,7 @@ class HitsReconstructor(Reconstructor):
         values: dict[str, list[Tensor]] = {target: [] for target in self.settings.targets}
         widths: dict[str, list[Tensor]] = {target: [] for target in self.settings.targets}
         for member in self._networks():
-            numbers = member(features, context, batch, layer).float()
+            numbers = member(features, context, batch, layer)[0].float()
             for target in self.settings.targets:
                 values[target].append(member.value(target, numbers))
                 widths[target].append(member.log_width(target, numbers).exp())
@@ -321,6 +354,11 @@ class HitsReconstructor(Reconstructor):
             width = torch.cat([one["place"][1] for one in outputs])
             places = batch.lines + self.place_scale * self._place_target(batch)
             self.width_scales[1:] = ((value - places) / width).square().mean(dim=0).sqrt()
+
+
+def log_sums(batch: HitBatch) -> Tensor:
+    """Return the logarithms (event, layer) of the layers' deposits, of order one."""
+    return (batch.sums / 5.0 + 1e-3).log() / 3.0
 
 
 def _normal_loss(error: Tensor, log_width: Tensor) -> Tensor:

@@ -69,6 +69,8 @@ class Reconstructor(Trainable[HitBatch]):
     hit_scale_mev: float = 0.1
     """Energy by which deposits enter networks as ln(1 + e / scale); about a particle's most probable one."""
     looks_at_neighbours: bool = False
+    learns_entries: bool = False
+    """Whether charged entries are among what it trains on."""
 
     sum_line: Tensor
     line_errors: Tensor
@@ -122,7 +124,11 @@ class Reconstructor(Trainable[HitBatch]):
         if self.looks_at_neighbours:
             scaled = np.log1p(hits.neighbourhoods() / self.hit_scale_mev)
             neighbours = torch.from_numpy(scaled.astype(np.float16))
-        return HitBatch.of(showers, hits, neighbours, torch.from_numpy(lines))
+        entries = None
+        if self.learns_entries and showers.entries is not None:
+            counts = showers.entries[hits.event, hits.cells].astype(np.float32)
+            entries = torch.from_numpy(counts[:, None])
+        return HitBatch.of(showers, hits, neighbours, torch.from_numpy(lines), entries)
 
     def classical_energy(self, batch: HitBatch) -> Tensor:
         """Return the calibrated sum (event,), GeV, never below 0.05 GeV."""

@@ -31,6 +31,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
         zdc.zdc_neutrons,
         zdc.zdc_neutrons_small,
         luxe.luxe_energy,
+        luxe.luxe_energy_counting,
         luxe.luxe_energy_report,
         luxe.luxe_direction,
         luxe.luxe_direction_report,

@@ -5,6 +5,7 @@ Everything called `report` follows the LUXE report (seeds document 003); the res
 
 from __future__ import annotations
 
+from calokit.models.counting_network import CountingSettings
 from calokit.models.hits_network import HitsSettings
 from calokit.models.particles_network import ParticlesSettings
 from calokit.models.voxel_network import VoxelSettings
@@ -23,6 +24,18 @@ def luxe_energy() -> Recipe:
         source=HITS,
         detector="luxe_ecal",
         model=HitsSettings(),
+        training=_hits_training(),
+    )
+
+
+def luxe_energy_counting() -> Recipe:
+    """The energy from the hits, learned together with the charged particles that entered each cell."""
+    return Recipe(
+        name="luxe_energy_counting",
+        title="LUXE ECAL-P, energy from hits whose charged entries are learned",
+        source=f"{HITS}; learning from truth that only training has: Neural Networks 22 (2009) 544",
+        detector="luxe_ecal",
+        model=CountingSettings(),
         training=_hits_training(),
     )
 

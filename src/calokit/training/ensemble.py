@@ -8,7 +8,7 @@ import torch
 
 from calokit.errors import BundleError, SplitError
 from calokit.models.hit_batch import HitBatch
-from calokit.models.hits_network import HitsReconstructor, HitsSettings
+from calokit.models.hits_network import HitNetworkSettings, HitsReconstructor
 from calokit.showers import ShowerFile, Split
 from calokit.training.bundle import Bundle, check_reconstructed
 from calokit.training.families import build_surrogate
@@ -35,7 +35,7 @@ def join_members(bundles: Sequence[Bundle], calibration: ShowerFile) -> Bundle:
     first = bundles[0]
     _check_calibration(first, calibration)
     settings = first.recipe.model
-    if not isinstance(settings, HitsSettings):
+    if not isinstance(settings, HitNetworkSettings):
         raise BundleError(f"bundle {first.name}: only networks on hits can be joined.")
     for other in bundles[1:]:
         if _without_seed(other) != _without_seed(first):
@@ -97,7 +97,7 @@ def _check_calibration(bundle: Bundle, view: ShowerFile) -> None:
 
 def _members(bundle: Bundle) -> int:
     settings = bundle.recipe.model
-    return settings.members if isinstance(settings, HitsSettings) else 0
+    return settings.members if isinstance(settings, HitNetworkSettings) else 0
 
 
 def _without_seed(bundle: Bundle) -> tuple[object, object]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from calokit.detector import Detector
+from calokit.models.counting_network import CountingReconstructor, CountingSettings
 from calokit.models.flow import FlowSettings, FlowSurrogate
 from calokit.models.gan import GanSettings, GanSurrogate
 from calokit.models.hits_network import HitsReconstructor, HitsSettings
@@ -47,5 +48,7 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> T
                 return VoxelReconstructor(settings, detector)
             case VoxelPlaceSettings():
                 return VoxelPlaceReconstructor(settings, detector)
+            case CountingSettings():
+                return CountingReconstructor(settings, detector)
             case HitsSettings():
                 return HitsReconstructor(settings, detector)

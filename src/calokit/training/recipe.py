@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calokit.config import Description
+from calokit.models.counting_network import CountingSettings
 from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
 from calokit.models.hits_network import HitsSettings
@@ -23,6 +24,7 @@ ModelSettings = Annotated[
     | GanSettings
     | SectionsSettings
     | HitsSettings
+    | CountingSettings
     | VoxelSettings
     | VoxelPlaceSettings
     | ParticlesSettings,
