@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,7 @@ from calokit.detector import Detector, load_detector
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError, SplitError
 from calokit.evaluation.estimate_errors import EnergyErrors
 from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_reconstruction
+from calokit.models.counting_network import CountingMember, CountingReconstructor, CountingSettings
 from calokit.models.energy_losses import energy_loss
 from calokit.models.hit_batch import HitBatch
 from calokit.models.hits_network import HitsReconstructor, HitsSettings
@@ -237,6 +239,54 @@ def test_an_untrained_network_returns_the_classical_estimates(luxe: Detector, po
     torch.testing.assert_close(found.position, batch.lines[:, :2])
     assert found.direction is not None
     torch.testing.assert_close(found.direction.norm(dim=1), torch.ones(300))
+
+
+def counted(showers: Showers) -> Showers:
+    """Showers whose cells were entered by one particle for every 0.1 MeV."""
+    return replace(showers, entries=np.ceil(showers.energies / 0.1).astype(np.uint16))
+
+
+def test_the_counting_network_learns_what_enters_each_cell(luxe: Detector, positrons: Showers) -> None:
+    torch.manual_seed(1)
+    model = CountingReconstructor(
+        CountingSettings(width=16, channels=2, layer_channels=2, mirror=False), luxe
+    )
+    batch = prepared(model, counted(positrons))
+    assert batch.entries.shape == (len(batch.cells), 1)
+    torch.testing.assert_close(batch[3:9].entries, model.prepare(counted(positrons[3:9])).entries)
+    torch.testing.assert_close(HitBatch.join([batch[:7], batch[7:]]).entries, batch.entries)
+    member = model.members[0]
+    assert isinstance(member, CountingMember)
+
+    def correlation() -> float:
+        inner = member(*model._inputs(batch)[:2], batch, model._inputs(batch)[2])[1]
+        expected = member.expected_entries(inner)[:, 0].detach()
+        return float(torch.corrcoef(torch.stack([expected, batch.entries[:, 0]]))[0, 1])
+
+    before = correlation()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(100):
+        optimiser.zero_grad()
+        sum(model.losses(batch[torch.randint(0, 300, (32,))], generator).values()).backward()  # type: ignore[union-attr]
+        optimiser.step()
+    assert correlation() > max(0.9, before)
+
+
+def test_entries_are_asked_for_while_training_only(luxe: Detector, positrons: Showers) -> None:
+    generator = torch.Generator().manual_seed(1)
+    model = CountingReconstructor(CountingSettings(width=8, channels=2), luxe)
+    plain = prepared(model, positrons)[:8]
+    with pytest.raises(ConfigurationError, match=r"simulate --entries, or set model\.entries_weight=0"):
+        model.losses(plain, generator)
+    model.eval()
+    full = model.prepare(counted(positrons))[:8]
+    torch.testing.assert_close(model.losses(plain, generator), model.losses(full, generator))
+    found = model.estimate(plain)
+    torch.testing.assert_close(found.energy, 1e3 * model.classical_energy(plain), rtol=1e-5, atol=0.1)
+    alone = CountingReconstructor(CountingSettings(width=8, channels=2, entries_weight=0), luxe)
+    assert prepared(alone, counted(positrons)).entries.shape[1] == 0
+    assert alone.losses(alone.prepare(positrons)[:8], generator)["hits_1"].isfinite()
 
 
 def test_members_average_and_train_apart(luxe: Detector, positrons: Showers) -> None:
