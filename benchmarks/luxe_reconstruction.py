@@ -35,6 +35,8 @@ from luxe_data import JOINED, STUDIES
 from record import REPOSITORY, Row, describe_circumstances, print_rows, write_record
 
 STUDY_NAMES = (
+    "luxe_counting",
+    "luxe_counting_curve",
     "luxe_energy",
     "luxe_energy_a",
     "luxe_particles",
@@ -111,7 +113,7 @@ def _words(measured: list[float] | None) -> str:
 
 
 SHIPPED = {
-    "luxe_energy": ("luxe_energy", "calibration"),
+    "luxe_energy": ("luxe_counting", "calibration"),
     "luxe_direction": ("luxe_place", "place_train"),
     "luxe_particles": ("luxe_particles", None),
 }

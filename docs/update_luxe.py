@@ -64,10 +64,20 @@ def beginning(entry: Entry, rows: list[Row]) -> list[str]:
 FIRST = ["entry", "seeds", "showers", "shown", "CPU min"]
 
 
+ENERGY_STUDIES = (
+    "luxe_counting",
+    "luxe_counting_curve",
+    "luxe_energy",
+    "luxe_energy_a",
+    "luxe_learning_curve",
+    "luxe_variants",
+)
+
+
 def variants() -> str:
     """Return every energy network of the studies."""
     table = [[*FIRST, "RMS / sum's", "MAE / sum's", "largest bias (%)", "judged on"]]
-    for study in ("luxe_energy", "luxe_energy_a", "luxe_learning_curve", "luxe_variants"):
+    for study in ENERGY_STUDIES:
         for entry, rows in grouped(study_rows(study)).items():
             table.append(
                 [

@@ -273,6 +273,23 @@ def test_the_counting_network_learns_what_enters_each_cell(luxe: Detector, posit
     assert correlation() > max(0.9, before)
 
 
+def test_the_teacher_is_aimed_at_while_training_only(luxe: Detector, positrons: Showers) -> None:
+    settings = CountingSettings(width=8, channels=2, mirror=False, dropout=0, entries_weight=1e-9)
+    model = CountingReconstructor(settings, luxe)
+    batch = prepared(model, counted(positrons))
+    true = batch.incidents.energies / 1e3
+    taught = model.taught_energies(batch)
+    assert abs(float((taught / true).mean()) - 1.0) < 0.02
+    assert float((taught - true).std()) < 1.1 * float((model.classical_energy(batch) - true).std())
+    generator = torch.Generator().manual_seed(1)
+    while_training = model.losses(batch, generator)["hits_1"]
+    model.eval()
+    judged = model.losses(batch, generator)["hits_1"]
+    classical = model.classical_energy(batch)
+    expected = ((classical - taught) ** 2 / true).mean() - ((classical - true) ** 2 / true).mean()
+    torch.testing.assert_close(while_training - judged, expected, rtol=1e-3, atol=1e-5)
+
+
 def test_entries_are_asked_for_while_training_only(luxe: Detector, positrons: Showers) -> None:
     generator = torch.Generator().manual_seed(1)
     model = CountingReconstructor(CountingSettings(width=8, channels=2), luxe)

@@ -7,13 +7,20 @@ some two hundred true answers a shower instead of one. Whether a deposit is one 
 straight ones depends on how much goes on around it: so the network also sees the deposits and hits of the
 layers about each hit, and what was made of the hits of every layer goes back to each hit before it is judged.
 
-Learning from truth that only training has: Vapnik and Vashist, Neural Networks 22 (2009) 544.
+The simulation also teaches the energy: a straight line through the true entries of the layers knows it far
+better than any estimate from deposits can, and what such an estimate should be is as well the mean of that
+line's answer as that of the energy. Aiming at the line's answer leaves out the part of the scatter that no
+deposit tells of, and since its answers fill the range, no training energy is learned by heart.
+
+Learning from truth that only training has: Vapnik and Vashist, Neural Networks 22 (2009) 544; from a teacher
+who sees it: Lopez-Paz, Bottou, Schoelkopf and Vapnik, arXiv:1511.03643.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -26,13 +33,21 @@ from calokit.models.hits_network import (
     HitNetworkSettings,
     HitsMember,
     HitsReconstructor,
+    Target,
     log_sums,
 )
+from calokit.reconstruction.hits import find_hits
+from calokit.showers import Showers
+from calokit.units import MEV_PER_GEV
 
 LAYERS_ABOUT = 2
 """A hit sees the sums of so many layers before and behind its own."""
 SHOWER_NUMBERS = 2 * (2 * LAYERS_ABOUT + 1) + 2
 """Numbers about the shower around each hit."""
+DEPOSIT_SCALE_MEV = 50.0
+"""Deposits of layers enter the straight line divided by it."""
+RIDGE = 1e-4
+"""Damping of the teacher's weights, which neighbouring layers share."""
 SMALLEST_RATE = 1e-4
 """Added to expected entries before the logarithm."""
 
@@ -47,6 +62,8 @@ class CountingSettings(HitNetworkSettings):
     """Width of the network that mixes the layers."""
     entries_weight: float = Field(1.0, ge=0)
     """Weight of the loss of the entries; 0 learns from the targets alone and needs no entries."""
+    teacher_weight: float = Field(1.0, ge=0, le=1)
+    """Where the energy is aimed at between the true one (0) and the teacher's (1), if entries are learned."""
 
 
 class CountingMember(HitsMember):
@@ -61,6 +78,10 @@ class CountingMember(HitsMember):
         super().__init__(settings, layers, HIT_NUMBERS + SHOWER_NUMBERS, more_inputs=layers)
         width, channels = settings.width, settings.layer_channels
         self.channels = channels
+        self.straight_inputs = layers * (settings.channels + 2)
+        self.straight = nn.Linear(self.straight_inputs, 1)
+        nn.init.zeros_(self.straight.weight)
+        nn.init.zeros_(self.straight.bias)
         self.pool = nn.Linear(width, channels)
         self.mix = nn.Sequential(
             nn.Linear(layers * channels + layers + 2, settings.mixing_width),
@@ -86,8 +107,25 @@ class CountingMember(HitsMember):
         looked: Tensor = inner + self.second(inner + self.back(both)[place])
         return looked
 
-    def _more_numbers(self, inner: Tensor, place: Tensor, events: int) -> list[Tensor]:
-        return [self._sum_by_layer(self.expected_entries(inner), place, events)]
+    def _more_numbers(
+        self, inner: Tensor, summed: Tensor, context: Tensor, batch: HitBatch, place: Tensor
+    ) -> list[Tensor]:
+        """Return the expected entries by layer, and what the energy follows in a straight line."""
+        entries = self._sum_by_layer(self.expected_entries(inner), place, len(batch))
+        straight = torch.cat([summed, entries, batch.sums / DEPOSIT_SCALE_MEV], dim=1)
+        # an energy is estimated as classical energy + its square root times a value
+        return [entries, straight * torch.exp(-0.5 * (context[:, :1] + 2.0))]
+
+    def value(self, target: Target, numbers: Tensor) -> Tensor:
+        """Return the estimates (event, 1 or 4) of a target on the network's scale."""
+        value = super().value(target, numbers[:, : -self.straight_inputs])
+        if target == "energy":
+            value = value + self.straight(numbers[:, -self.straight_inputs :])
+        return value
+
+    def log_width(self, target: Target, numbers: Tensor) -> Tensor:
+        """Return the logarithms (event, 1 or 4) of the uncertainties on the network's scale."""
+        return super().log_width(target, numbers[:, : -self.straight_inputs])
 
 
 class CountingReconstructor(HitsReconstructor):
@@ -102,6 +140,42 @@ class CountingReconstructor(HitsReconstructor):
         self.counting = settings
         super().__init__(settings, detector)
         self.learns_entries = settings.entries_weight > 0
+        self.register_buffer("teacher", torch.zeros(self.grid.shape[0] + 1, dtype=torch.float64))
+
+    teacher: Tensor
+
+    def fit_transforms(self, sample: Showers) -> None:
+        """Calibrate the classical methods, and the teacher: least squares of (dE)^2 / E over true entries.
+
+        Args:
+            sample: Training showers.
+        """
+        super().fit_transforms(sample)
+        if not self.learns_entries or sample.entries is None:
+            return
+        hits = find_hits(sample)
+        entries = hits.sum_by_layer(sample.entries[hits.event, hits.cells].astype(np.float64))
+        energies = sample.incident_energies.astype(np.float64) / MEV_PER_GEV
+        columns = np.concatenate([entries, np.ones((len(entries), 1))], axis=1) / np.sqrt(energies)[:, None]
+        ridge = RIDGE * np.diag(np.square(columns).sum(axis=0))
+        weights = np.linalg.lstsq(columns.T @ columns + ridge, columns.T @ np.sqrt(energies), rcond=None)[0]
+        self.teacher.copy_(torch.from_numpy(weights))
+
+    def taught_energies(self, batch: HitBatch) -> Tensor:
+        """Return the energies (event,), GeV, that the teacher makes of true entries."""
+        layers = self.grid.shape[0]
+        layer = batch.places(self.grid)[0]
+        entries = torch.zeros(len(batch) * layers, dtype=torch.float64)
+        entries = entries.index_add(0, batch.event * layers + layer, batch.entries[:, 0].double())
+        return (entries.view(-1, layers) @ self.teacher[:-1] + self.teacher[-1]).float()
+
+    def _aim_beside(self, batch: HitBatch) -> Tensor:
+        """Return by how much (event,) the teacher's energies lie above the true ones, GeV."""
+        if not (self.training and self.learns_entries):
+            return super()._aim_beside(batch)
+        self._need_entries(batch)
+        true = batch.incidents.energies / MEV_PER_GEV
+        return self.counting.teacher_weight * (self.taught_energies(batch) - true)
 
     def _make_member(self) -> HitsMember:
         return CountingMember(self.counting, self.grid.shape[0])
@@ -111,15 +185,19 @@ class CountingReconstructor(HitsReconstructor):
         loss = super()._loss_of(member, numbers, inner, batch)
         if not (self.training and self.learns_entries):
             return loss
+        self._need_entries(batch)
+        assert isinstance(member, CountingMember)
+        rate = member.expected_entries(inner)
+        likelihood = batch.entries * torch.log(rate + SMALLEST_RATE) - rate
+        return loss - self.counting.entries_weight * likelihood.mean()
+
+    def _need_entries(self, batch: HitBatch) -> None:
+        """Refuse showers without entries."""
         if batch.entries.shape[1] == 0:
             raise ConfigurationError(
                 "the recipe learns the charged entries of each cell, and the showers have none. Simulate "
                 "them with calokit simulate --entries, or set model.entries_weight=0."
             )
-        assert isinstance(member, CountingMember)
-        rate = member.expected_entries(inner)
-        likelihood = batch.entries * torch.log(rate + SMALLEST_RATE) - rate
-        return loss - self.counting.entries_weight * likelihood.mean()
 
     def _inputs(self, batch: HitBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features (hit, k), the context (event, 2), and the layer (hit,)."""

@@ -122,7 +122,7 @@ class HitsMember(nn.Module):
         if "place" in self.settings.targets:
             bins = len(batch) * self.layers
             numbers.append(self._centroids(inner, features, place, bins).view(len(batch), -1))
-        numbers += self._more_numbers(inner, place, len(batch))
+        numbers += self._more_numbers(inner, summed, context, batch, place)
         return torch.cat(numbers, dim=1), inner
 
     def _look(self, features: Tensor, context: Tensor, batch: HitBatch, layer: Tensor) -> Tensor:
@@ -131,9 +131,11 @@ class HitsMember(nn.Module):
         looked: Tensor = self.hidden(inner)
         return looked
 
-    def _more_numbers(self, inner: Tensor, place: Tensor, events: int) -> list[Tensor]:
+    def _more_numbers(
+        self, inner: Tensor, summed: Tensor, context: Tensor, batch: HitBatch, place: Tensor
+    ) -> list[Tensor]:
         """Return further numbers (event, k) for the heads; none here."""
-        del inner, place, events
+        del inner, summed, context, batch, place
         return []
 
     def _sum_by_layer(self, values: Tensor, place: Tensor, events: int) -> Tensor:
@@ -236,7 +238,8 @@ class HitsReconstructor(Reconstructor):
             classical = self.classical_energy(batch)
             true = batch.incidents.energies / MEV_PER_GEV
             estimate = classical + classical.sqrt() * member.value("energy", numbers)[:, 0]
-            loss = loss + energy_loss(settings.loss, estimate.clamp_min(0.01), true, settings.huber_delta)
+            aimed = estimate.clamp_min(0.01) - self._aim_beside(batch)
+            loss = loss + energy_loss(settings.loss, aimed, true, settings.huber_delta)
             spread = member.log_width("energy", numbers.detach())[:, 0]
             error = (estimate - true).detach() / classical.sqrt()
             loss = loss + 0.1 * _normal_loss(error / 0.2, spread)
@@ -247,6 +250,10 @@ class HitsReconstructor(Reconstructor):
             spread = member.log_width("place", numbers.detach())
             loss = loss + 0.1 * _normal_loss(error.detach(), spread)
         return loss
+
+    def _aim_beside(self, batch: HitBatch) -> Tensor:
+        """Return by how much (event,) training aims beside the true energies, GeV; not at all here."""
+        return torch.zeros_like(batch.incidents.energies)
 
     def _place_target(self, batch: HitBatch) -> Tensor:
         """Return (event, 4) impact and slopes beside the classical line, in units of `place_scale`."""
