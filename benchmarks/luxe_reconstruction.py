@@ -25,12 +25,15 @@ from calokit.evaluation.estimate_errors import (
     paired_rms_ratio,
 )
 from calokit.inference import read_bundle, reconstruct_showers
+from calokit.models.counting_network import CountingReconstructor
+from calokit.models.hit_batch import HitBatch
 from calokit.showers import Split, open_showers
 from calokit.studies.classical import ClassicalInputs, ClassicalMethods
 from calokit.studies.reconstructed import best_classical, classical_results
 from calokit.studies.study import RunFolders, StudyFile, read_table, run_study
 from calokit.training.bundle import Bundle, write_bundle
 from calokit.training.ensemble import join_members
+from calokit.units import MEV_PER_GEV
 from luxe_data import JOINED, STUDIES
 from record import REPOSITORY, Row, describe_circumstances, print_rows, write_record
 
@@ -64,9 +67,11 @@ SHOWN = {
         "particles.rms_y",
     ),
 }
-JUDGED = ("trees", "speed", "energy", "alone", "places")
+JUDGED = ("trees", "entries", "speed", "energy", "alone", "places")
 SEEN_MEV = np.array([5e3, 10e3, 15e3])
 UNSEEN_MEV = np.array([7.5e3, 12.5e3])
+INSIDE_MEV = (3e3, 20e3)
+"""The ends of set A."""
 
 
 def do_studies(folders: list[Path]) -> None:
@@ -289,6 +294,29 @@ def judge_trees(circumstances: dict[str, Any]) -> None:
     write_record("luxe_trees", rows, circumstances)
 
 
+def judge_entries(bundle: Bundle, circumstances: dict[str, Any]) -> None:
+    """Where perfect counting ends: the teacher's energies, and the network's, over the calibrated sum's.
+
+    On the validation showers of the training file, which know the entries; energies of set A only.
+    """
+    model = bundle.model
+    assert isinstance(model, CountingReconstructor)
+    view = open_showers(JOINED / "train_counted.h5", Split.VALIDATION)
+    batch = HitBatch.join([model.prepare(showers) for showers in view.chunks()])
+    true = batch.incidents.energies.double().numpy()
+    inside = (true >= INSIDE_MEV[0]) & (true <= INSIDE_MEV[1])
+    parts = [model.estimate(batch[start : start + 512]).energy for start in range(0, len(batch), 512)]
+    network = np.concatenate([part.double().numpy() for part in parts if part is not None])
+    base = MEV_PER_GEV * model.classical_energy(batch).double().numpy()
+    taught = MEV_PER_GEV * model.taught_energies(batch).double().numpy()
+    rows: list[Row] = []
+    for name, estimated in (("true entries", taught), ("network", network)):
+        ratio = paired_rms_ratio(estimated[inside], base[inside], true[inside])
+        rows.append({"energy from": name, "RMS ratio": ratio.mean, "error": ratio.mean_error})
+    print_rows(f"LUXE energy, {int(inside.sum())} validation showers", rows, circumstances)
+    write_record("luxe_entries", rows, circumstances, bundle=bundle.name, showers=int(inside.sum()))
+
+
 def measure_speed(bundle: Bundle, circumstances: dict[str, Any]) -> None:
     """Measure events a processor second on one thread: the file read, the hits found, the networks."""
     test = open_showers(JOINED / "b_validation.h5")
@@ -324,6 +352,8 @@ def main() -> None:
     if "trees" in chosen:
         judge_trees(circumstances)
     zoo = REPOSITORY / "zoo"
+    if "entries" in chosen:
+        judge_entries(read_bundle(zoo / "luxe_energy.calokit"), circumstances)
     if "speed" in chosen:
         measure_speed(read_bundle(zoo / "luxe_energy.calokit"), circumstances)
     if "energy" in chosen:

@@ -157,19 +157,30 @@ def memorised() -> str:
     return markdown(rows)
 
 
+LEARNERS = {
+    "network that counts": ("counting-12000steps", ("luxe_counting_curve", "luxe_counting")),
+    "network on hits": ("hits-12000steps", ("luxe_learning_curve", "luxe_energy")),
+}
+"""Label and studies of each network's learning curve; the last study is its end."""
+
+
 def learning() -> str:
-    """Return the learning curves of both learners; the network's last point is what ships, seed by seed."""
+    """Return the learning curves of all learners, single networks averaged over their seeds."""
     trees = result("luxe_trees")
-    known = grouped(study_rows("luxe_learning_curve") + study_rows("luxe_energy"))
-    if trees is None or not known:
+    curves: dict[str, dict[int, list[Row]]] = {}
+    for title, (label, studies) in LEARNERS.items():
+        rows = [row for study in studies for row in study_rows(study) if row["label"] == label]
+        curves[title] = {entry[2]: own for entry, own in grouped(rows).items()}
+    if trees is None or not any(curves.values()):
         return NOT_YET
-    of_trees = {row["showers"]: (row["RMS ratio"], row["error"]) for row in trees["rows"]}
-    table = [["showers", "seeds", "shown", "network on hits", "boosted trees"]]
-    for entry, rows in sorted(known.items(), key=lambda one: one[0][2]):
-        other = rounded(*of_trees[entry[2]]) if entry[2] in of_trees else "-"
-        shown = f"{np.mean([row['presentations'] for row in rows]):,.0f}"
-        own = mean_of(rows, "energy.rms_ratio")
-        table.append([f"{entry[2]:,}", str(len(rows)), shown, own, other])
+    of_trees = {row["showers"]: rounded(row["RMS ratio"], row["error"]) for row in trees["rows"]}
+    table = [["showers", *[word for title in LEARNERS for word in (title, "seeds")], "boosted trees"]]
+    for size in sorted({size for curve in curves.values() for size in curve}):
+        cells = [f"{size:,}"]
+        for curve in curves.values():
+            rows = curve.get(size, [])
+            cells += [mean_of(rows, "energy.rms_ratio"), str(len(rows) or "-")]
+        table.append([*cells, of_trees.get(size, "-")])
     return markdown(table)
 
 
@@ -249,8 +260,19 @@ def speed() -> str:
     (row,) = found["rows"]
     return (
         f"`zoo/luxe_energy.calokit`: {row['events a processor second']:.0f} events a processor second, "
-        f"reading, hits and five networks included ({found['processor']}, one thread)."
+        f"reading, hits and all members included ({found['processor']}, one thread)."
     )
+
+
+def entries() -> str:
+    """Return where perfect counting ends."""
+    found = result("luxe_entries")
+    if found is None:
+        return NOT_YET
+    table = [["energy from", "RMS / sum's"]]
+    titles = {"true entries": "line through the true entries of the layers", "network": "the shipped network"}
+    rows = [[titles[row["energy from"]], rounded(row["RMS ratio"], row["error"])] for row in found["rows"]]
+    return markdown([*table, *rows])
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -259,6 +281,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "energies_b": lambda: energies("b_test"),
     "memorised": memorised,
     "learning": learning,
+    "entries": entries,
     "places": places,
     "places_by_energy": places_by_energy,
     "particles": particles,
