@@ -274,7 +274,9 @@ def test_the_counting_network_learns_what_enters_each_cell(luxe: Detector, posit
 
 
 def test_the_teacher_is_aimed_at_while_training_only(luxe: Detector, positrons: Showers) -> None:
-    settings = CountingSettings(width=8, channels=2, mirror=False, dropout=0, entries_weight=1e-9)
+    settings = CountingSettings(
+        width=8, channels=2, mirror=False, dropout=0, entries_weight=1e-9, teacher_weight=1, layer_channels=2
+    )
     model = CountingReconstructor(settings, luxe)
     batch = prepared(model, counted(positrons))
     true = batch.incidents.energies / 1e3

@@ -56,13 +56,15 @@ class CountingSettings(HitNetworkSettings):
     """Settings of the network that learns charged entries beside its targets."""
 
     kind: Literal["counting_hits"] = "counting_hits"
-    layer_channels: int = Field(8, ge=1)
-    """Numbers a layer that are exchanged between hits."""
-    mixing_width: int = Field(128, ge=4)
+    layer_channels: int = Field(0, ge=0)
+    """Numbers a layer that are exchanged between hits; 0 exchanges nothing."""
+    mixing_width: int = Field(32, ge=4)
     """Width of the network that mixes the layers."""
+    mixing_dropout: float = Field(0.3, ge=0, lt=1)
+    """On what it mixes, while training: it sees whole showers, and learns those of the training by heart."""
     entries_weight: float = Field(1.0, ge=0)
     """Weight of the loss of the entries; 0 learns from the targets alone and needs no entries."""
-    teacher_weight: float = Field(1.0, ge=0, le=1)
+    teacher_weight: float = Field(0.0, ge=0, le=1)
     """Where the energy is aimed at between the true one (0) and the teacher's (1), if entries are learned."""
 
 
@@ -82,15 +84,18 @@ class CountingMember(HitsMember):
         self.straight = nn.Linear(self.straight_inputs, 1)
         nn.init.zeros_(self.straight.weight)
         nn.init.zeros_(self.straight.bias)
+        self.rate = nn.Linear(width, 1)
+        if channels == 0:
+            return
         self.pool = nn.Linear(width, channels)
         self.mix = nn.Sequential(
+            nn.Dropout(settings.mixing_dropout),
             nn.Linear(layers * channels + layers + 2, settings.mixing_width),
             nn.SiLU(),
             nn.Linear(settings.mixing_width, layers * channels),
         )
         self.back = nn.Linear(2 * channels, width)
         self.second = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-        self.rate = nn.Linear(width, 1)
 
     def expected_entries(self, inner: Tensor) -> Tensor:
         """Return the expected number (hit, 1) of charged particles that entered each hit's cell."""
@@ -98,6 +103,8 @@ class CountingMember(HitsMember):
 
     def _look(self, features: Tensor, context: Tensor, batch: HitBatch, layer: Tensor) -> Tensor:
         inner = super()._look(features, context, batch, layer)
+        if self.channels == 0:
+            return inner
         place = batch.event * self.layers + layer
         # context holds ln(E / GeV) - 2: sums are compared at equal energies
         scale = torch.exp(-context[:, :1])
