@@ -11,6 +11,7 @@ from calokit.models.counting_network import CountingSettings
 from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
 from calokit.models.hits_network import HitsSettings
+from calokit.models.mean_network import MeanSettings
 from calokit.models.particles_network import ParticlesSettings
 from calokit.models.regression import RegressionSettings
 from calokit.models.sections import SectionsSettings
@@ -25,6 +26,7 @@ ModelSettings = Annotated[
     | SectionsSettings
     | HitsSettings
     | CountingSettings
+    | MeanSettings
     | VoxelSettings
     | VoxelPlaceSettings
     | ParticlesSettings,
