@@ -171,6 +171,7 @@ def test_a_stiff_muon_enters_every_layer_once(tmp_path: Path) -> None:
     assert entries.sum() < 1.1 * entries[:, :, 55, 5].sum()
     plain = shoot(detector, tmp_path, 20, **gun)
     assert plain.entries is None
+    assert "count_entries" not in load_sample("luxe_positrons_a").to_mapping()  # files keep their bytes
     np.testing.assert_array_equal(plain.energies, counted.energies)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt, field_validator, model_validator
@@ -125,6 +125,13 @@ class Sample(Description):
                 "count_entries and birks_mm_per_mev are scored in different ways; leave one of them out."
             )
         return self
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain data that `from_mapping` reads back; entries are named only where they are counted."""
+        mapping = super().to_mapping()
+        if not self.count_entries:
+            del mapping["count_entries"]
+        return mapping
 
     def load_detector(self) -> Detector:
         """Return the detector.
