@@ -122,8 +122,8 @@ SHIPPED = {
     "luxe_direction": (("luxe_place",), "place_train"),
     "luxe_particles": (("luxe_particles",), None),
 }
-"""Of each shipped bundle the studies whose runs it is the mean of, and the showers that calibrate it; None ships
-the first seed alone."""
+"""Of each shipped bundle the studies whose runs it is the mean of, and the showers that calibrate it;
+None ships the first seed alone."""
 
 
 def finished_bundles(study: str) -> list[Bundle]:
