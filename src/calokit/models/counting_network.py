@@ -4,13 +4,12 @@ A silicon pad measures a deposit; what follows the incident energy is the number
 crossed the pad, and slanting or slow ones deposit several times what others do. A simulation knows that
 number of every cell (`count_entries` of a sample), a detector never does. Learned beside the energy, it gives
 some two hundred true answers a shower instead of one. Whether a deposit is one slanting particle or three
-straight ones depends on how much goes on around it: so the network also sees the deposits and hits of the
-layers about each hit, and what was made of the hits of every layer goes back to each hit before it is judged.
+straight ones depends on how much goes on around it: so a hit also sees deposits and hits of the layers about
+it, and the energy follows the expected entries in a straight line, which a small network corrects.
 
-The simulation also teaches the energy: a straight line through the true entries of the layers knows it far
-better than any estimate from deposits can, and what such an estimate should be is as well the mean of that
-line's answer as that of the energy. Aiming at the line's answer leaves out the part of the scatter that no
-deposit tells of, and since its answers fill the range, no training energy is learned by heart.
+Two things can be added, and gained nothing with 44,000 showers (docs/luxe.md): what was made of the hits of
+every layer goes back to each hit (`layer_channels`), and the energy is aimed at what a straight line through
+the true entries of the layers makes of it (`teacher_weight`), which no training energy snaps to.
 
 Learning from truth that only training has: Vapnik and Vashist, Neural Networks 22 (2009) 544; from a teacher
 who sees it: Lopez-Paz, Bottou, Schoelkopf and Vapnik, arXiv:1511.03643.
