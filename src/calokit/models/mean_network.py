@@ -23,7 +23,7 @@ NetworkSettings = Annotated[HitsSettings | CountingSettings, Field(discriminator
 
 
 class MeanSettings(Description):
-    """Which networks are averaged; each counts by its members."""
+    """Which networks are averaged, each by itself the mean of its members."""
 
     kind: Literal["mean"] = "mean"
     networks: tuple[NetworkSettings, ...] = Field(min_length=1)
@@ -49,18 +49,14 @@ class MeanReconstructor(HitEstimator):
         self.networks = nn.ModuleList(make_network(one, detector) for one in settings.networks)
 
     def average(self, batch: HitBatch) -> dict[Target, tuple[Tensor, Tensor]]:
-        """Return, by target, the mean of the networks, each weighted by its members."""
-        weights = torch.tensor([one.members for one in self.settings.networks], dtype=torch.float32)
+        """Return, by target, the mean of the networks; the mean of one kind's seeds counts once."""
         found = [
             network.average(batch) for network in self.networks if isinstance(network, HitsReconstructor)
         ]
         result: dict[Target, tuple[Tensor, Tensor]] = {}
         for target in self.targets:
-            value, width = (
-                torch.tensordot(weights / weights.sum(), torch.stack([one[target][part] for one in found]), 1)
-                for part in (0, 1)
-            )
-            result[target] = (value, width)
+            values, widths = zip(*(one[target] for one in found), strict=True)
+            result[target] = (torch.stack(values).mean(dim=0), torch.stack(widths).mean(dim=0))
         return result
 
     def fit_transforms(self, sample: Showers) -> None:
