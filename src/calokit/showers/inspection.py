@@ -106,6 +106,8 @@ def _describe(view: ShowerFile, tally: _Tally, threshold: float) -> list[tuple[s
         ("showers", f"{tally.events} in split {view.split}"),
         ("units", "MeV, mm"),
     ]
+    if view.has_entries:
+        rows.append(("entries", "charged particles that entered each cell, counted"))
     assert tally.low is not None
     assert tally.high is not None
     for name, low, high in zip(tally.names, tally.low, tally.high, strict=True):
