@@ -32,7 +32,7 @@ from calokit.studies.classical import ClassicalInputs, ClassicalMethods
 from calokit.studies.reconstructed import best_classical, classical_results
 from calokit.studies.study import RunFolders, StudyFile, read_table, run_study
 from calokit.training.bundle import Bundle, write_bundle
-from calokit.training.ensemble import join_members, mix_networks
+from calokit.training.ensemble import join_members
 from calokit.units import MEV_PER_GEV
 from luxe_data import JOINED, STUDIES
 from record import REPOSITORY, Row, describe_circumstances, print_rows, write_record
@@ -118,12 +118,12 @@ def _words(measured: list[float] | None) -> str:
 
 
 SHIPPED = {
-    "luxe_energy": (("luxe_energy", "luxe_counting"), "calibration"),
-    "luxe_direction": (("luxe_place",), "place_train"),
-    "luxe_particles": (("luxe_particles",), None),
+    "luxe_energy": ("luxe_counting", "calibration"),
+    "luxe_direction": ("luxe_place", "place_train"),
+    "luxe_particles": ("luxe_particles", None),
 }
-"""Of each shipped bundle the studies whose runs it is the mean of, and the showers that calibrate it;
-None ships the first seed alone."""
+"""Of each shipped bundle the study whose runs it is made of, and the showers that the mean of the seeds is
+calibrated on; None ships the first seed alone."""
 
 
 def finished_bundles(study: str) -> list[Bundle]:
@@ -144,26 +144,20 @@ def joined(bundles: list[Bundle], data: str) -> Bundle:
 def ship_bundles(names: list[str]) -> None:
     """Write zoo/*.calokit from the finished runs of the studies: the seeds of the first entry, joined."""
     for name in names:
-        studies, data = SHIPPED[name]
-        finished = {study: finished_bundles(study) for study in studies}
-        missing = [study for study, bundles in finished.items() if not bundles]
-        if missing:
-            print(f"{name}: no finished run of {', '.join(missing)}")
+        study, data = SHIPPED[name]
+        bundles = finished_bundles(study)
+        if not bundles:
+            print(f"{name}: no finished run")
             continue
-        if data is None:
-            bundle = finished[studies[0]][0]
-        else:
-            kinds = [joined(bundles, data) for bundles in finished.values()]
-            calibration = open_showers(JOINED / f"{data}.h5", Split.VALIDATION)
-            bundle = kinds[0] if len(kinds) == 1 else mix_networks(kinds, calibration)
-        label = StudyFile.read(STUDIES / f"{studies[0]}.yaml").study.recipes[0].label
-        rows = [row for row in read_table(STUDIES / f"{studies[0]}.jsonl") if row["label"] == label]
+        label = StudyFile.read(STUDIES / f"{study}.yaml").study.recipes[0].label
+        bundle = joined(bundles, data) if data else bundles[0]
+        rows = [row for row in read_table(STUDIES / f"{study}.jsonl") if row["label"] == label]
         metrics = {key: value for row in rows[:1] for key, value in row["metrics"].items()}
         target = REPOSITORY / "zoo" / f"{name}.calokit"
         write_bundle(
             target, bundle.with_scorecard({"seed": rows[0]["seed"], "metrics": metrics} if rows else {})
         )
-        print(f"{target}: {sum(map(len, finished.values())) if data else 1} member(s)")
+        print(f"{target}: {len(bundles) if data else 1} member(s)")
 
 
 def judge_energy(
@@ -363,7 +357,7 @@ def main() -> None:
         judge_trees(circumstances)
     zoo = REPOSITORY / "zoo"
     if "entries" in chosen:
-        judge_entries(finished_bundles("luxe_counting")[0], circumstances)
+        judge_entries(read_bundle(zoo / "luxe_energy.calokit"), circumstances)
     if "speed" in chosen:
         measure_speed(read_bundle(zoo / "luxe_energy.calokit"), circumstances)
     if "energy" in chosen:

@@ -28,7 +28,7 @@ from calokit.models.voxel_trunk import LayerDropout
 from calokit.recipes import load_recipe
 from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.training.bundle import Bundle, read_bundle, write_bundle
-from calokit.training.ensemble import join_members, mix_networks
+from calokit.training.ensemble import join_members
 from calokit.training.recipe import Recipe
 from calokit.training.run import continue_training, start_training
 from made_up_positrons import made_up_positrons
@@ -470,7 +470,7 @@ def test_joined_members_average(luxe_file: Path, tmp_path: Path) -> None:
     validation = open_showers(luxe_file, "validation")
     joined = join_members(bundles, validation)
     batch = joined.model.prepare(validation.read_all())
-    one, two, both = (b.model.average(batch)["energy"][0] for b in (*bundles, joined))
+    one, two, both = (b.model._average(batch)["energy"][0] for b in (*bundles, joined))
     torch.testing.assert_close(both, (one + two) / 2, rtol=1e-5, atol=0.1)
     assert joined.provenance["presentations"] == 2 * bundles[0].provenance["presentations"]
     write_bundle(tmp_path / "joined.calokit", joined)
@@ -487,36 +487,6 @@ def test_joined_members_average(luxe_file: Path, tmp_path: Path) -> None:
         join_members(bundles, open_showers(luxe_file, "train"))
 
 
-def test_networks_of_several_kinds_average(luxe_file: Path, tmp_path: Path) -> None:
-    changes = [*TINY_HITS, "training.steps=4", "training.validate_every=4"]
-    recipes = [
-        load_recipe("luxe_energy", changes),
-        load_recipe("luxe_energy_counting", [*changes, "model.entries_weight=0"]),
-    ]
-    runs = [start_training(one, luxe_file, tmp_path / one.name, silent) for one in recipes]
-    validation = open_showers(luxe_file, "validation")
-    twice = join_members([runs[0].bundle, runs[0].bundle], validation)
-    write_bundle(tmp_path / "twice.calokit", twice)
-    out = tmp_path / "mixed.calokit"
-    command = ["calibrate", str(tmp_path / "twice.calokit"), str(runs[1].bundle_path), "--mixed"]
-    done = CliRunner().invoke(app, [*command, "--data", str(luxe_file), "-o", str(out)])
-    assert done.exit_code == 0, done.output
-    mixed = read_bundle(out)
-    batch = mixed.model.prepare(validation.read_all())
-    one, other, both = (b.model.average(batch)["energy"][0] for b in (twice, runs[1].bundle, mixed))
-    torch.testing.assert_close(both, (one + other) / 2, rtol=1e-5, atol=0.1)
-    assert [len(known["members"]) for known in mixed.provenance["members"]] == [2, 0]
-    assert mixed.recipe.training == recipes[0].training
-    with pytest.raises(ConfigurationError, match="a mean of networks is not trained"):
-        start_training(mixed.recipe, luxe_file, tmp_path / "again", silent)
-    place = load_recipe("luxe_direction", changes)
-    other_target = start_training(place, luxe_file, tmp_path / "place", silent).bundle
-    with pytest.raises(ConfigurationError, match="different targets"):
-        mix_networks([runs[0].bundle, other_target], validation)
-    with pytest.raises(BundleError, match="only networks on hits"):
-        mix_networks([mixed], validation)
-
-
 def test_calibrate_joins_and_says_on_what(luxe_file: Path, tmp_path: Path) -> None:
     recipe = load_recipe("luxe_energy", [*TINY_HITS, "training.steps=4", "training.validate_every=4"])
     run = start_training(recipe, luxe_file, tmp_path / "run", silent)
@@ -524,7 +494,7 @@ def test_calibrate_joins_and_says_on_what(luxe_file: Path, tmp_path: Path) -> No
     command = ["calibrate", str(run.bundle_path), "--data", str(luxe_file), "-o", str(out)]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
-    assert "1 bundle(s), calibrated on" in done.output
+    assert "1 network(s), calibrated on" in done.output
     view = open_showers(luxe_file, "validation")
     made = read_bundle(out).provenance["calibration"]
     assert made == {"data_file": luxe_file.name, "data_sha256": view.sha256, "data_showers": len(view)}

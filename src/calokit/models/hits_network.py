@@ -8,7 +8,6 @@ A sum over hits of a function learned on each of them: Deep Sets, arXiv:1703.061
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -179,87 +178,7 @@ class HitsMember(nn.Module):
         )
 
 
-class HitEstimator(Reconstructor):
-    """Energies and places that are corrected after training, whatever network they come from.
-
-    Args:
-        targets: What is estimated.
-        detector: One Cartesian section.
-    """
-
-    looks_at_neighbours = True
-
-    def __init__(self, targets: tuple[Target, ...], detector: Detector) -> None:
-        super().__init__(detector)
-        self.targets = targets
-        self.register_buffer("bias_estimated", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
-        self.register_buffer("bias_corrected", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
-        self.register_buffer("width_scales", torch.ones(5))
-        self.register_buffer("place_scale", torch.tensor([1.0, 1.0, 0.05, 0.05]))
-
-    bias_estimated: Tensor
-    bias_corrected: Tensor
-    width_scales: Tensor
-    place_scale: Tensor
-
-    @abstractmethod
-    def average(self, batch: HitBatch) -> dict[Target, tuple[Tensor, Tensor]]:
-        """Return, by target, mean estimate and uncertainty before correction; MeV, mm, slopes."""
-
-    @torch.no_grad()
-    def estimate(self, batch: HitBatch) -> Estimates:
-        """Return corrected energies and places with calibrated uncertainties."""
-        outputs = self.average(batch)
-        result: dict[str, Tensor] = {}
-        if "energy" in outputs:
-            value, spread = outputs["energy"]
-            result["energy"], result["energy_uncertainty"] = self._correct(value[:, 0], spread[:, 0])
-        if "place" in outputs:
-            value, spread = outputs["place"]
-            spread = spread * self.width_scales[1:]
-            slopes = value[:, 2:].double().numpy()
-            result["position"], result["position_uncertainty"] = value[:, :2], spread[:, :2]
-            result["direction"] = torch.from_numpy(slopes_to_directions(slopes)).float()
-            result["direction_uncertainty"] = spread[:, 2:] / (1.0 + value[:, 2:].square())
-        return Estimates(**result)
-
-    def _place_target(self, batch: HitBatch) -> Tensor:
-        """Return (event, 4) impact and slopes beside the classical line, in units of `place_scale`."""
-        return (batch.true_lines() - batch.lines) / self.place_scale
-
-    def _correct(self, raw: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-        """Return energies freed of their bias, and their calibrated uncertainties, stretched along (MeV)."""
-        slope = torch.ones_like(raw)
-        corrected = raw
-        if bool(self.bias_corrected.any()):
-            correction = BiasCorrection(self.bias_estimated.numpy(), self.bias_corrected.numpy())
-            corrected = torch.from_numpy(correction(raw.double().numpy()))
-            above = torch.from_numpy(correction(1.001 * raw.double().numpy()))
-            slope = (above - corrected) / (0.001 * raw)
-        return corrected.clamp_min(0.0).float(), (width * slope * self.width_scales[0]).float()
-
-    @torch.no_grad()
-    def calibrate_on(self, batch: HitBatch) -> None:
-        """Fit the bias correction and the scale of the uncertainties on validation showers."""
-        outputs = [self.average(batch[start : start + 512]) for start in range(0, len(batch), 512)]
-        if "energy" in self.targets:
-            raw = torch.cat([one["energy"][0][:, 0] for one in outputs]).double().numpy()
-            correction = BiasCorrection.fit(raw, batch.incidents.energies.double().numpy())
-            self.bias_estimated.copy_(torch.from_numpy(correction.estimated))
-            self.bias_corrected.copy_(torch.from_numpy(correction.corrected))
-            self.width_scales[0] = 1.0
-            width = torch.cat([one["energy"][1][:, 0] for one in outputs])
-            energy, uncertainty = self._correct(torch.from_numpy(raw), width)
-            pulls = (energy - batch.incidents.energies) / uncertainty
-            self.width_scales[0] = float(pulls.square().mean().sqrt())
-        if "place" in self.targets:
-            value = torch.cat([one["place"][0] for one in outputs])
-            width = torch.cat([one["place"][1] for one in outputs])
-            places = batch.lines + self.place_scale * self._place_target(batch)
-            self.width_scales[1:] = ((value - places) / width).square().mean(dim=0).sqrt()
-
-
-class HitsReconstructor(HitEstimator):
+class HitsReconstructor(Reconstructor):
     """Energy, impact and direction from the hits, each with an uncertainty for every shower.
 
     The energy is classical energy + sqrt(classical energy) x output, so the output is of order one at every
@@ -273,10 +192,21 @@ class HitsReconstructor(HitEstimator):
         detector: One Cartesian section.
     """
 
+    looks_at_neighbours = True
+
     def __init__(self, settings: HitNetworkSettings, detector: Detector) -> None:
-        super().__init__(settings.targets, detector)
+        super().__init__(detector)
         self.settings = settings
         self.members = nn.ModuleList(self._make_member() for _ in range(settings.members))
+        self.register_buffer("bias_estimated", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
+        self.register_buffer("bias_corrected", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
+        self.register_buffer("width_scales", torch.ones(5))
+        self.register_buffer("place_scale", torch.tensor([1.0, 1.0, 0.05, 0.05]))
+
+    bias_estimated: Tensor
+    bias_corrected: Tensor
+    width_scales: Tensor
+    place_scale: Tensor
 
     def _make_member(self) -> HitsMember:
         """Return an untrained member."""
@@ -325,6 +255,10 @@ class HitsReconstructor(HitEstimator):
         """Return by how much (event,) training aims beside the true energies, GeV; not at all here."""
         return torch.zeros_like(batch.incidents.energies)
 
+    def _place_target(self, batch: HitBatch) -> Tensor:
+        """Return (event, 4) impact and slopes beside the classical line, in units of `place_scale`."""
+        return (batch.true_lines() - batch.lines) / self.place_scale
+
     def _inputs(self, batch: HitBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features (hit, k), the context (event, 2), and the layer (hit,)."""
         layer, row, column = batch.places(self.grid)
@@ -353,10 +287,38 @@ class HitsReconstructor(HitEstimator):
         )
         return torch.cat([batch.neighbours.float(), extra], dim=1), context, layer
 
+    @torch.no_grad()
+    def estimate(self, batch: HitBatch) -> Estimates:
+        """Return corrected energies and places with calibrated uncertainties."""
+        outputs = self._average(batch)
+        result: dict[str, Tensor] = {}
+        if "energy" in outputs:
+            value, spread = outputs["energy"]
+            result["energy"], result["energy_uncertainty"] = self._correct(value[:, 0], spread[:, 0])
+        if "place" in outputs:
+            value, spread = outputs["place"]
+            spread = spread * self.width_scales[1:]
+            slopes = value[:, 2:].double().numpy()
+            result["position"], result["position_uncertainty"] = value[:, :2], spread[:, :2]
+            result["direction"] = torch.from_numpy(slopes_to_directions(slopes)).float()
+            result["direction_uncertainty"] = spread[:, 2:] / (1.0 + value[:, 2:].square())
+        return Estimates(**result)
+
+    def _correct(self, raw: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+        """Return energies freed of their bias, and their calibrated uncertainties, stretched along (MeV)."""
+        slope = torch.ones_like(raw)
+        corrected = raw
+        if bool(self.bias_corrected.any()):
+            correction = BiasCorrection(self.bias_estimated.numpy(), self.bias_corrected.numpy())
+            corrected = torch.from_numpy(correction(raw.double().numpy()))
+            above = torch.from_numpy(correction(1.001 * raw.double().numpy()))
+            slope = (above - corrected) / (0.001 * raw)
+        return corrected.clamp_min(0.0).float(), (width * slope * self.width_scales[0]).float()
+
     def _networks(self) -> list[HitsMember]:
         return [member for member in self.members if isinstance(member, HitsMember)]
 
-    def average(self, batch: HitBatch) -> dict[Target, tuple[Tensor, Tensor]]:
+    def _average(self, batch: HitBatch) -> dict[str, tuple[Tensor, Tensor]]:
         """Return, by target, the members' mean estimate and uncertainty; energies in MeV, slopes as such."""
         features, context, layer = self._inputs(batch)
         values: dict[str, list[Tensor]] = {target: [] for target in self.settings.targets}
@@ -366,7 +328,7 @@ class HitsReconstructor(HitEstimator):
             for target in self.settings.targets:
                 values[target].append(member.value(target, numbers))
                 widths[target].append(member.log_width(target, numbers).exp())
-        result: dict[Target, tuple[Tensor, Tensor]] = {}
+        result: dict[str, tuple[Tensor, Tensor]] = {}
         for target in self.settings.targets:
             value = torch.stack(values[target]).mean(dim=0)
             width = torch.stack(widths[target]).mean(dim=0)
@@ -379,6 +341,26 @@ class HitsReconstructor(HitEstimator):
                 width = self.place_scale * width
             result[target] = (value, width)
         return result
+
+    @torch.no_grad()
+    def calibrate_on(self, batch: HitBatch) -> None:
+        """Fit the bias correction and the scale of the uncertainties on validation showers."""
+        outputs = [self._average(batch[start : start + 512]) for start in range(0, len(batch), 512)]
+        if "energy" in self.settings.targets:
+            raw = torch.cat([one["energy"][0][:, 0] for one in outputs]).double().numpy()
+            correction = BiasCorrection.fit(raw, batch.incidents.energies.double().numpy())
+            self.bias_estimated.copy_(torch.from_numpy(correction.estimated))
+            self.bias_corrected.copy_(torch.from_numpy(correction.corrected))
+            self.width_scales[0] = 1.0
+            width = torch.cat([one["energy"][1][:, 0] for one in outputs])
+            energy, uncertainty = self._correct(torch.from_numpy(raw), width)
+            pulls = (energy - batch.incidents.energies) / uncertainty
+            self.width_scales[0] = float(pulls.square().mean().sqrt())
+        if "place" in self.settings.targets:
+            value = torch.cat([one["place"][0] for one in outputs])
+            width = torch.cat([one["place"][1] for one in outputs])
+            places = batch.lines + self.place_scale * self._place_target(batch)
+            self.width_scales[1:] = ((value - places) / width).square().mean(dim=0).sqrt()
 
 
 def log_sums(batch: HitBatch) -> Tensor:

@@ -1,22 +1,17 @@
-"""Joining trained reconstructions to one bundle that averages them: of several seeds, or of several kinds."""
+"""Joining reconstructions that were trained with several seeds to one bundle that averages them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from calokit.errors import BundleError, SplitError
-from calokit.models.counting_network import CountingSettings
 from calokit.models.hit_batch import HitBatch
-from calokit.models.hits_network import HitEstimator, HitNetworkSettings, HitsReconstructor, HitsSettings
-from calokit.models.mean_network import MeanReconstructor, MeanSettings, NetworkSettings
+from calokit.models.hits_network import HitNetworkSettings, HitsReconstructor
 from calokit.showers import ShowerFile, Split
 from calokit.training.bundle import Bundle, check_reconstructed
-from calokit.training.data import ConditionRange
 from calokit.training.families import build_surrogate
-from calokit.training.recipe import Recipe
 
 MEMBERS = "members."
 """How the weights of the members begin in a model's state; everything else they must have in common."""
@@ -66,71 +61,10 @@ def join_members(bundles: Sequence[Bundle], calibration: ShowerFile) -> Bundle:
             }
             number += 1
     model.load_state_dict(state)
-    members: list[dict[str, object]] = [
-        {"seed": one.recipe.training.seed, "validation": one.provenance["validation"]} for one in bundles
-    ]
-    recipe = first.recipe.model_copy(update={"model": joined})
-    return _calibrated(model, recipe, bundles, calibration, members)
-
-
-def mix_networks(bundles: Sequence[Bundle], calibration: ShowerFile) -> Bundle:
-    """Return one bundle whose estimates are the mean of networks of several kinds, calibrated anew.
-
-    Each network keeps its own calibrated sum; the classical line is that of the first.
-
-    Args:
-        bundles: Networks on hits, or means of seeds of one, whatever recipe and showers trained them.
-        calibration: Showers that trained none of them.
-
-    Raises:
-        BundleError: One is not a network on hits.
-        ConfigurationError: They estimate different things.
-        DetectorError: They, or the calibration showers, are of several detectors.
-        SplitError: The calibration showers are some that trained, or are meant for tests.
-    """
-    first = bundles[0]
-    state: dict[str, Tensor] = {}
-    kinds: list[NetworkSettings] = []
-    for number, one in enumerate(bundles):
-        _check_calibration(one, calibration)
-        settings = one.recipe.model
-        if not isinstance(settings, HitsSettings | CountingSettings):
-            raise BundleError(f"bundle {one.name}: only networks on hits can be joined.")
-        kinds.append(settings)
-        state |= {f"networks.{number}.{name}": tensor for name, tensor in one.model.state_dict().items()}
-    joined = MeanSettings(networks=tuple(kinds))
-    model = build_surrogate(joined, first.detector, seed=0)
-    assert isinstance(model, MeanReconstructor)
-    known = first.model.state_dict()
-    own = {name: known[name] for name in model.state_dict() if name in known}
-    model.load_state_dict(own | state)
-    members: list[dict[str, object]] = [
-        {
-            "recipe": one.recipe.to_mapping(),
-            "data_file": one.provenance["data_file"],
-            "data_sha256": one.provenance["data_sha256"],
-            "data_showers": one.provenance["data_showers"],
-            "members": one.provenance.get("members", []),
-        }
-        for one in bundles
-    ]
-    title = f"{first.recipe.title}; mean of {len(bundles)} kinds of network"
-    recipe = first.recipe.model_copy(update={"model": joined, "title": title})
-    return _calibrated(model, recipe, bundles, calibration, members)
-
-
-def _calibrated(
-    model: HitEstimator,
-    recipe: Recipe,
-    bundles: Sequence[Bundle],
-    calibration: ShowerFile,
-    members: list[dict[str, object]],
-) -> Bundle:
-    """Return the bundle of a joined model, its bias and uncertainties corrected."""
     model.eval()
     model.bias_corrected.zero_()
     model.calibrate_on(HitBatch.join([model.prepare(showers) for showers in calibration.chunks()]))
-    first = bundles[0]
+    recipe = first.recipe.model_copy(update={"model": joined})
     provenance = {
         **first.provenance,
         "calibration": {
@@ -138,30 +72,15 @@ def _calibrated(
             "data_sha256": calibration.sha256,
             "data_showers": len(calibration),
         },
-        "members": members,
+        "members": [
+            {"seed": one.recipe.training.seed, "validation": one.provenance["validation"]} for one in bundles
+        ],
         **{
             key: sum(one.provenance[key] for one in bundles)
             for key in ("seconds", "cpu_seconds", "presentations")
         },
     }
-    return Bundle(model, recipe, first.detector, _common_ranges(bundles), provenance)
-
-
-def _common_ranges(bundles: Sequence[Bundle]) -> list[ConditionRange]:
-    """Return the ranges of conditions in which every bundle was trained."""
-    common = bundles[0].ranges
-    for other in bundles[1:]:
-        known = {one.name: one for one in other.ranges}
-        common = [
-            ConditionRange(
-                one.name,
-                max(one.smallest, known[one.name].smallest),
-                min(one.largest, known[one.name].largest),
-            )
-            for one in common
-            if one.name in known
-        ]
-    return common
+    return Bundle(model, recipe, first.detector, first.ranges, provenance)
 
 
 def _check_calibration(bundle: Bundle, view: ShowerFile) -> None:

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 
 from calokit.detector import Detector
-from calokit.models.counting_network import CountingSettings
+from calokit.models.counting_network import CountingReconstructor, CountingSettings
 from calokit.models.flow import FlowSettings, FlowSurrogate
 from calokit.models.gan import GanSettings, GanSurrogate
-from calokit.models.hits_network import HitsSettings
-from calokit.models.mean_network import MeanReconstructor, MeanSettings, make_network
+from calokit.models.hits_network import HitsReconstructor, HitsSettings
 from calokit.models.particles_network import ParticlesReconstructor, ParticlesSettings
 from calokit.models.protocols import Trainable
 from calokit.models.regression import RegressionSettings, RegressionSurrogate
@@ -49,7 +48,7 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> T
                 return VoxelReconstructor(settings, detector)
             case VoxelPlaceSettings():
                 return VoxelPlaceReconstructor(settings, detector)
-            case MeanSettings():
-                return MeanReconstructor(settings, detector)
-            case CountingSettings() | HitsSettings():
-                return make_network(settings, detector)
+            case CountingSettings():
+                return CountingReconstructor(settings, detector)
+            case HitsSettings():
+                return HitsReconstructor(settings, detector)

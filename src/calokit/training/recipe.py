@@ -11,7 +11,6 @@ from calokit.models.counting_network import CountingSettings
 from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
 from calokit.models.hits_network import HitsSettings
-from calokit.models.mean_network import MeanSettings
 from calokit.models.particles_network import ParticlesSettings
 from calokit.models.regression import RegressionSettings
 from calokit.models.sections import SectionsSettings
@@ -26,7 +25,6 @@ ModelSettings = Annotated[
     | SectionsSettings
     | HitsSettings
     | CountingSettings
-    | MeanSettings
     | VoxelSettings
     | VoxelPlaceSettings
     | ParticlesSettings,
