@@ -8,6 +8,7 @@ A sum over hits of a function learned on each of them: Deep Sets, arXiv:1703.061
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -184,8 +185,8 @@ class HitsReconstructor(Reconstructor):
     The energy is classical energy + sqrt(classical energy) x output, so the output is of order one at every
     energy; an impact or slope is that of the classical line + its typical error x output. Each uncertainty is
     a second head that does not move the first (its input is cut off from the gradient), trained by the
-    likelihood of a normal error and scaled after training so that the standardised errors of validation
-    showers have the width one. The energy's bias is then corrected as a function of the estimate alone.
+    likelihood of a normal error and scaled after training so that it covers 68.3 % of the errors of
+    validation showers. The energy's bias is then corrected as a function of the estimate alone.
 
     Args:
         settings: Targets and sizes.
@@ -355,12 +356,20 @@ class HitsReconstructor(Reconstructor):
             width = torch.cat([one["energy"][1][:, 0] for one in outputs])
             energy, uncertainty = self._correct(torch.from_numpy(raw), width)
             pulls = (energy - batch.incidents.energies) / uncertainty
-            self.width_scales[0] = float(pulls.square().mean().sqrt())
+            self.width_scales[0] = float(_covering_scale(pulls[:, None]))
         if "place" in self.settings.targets:
             value = torch.cat([one["place"][0] for one in outputs])
             width = torch.cat([one["place"][1] for one in outputs])
             places = batch.lines + self.place_scale * self._place_target(batch)
-            self.width_scales[1:] = ((value - places) / width).square().mean(dim=0).sqrt()
+            self.width_scales[1:] = _covering_scale((value - places) / width)
+
+
+def _covering_scale(pulls: Tensor) -> Tensor:
+    """Return the factors (k,) of uncertainties with which 68.3 % of the pulls (event, k) lie within one.
+
+    A few showers at the ends of the training range, whose estimates fail, do not move it.
+    """
+    return torch.quantile(pulls.abs().double(), math.erf(math.sqrt(0.5)), dim=0).float()
 
 
 def log_sums(batch: HitBatch) -> Tensor:
