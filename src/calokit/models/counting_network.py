@@ -7,7 +7,7 @@ some two hundred true answers a shower instead of one. Whether a deposit is one 
 straight ones depends on how much goes on around it: so a hit also sees deposits and hits of the layers about
 it, and the energy follows the expected entries in a straight line, which a small network corrects.
 
-Two things can be added, and gained nothing with 44,000 showers (docs/luxe.md): what was made of the hits of
+Two things can be added, and gained nothing with 53,000 showers (docs/luxe.md): what was made of the hits of
 every layer goes back to each hit (`layer_channels`), and the energy is aimed at what a straight line through
 the true entries of the layers makes of it (`teacher_weight`), which no training energy snaps to.
 
@@ -167,6 +167,19 @@ class CountingReconstructor(HitsReconstructor):
         weights = np.linalg.lstsq(columns.T @ columns + ridge, columns.T @ np.sqrt(energies), rcond=None)[0]
         self.teacher.copy_(torch.from_numpy(weights))
 
+    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return for each member the loss of every target and, while training, of the entries.
+
+        Raises:
+            ConfigurationError: It shall learn the entries, and the showers have none.
+        """
+        if self.training and self.learns_entries and batch.entries.shape[1] == 0:
+            raise ConfigurationError(
+                "the recipe learns the charged entries of each cell, and the showers have none. Simulate "
+                "them with calokit simulate --entries, or set model.entries_weight=0."
+            )
+        return super().losses(batch, generator)
+
     def taught_energies(self, batch: HitBatch) -> Tensor:
         """Return the energies (event,), GeV, that the teacher makes of true entries."""
         layers = self.grid.shape[0]
@@ -177,9 +190,8 @@ class CountingReconstructor(HitsReconstructor):
 
     def _aim_beside(self, batch: HitBatch) -> Tensor:
         """Return by how much (event,) the teacher's energies lie above the true ones, GeV."""
-        if not (self.training and self.learns_entries):
+        if not (self.training and self.learns_entries and self.counting.teacher_weight > 0):
             return super()._aim_beside(batch)
-        self._need_entries(batch)
         true = batch.incidents.energies / MEV_PER_GEV
         return self.counting.teacher_weight * (self.taught_energies(batch) - true)
 
@@ -191,19 +203,10 @@ class CountingReconstructor(HitsReconstructor):
         loss = super()._loss_of(member, numbers, inner, batch)
         if not (self.training and self.learns_entries):
             return loss
-        self._need_entries(batch)
         assert isinstance(member, CountingMember)
         rate = member.expected_entries(inner)
         likelihood = batch.entries * torch.log(rate + SMALLEST_RATE) - rate
         return loss - self.counting.entries_weight * likelihood.mean()
-
-    def _need_entries(self, batch: HitBatch) -> None:
-        """Refuse showers without entries."""
-        if batch.entries.shape[1] == 0:
-            raise ConfigurationError(
-                "the recipe learns the charged entries of each cell, and the showers have none. Simulate "
-                "them with calokit simulate --entries, or set model.entries_weight=0."
-            )
 
     def _inputs(self, batch: HitBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features (hit, k), the context (event, 2), and the layer (hit,)."""
