@@ -15,6 +15,8 @@ from calokit.units import MEV_PER_GEV
 Float64 = NDArray[np.float64]
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
+BESIDE = 0.04
+"""Part of a panel's width that stays free beside its first and last energy: markers are drawn whole."""
 DRAWN = 4000
 """Showers of a cloud of points, at most."""
 
@@ -45,6 +47,8 @@ def draw_resolution(methods: Mapping[str, EnergyErrors]) -> Figure:
     lower.set_ylabel(f"RMS / {next(iter(methods))}", fontsize=8)
     lower.set_xlabel("true energy (GeV)")
     lower.axhline(1.0, color=REFERENCE_LINE, linewidth=0.8)
+    for axes in (upper, lower):
+        axes.margins(x=BESIDE)
     return figure
 
 
@@ -67,6 +71,7 @@ def draw_bias(methods: Mapping[str, EnergyErrors], band: float = 0.005) -> Figur
     axes.axhspan(-100 * band, 100 * band, color="#D9D9D9", zorder=0)
     axes.set_xlabel("true energy (GeV)")
     axes.set_ylabel("mean error / E (%)")
+    axes.margins(x=BESIDE)
     axes.legend()
     return figure
 
@@ -87,6 +92,7 @@ def draw_estimate_against_truth(estimated_mev: Float64, true_mev: Float64) -> Fi
     axes.plot(grid, grid, color=REFERENCE_LINE, linestyle="--", label="estimate = truth")
     axes.set_xlabel("true energy (GeV)")
     axes.set_ylabel("estimate (GeV)")
+    axes.margins(x=BESIDE)
     axes.legend()
     return figure
 
@@ -116,33 +122,4 @@ def draw_residuals(residuals: Mapping[str, Mapping[str, Float64]]) -> Figure:
         axes.set_xlabel(f"residual in {quantity}")
         axes.legend(fontsize=7)
     panels[0].set_ylabel("density")
-    return figure
-
-
-def draw_learning_curve(sizes: Float64, ratios: Mapping[str, Float64], wall: float | None = None) -> Figure:
-    """Draw the RMS ratio of methods over the number of training showers.
-
-    Args:
-        sizes: (size,) training showers.
-        ratios: By method, (size, 2) ratio and error.
-        wall: A ratio that no method passes, drawn as a line.
-    """
-    figure = new_plot(5.6, 3.8)
-    axes = figure.subplots()
-    for number, (name, values) in enumerate(ratios.items()):
-        axes.errorbar(
-            sizes,
-            values[:, 0],
-            values[:, 1],
-            color=GENERATED_COLOURS[number],
-            marker=MARKERS[number],
-            linestyle=GENERATED_LINES[number],
-            label=name,
-        )
-    if wall is not None:
-        axes.axhline(wall, color=REFERENCE_LINE, linestyle=":", label="perfect counting")
-    axes.set_xscale("log")
-    axes.set_xlabel("training showers")
-    axes.set_ylabel("RMS / calibrated sum")
-    axes.legend()
     return figure
