@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
+from calokit.compute.draws import Draws
 from calokit.recipes import load_recipe
 from calokit.recipes.recipe import Recipe
 from calokit.showers import Showers
@@ -29,6 +32,16 @@ TINY_MODELS = {
 def tiny_recipe(name: str, *changes: str) -> Recipe:
     """A shipped recipe made so small that a step takes milliseconds."""
     return load_recipe(name, [*TINY_MODELS[name], *TINY_TRAINING, *changes])
+
+
+def seeded(seed: int = 1) -> torch.Generator:
+    """Random numbers for `generate`."""
+    return torch.Generator().manual_seed(seed)
+
+
+def draws(seed: int = 1) -> Draws:
+    """Random numbers for losses and transforms."""
+    return Draws(seeded(seed))
 
 
 def silent(count: int, note: str) -> None:

@@ -1,7 +1,8 @@
 """Bundles that were shipped give the same showers for the same seed, for ever: to the bit on one machine.
 
-The golden file holds what each generated when it was shipped. Processors of another kind add in another order, so
-there only sums and counts of hits are compared, and a few showers may differ where a rounding decides a hit.
+The golden file holds what each generated when it was shipped. Processors of another kind add in another
+order, so there only sums and counts of hits are compared, and a few showers may differ where a rounding
+decides a hit.
 Written anew by CALOKIT_WRITE_GOLDEN=1, which is a decision.
 """
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from calokit.arrays import Float32
 from calokit.bundles.bundle import Bundle, bundle_digest
-from calokit.compute.draws import step_generator
-from calokit.compute.machine import processor_name
-from calokit.compute.precision import Precision, native_precision
+from calokit.compute.device import CPU, Device
+from calokit.compute.draws import Draws, Purpose, draw_generator
+from calokit.compute.precision import Precision
+from calokit.compute.prefetch import ahead_of
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
 from calokit.models.batches import Incidents
 from calokit.models.protocols import Surrogate
@@ -26,6 +28,8 @@ from calokit.units import MEV_PER_GEV
 
 BLOCK = 256
 """Showers generated at a time; fixed, so that the same seed gives the same showers."""
+PIECE = 16 * BLOCK
+"""Incident particles taken at a time."""
 
 RANGE_MARGIN = 1e-3
 """Share of a condition's training range by which it may be exceeded without a warning."""
@@ -60,11 +64,50 @@ class IncidentColumns:
     positions: Float32 | None
     directions: Float32 | None
 
+    def __len__(self) -> int:
+        return len(self.energies)
+
+    def __getitem__(self, rows: slice) -> IncidentColumns:
+        """Return the particles of a slice."""
+        return IncidentColumns(
+            self.energies[rows],
+            None if self.positions is None else self.positions[rows],
+            None if self.directions is None else self.directions[rows],
+        )
+
+
+def in_pieces(incidents: Iterable[IncidentColumns], size: int = PIECE) -> Iterator[IncidentColumns]:
+    """Yield the same particles in pieces of one size, the last one as short as need be."""
+    waiting: list[IncidentColumns] = []
+    for columns in incidents:
+        waiting.append(columns)
+        while sum(map(len, waiting)) >= size:
+            whole = _join(waiting)
+            yield whole[:size]
+            waiting = [whole[size:]]
+    if sum(map(len, waiting)):
+        yield _join(waiting)
+
+
+def _join(parts: list[IncidentColumns]) -> IncidentColumns:
+    if len(parts) == 1:
+        return parts[0]
+
+    def together(columns: list[Float32 | None]) -> Float32 | None:
+        known = [column for column in columns if column is not None]
+        return np.concatenate(known) if len(known) == len(columns) else None
+
+    return IncidentColumns(
+        np.concatenate([part.energies for part in parts]),
+        together([part.positions for part in parts]),
+        together([part.directions for part in parts]),
+    )
+
 
 def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[IncidentColumns]:
     """Yield the incident particles of a file, with every condition that the file has, in blocks."""
     left = len(view) if count is None else min(count, len(view))
-    for showers in view.chunks(16 * BLOCK):
+    for showers in view.chunks(PIECE):
         picked = showers[:left]
         left -= len(picked)
         if len(picked):
@@ -83,8 +126,8 @@ def incidents_at(
     """
     if not (energy_gev > 0 and math.isfinite(energy_gev)) or count < 1:
         raise ConfigurationError(f"energy {energy_gev} GeV and count {count}: both must be positive.")
-    for start in range(0, count, 16 * BLOCK):
-        events = min(16 * BLOCK, count - start)
+    for start in range(0, count, PIECE):
+        events = min(PIECE, count - start)
         yield IncidentColumns(
             np.full(events, energy_gev * MEV_PER_GEV, np.float32),
             np.tile(np.array(position_mm, np.float32), (events, 1)),
@@ -93,12 +136,22 @@ def incidents_at(
 
 
 class ShowerGenerator:
-    """Draws showers from a bundle.
+    """Draws showers from a bundle, in blocks of 256.
+
+    What a block holds follows from the seed, its number and its incident particles alone; so blocks can be
+    made in any order, by any process. Noise is drawn on the processor: the same seed means the same showers,
+    to rounding, on every device.
 
     Args:
-        bundle: The trained model.
+        bundle: The trained model; it is moved to the device.
         seed: Decides every draw.
-        precision: Number format and memory layout; None takes what this processor is built for.
+        precision: Number format and memory layout; None takes what the device is built for.
+        device: What generates.
+
+    Attributes:
+        seconds: Time that the model took so far, noise included.
+        showers: How many it made.
+        outside: How many incident particles lay outside the training range.
 
     Example:
         >>> from calokit.inference import ShowerGenerator, read_bundle
@@ -106,50 +159,62 @@ class ShowerGenerator:
         >>> showers = ShowerGenerator(bundle, seed=1).at(energy_gev=20, count=100)  # doctest: +SKIP
     """
 
-    def __init__(self, bundle: Bundle, seed: int, precision: Precision | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, seed: int, precision: Precision | None = None, device: Device = CPU
+    ) -> None:
         self.bundle = bundle
-        self.model = need_surrogate(bundle)
+        self.device = device
+        self.model = device.put(need_surrogate(bundle))
         self.seed = seed
-        self.precision = precision or native_precision()
+        self.precision = precision or self.model.precision_in_use(device)
         self.seconds = 0.0
         self.showers = 0
         self.outside = 0
-        self._block = 0
         self.precision.lay_out(self.model)
 
-    def draw(self, incidents: IncidentColumns) -> Showers:
-        """Draw one shower an incident particle; warns once where conditions leave the training range."""
+    def draw(self, incidents: IncidentColumns, first_block: int = 0) -> Showers:
+        """Draw one shower an incident particle; warns once where conditions leave the training range.
+
+        Args:
+            incidents: The incident particles.
+            first_block: Number of the block that the first 256 of them make.
+        """
         self._check_range(incidents)
-        parts = [self._draw_block(incidents, start) for start in range(0, len(incidents.energies), BLOCK)]
-        return concatenate(parts)
-
-    def at(self, energy_gev: float, count: int, position_mm: tuple[float, float] = (0.0, 0.0)) -> Showers:
-        """Draw showers of one energy (GeV) along the axis at one impact point (mm)."""
-        return concatenate([self.draw(columns) for columns in incidents_at(energy_gev, count, position_mm)])
-
-    def _draw_block(self, columns: IncidentColumns, start: int) -> Showers:
-        window = slice(start, start + BLOCK)
-        template = Showers(
-            np.zeros((len(columns.energies[window]), self.bundle.detector.number_of_cells), np.float32),
-            columns.energies[window],
-            self.bundle.detector,
-            None if columns.positions is None else columns.positions[window],
-            None if columns.directions is None else columns.directions[window],
+        starts = range(0, len(incidents), BLOCK)
+        blocks = [incidents[start : start + BLOCK] for start in starts]
+        noise = (
+            self._draw_noise(number, len(block)) for number, block in enumerate(blocks, start=first_block)
         )
-        generator = step_generator(self.seed, self._block)
-        self._block += 1
+        with ahead_of(noise, self.device) as drawn:
+            return concatenate([self._make(block, drawn) for block in blocks])
+
+    def at(
+        self,
+        energy_gev: float,
+        count: int,
+        position_mm: tuple[float, float] = (0.0, 0.0),
+        first_block: int = 0,
+    ) -> Showers:
+        """Draw showers of one energy (GeV) along the axis at one impact (mm), from a block number on."""
+        pieces = enumerate(incidents_at(energy_gev, count, position_mm))
+        return concatenate(
+            [self.draw(columns, first_block + number * PIECE // BLOCK) for number, columns in pieces]
+        )
+
+    def _draw_noise(self, number: int, showers: int) -> dict[str, Tensor]:
+        """Draw a block's noise on the processor and move it to the device."""
+        generator = draw_generator(self.seed, Purpose.GENERATION, number)
+        return Draws(generator, self.device).noise(self.model.noise(), showers)
+
+    def _make(self, block: IncidentColumns, noise: Iterator[dict[str, Tensor]]) -> Showers:
+        """Make one block of showers with the next noise."""
         started = time.perf_counter()
-        with torch.inference_mode(), self.precision.autocast():
-            energies = self.model.generate(Incidents.of(template), generator)
+        with torch.inference_mode(), self.precision.autocast(self.device):
+            known = Incidents.of_columns(block.energies, block.positions, block.directions)
+            energies = self.model.showers(self.device.put(known), next(noise)).float().cpu().numpy()
         self.seconds += time.perf_counter() - started
-        self.showers += len(template)
-        return Showers(
-            energies.float().numpy(),
-            template.incident_energies,
-            template.detector,
-            template.positions,
-            template.directions,
-        )
+        self.showers += len(block)
+        return Showers(energies, block.energies, self.bundle.detector, block.positions, block.directions)
 
     def _check_range(self, columns: IncidentColumns) -> None:
         values, names = condition_columns(columns.energies, columns.positions, columns.directions)
@@ -202,12 +267,13 @@ def need_surrogate(bundle: Bundle) -> Surrogate:
 
 def generate_file(
     bundle: Bundle,
-    incidents: Iterator[IncidentColumns],
+    incidents: Iterable[IncidentColumns],
     path: Path,
     seed: int,
     progress: Callable[[int], None],
     precision: Precision | None = None,
     like: ShowerFile | None = None,
+    device: Device = CPU,
 ) -> Generated:
     """Draw showers and write them as a native file.
 
@@ -219,6 +285,7 @@ def generate_file(
         progress: Told how many showers were drawn since the last call.
         precision: See `ShowerGenerator`.
         like: The file the incidents are taken from, for the detector check and the provenance.
+        device: What generates.
 
     Raises:
         DetectorError: The incidents belong to another detector.
@@ -228,7 +295,7 @@ def generate_file(
             f"bundle {bundle.name} generates in detector {bundle.detector.name!r}, and {like.path} holds "
             f"showers of {like.detector.name!r}."
         )
-    generator = ShowerGenerator(bundle, seed, precision)
+    generator = ShowerGenerator(bundle, seed, precision, device)
     attributes = {
         "seed": seed,
         "bundle": bundle.name,
@@ -237,9 +304,15 @@ def generate_file(
         **({} if like is None else {"like": like.path.name, "like_split": str(like.split)}),
     }
     made_by = f"calokit surrogate {bundle.name}"
-    with ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer:
-        for columns in incidents:
-            showers = generator.draw(columns)
+    made = (
+        generator.draw(columns, number * PIECE // BLOCK)
+        for number, columns in enumerate(in_pieces(incidents))
+    )
+    with (
+        ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer,
+        ahead_of(made, device) as pieces,
+    ):
+        for showers in pieces:
             writer.write(showers)
             progress(len(showers))
         milliseconds = 1e3 * generator.seconds / max(1, generator.showers)
@@ -247,7 +320,7 @@ def generate_file(
             {
                 "milliseconds_per_shower": milliseconds,
                 "timing_note": f"model only, batch {BLOCK}, {torch.get_num_threads()} thread(s), "
-                f"{generator.precision.number_format}, {processor_name()}",
+                f"{generator.precision.number_format}, {device.model_name()}",
                 "outside_training_range": generator.outside / max(1, generator.showers),
             }
         )

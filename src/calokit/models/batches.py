@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calokit.arrays import Float32
 from calokit.errors import ConfigurationError
 from calokit.showers import Showers, direction_components
 
@@ -30,12 +31,23 @@ class Incidents:
     @classmethod
     def of(cls, showers: Showers) -> Incidents:
         """Return the incident particles of showers."""
+        return cls.of_columns(showers.incident_energies, showers.positions, showers.directions)
+
+    @classmethod
+    def of_columns(
+        cls, energies: Float32, positions: Float32 | None, directions: Float32 | None
+    ) -> Incidents:
+        """Return incident particles that are known without their showers.
+
+        Args:
+            energies: (event,) MeV.
+            positions: (event, 2) mm, or None.
+            directions: (event, 3) unit vectors, or None.
+        """
         return cls(
-            torch.from_numpy(showers.incident_energies),
-            None if showers.positions is None else torch.from_numpy(showers.positions),
-            None
-            if showers.directions is None
-            else torch.from_numpy(direction_components(showers.directions)).float(),
+            torch.from_numpy(energies),
+            None if positions is None else torch.from_numpy(positions),
+            None if directions is None else torch.from_numpy(direction_components(directions)).float(),
         )
 
     def __len__(self) -> int:
@@ -47,6 +59,14 @@ class Incidents:
             self.energies[index],
             None if self.positions is None else self.positions[index],
             None if self.directions is None else self.directions[index],
+        )
+
+    def to(self, device: torch.device) -> Incidents:
+        """Return the incidents on a device."""
+        return Incidents(
+            self.energies.to(device, non_blocking=True),
+            None if self.positions is None else self.positions.to(device, non_blocking=True),
+            None if self.directions is None else self.directions.to(device, non_blocking=True),
         )
 
     @classmethod
@@ -104,6 +124,10 @@ class TrainingBatch:
     def __getitem__(self, index: Any) -> TrainingBatch:
         """Return the events at an index tensor or slice over events."""
         return TrainingBatch(self.incidents[index], self.energies[index])
+
+    def to(self, device: torch.device) -> TrainingBatch:
+        """Return the batch on a device."""
+        return TrainingBatch(self.incidents.to(device), self.energies.to(device, non_blocking=True))
 
     @classmethod
     def join(cls, batches: Sequence[TrainingBatch]) -> TrainingBatch:

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from calokit.bundles.bundle import Bundle, write_bundle
 from calokit.bundles.ranges import ConditionRange, measure_ranges
-from calokit.compute.draws import step_generator
+from calokit.compute.device import CPU, Device
+from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.machine import describe_machine
-from calokit.compute.precision import Precision, native_precision
+from calokit.compute.precision import PLAIN, Precision
 from calokit.errors import RunError
-from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.families import build_model
-from calokit.models.protocols import Surrogate, Trainable
+from calokit.models.protocols import Trainable
 from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile, Showers, Split, open_showers
 from calokit.training.checkpoint import read_checkpoint
@@ -25,13 +27,10 @@ from calokit.training.loop import Progress, TrainingLoop
 from calokit.training.precision import choose_precision
 from calokit.training.start import check_detector, take_over
 
-FIT_SEED = 1
-"""Seed of the sample that the transforms of a reconstruction are fitted on."""
+MACHINE = ("threads", "processor", "device", "accelerator", "python", "torch", "calokit")
+"""What provenance says of the machine."""
 FIT_SHOWERS = 50_000
 """How many training showers the transforms are fitted on, at most."""
-
-CALIBRATION_SHOWERS = 24_576
-"""How many training showers the finished model is calibrated on, at most."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ def start_training(
     progress: Progress,
     steps_for_seconds: float | None = None,
     start_from: Path | None = None,
+    device: Device = CPU,
 ) -> TrainedRun:
     """Train a recipe from the beginning, or from the weights of a bundle.
 
@@ -68,6 +68,7 @@ def start_training(
             machine (measured before the start and recorded), instead of the recipe's.
         start_from: A bundle whose weights and transforms are taken over as far as the model has them; what
             the bundle lacks is fitted or initialised as usual.
+        device: What trains.
 
     Raises:
         RunError: The folder holds a run already.
@@ -83,7 +84,8 @@ def start_training(
     sample = _fit_sample(model, source)
     model.fit_transforms(sample)
     start = None if start_from is None else take_over(model, start_from)
-    batch = model.prepare(sample[: recipe.training.batch_size])
+    device.put(model)
+    batch = device.put(model.prepare(sample[: recipe.training.batch_size]))
     precision = choose_precision(model, batch, recipe.training)
     if steps_for_seconds is not None:
         steps = max(200, int(1e3 * steps_for_seconds / (1.15 * precision.milliseconds)))
@@ -97,6 +99,7 @@ def start_training(
         "ranges": [vars(one) for one in measure_ranges(train)],
         "start": start,
         **describe_machine(),
+        **device.describe(),
     }
     (folder / "recipe.yaml").write_text(recipe.to_yaml())
     loop = _make_loop(model, recipe, source, train, folder, precision)
@@ -105,16 +108,20 @@ def start_training(
     return _finish(loop, recipe, train, folder, run, progress)
 
 
-def continue_training(folder: Path, progress: Progress, data: Path | None = None) -> TrainedRun:
+def continue_training(
+    folder: Path, progress: Progress, data: Path | None = None, device: Device | None = None
+) -> TrainedRun:
     """Continue a run that was interrupted, from its last checkpoint.
 
     Args:
         folder: The run folder.
         progress: Told of every step.
         data: Where the shower file stands now, if it has moved; its content must be the same.
+        device: What trains from here on; by default what trained before.
 
     Raises:
         RunError: The folder holds no run, or the shower file has changed.
+        ConfigurationError: The device that trained before is not here.
     """
     try:
         run = json.loads((folder / "run.json").read_text())
@@ -125,7 +132,9 @@ def continue_training(folder: Path, progress: Progress, data: Path | None = None
     if train.sha256 != run["data_sha256"]:
         raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
     source = _make_source(recipe, train)
-    model = build_model(recipe.model, train.detector, recipe.training.seed)
+    device = Device.of(run["device"]) if device is None else device
+    run |= device.describe()
+    model = device.put(build_model(recipe.model, train.detector, recipe.training.seed))
     loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
     loop.restore()
     return _finish(loop, recipe, train, folder, run, progress)
@@ -153,12 +162,9 @@ def _make_source(recipe: Recipe, train: ShowerFile) -> ShuffledShowers:
 
 
 def _fit_sample(model: Trainable[Any], source: ShuffledShowers) -> Showers:
-    """Return the showers that transforms are fitted on.
-
-    For a reconstruction they do not depend on the seed, so that runs of several seeds can be joined.
-    """
-    if isinstance(model, Reconstructor):
-        source = ShuffledShowers(source.view, source.batch_size, FIT_SEED)
+    """Return the showers that transforms are fitted on; some models want the same ones whatever the seed."""
+    if model.fit_seed is not None:
+        source = ShuffledShowers(source.view, source.batch_size, model.fit_seed)
     return source.sample(FIT_SHOWERS)
 
 
@@ -184,7 +190,7 @@ def _finish(
 ) -> TrainedRun:
     model = loop.run(progress)
     _calibrate(model, loop, recipe)
-    Precision("float32", "contiguous").lay_out(model)
+    PLAIN.lay_out(CPU.put(model))
     provenance = {
         "data_file": train.path.name,
         "data_sha256": run["data_sha256"],
@@ -198,7 +204,7 @@ def _finish(
         "validation": loop.state.validation,
         "start": run.get("start"),
         "precision": run["precision"],
-        **{key: run[key] for key in ("threads", "processor", "device", "python", "torch", "calokit")},
+        **{key: run.get(key) for key in MACHINE},
     }
     ranges = [ConditionRange(**one) for one in run["ranges"]]
     bundle = Bundle(model, recipe, train.detector, ranges, provenance)
@@ -208,15 +214,12 @@ def _finish(
 
 
 def _calibrate(model: Trainable[Any], loop: TrainingLoop, recipe: Recipe) -> None:
-    """Correct the trained model: a surrogate on training showers, a reconstruction on validation showers."""
-    if isinstance(model, Reconstructor):
-        model.calibrate_on(loop.source.whole_validation())
-    elif isinstance(model, Surrogate):
-        precision = native_precision()
-        precision.lay_out(model)
-        with precision.autocast():
-            sample = loop.data.sample(CALIBRATION_SHOWERS)
-            model.calibrate(sample, step_generator(recipe.training.seed, recipe.training.steps))
+    """Correct the trained model, in the precision that it will be used in."""
+    precision = model.precision_in_use(loop.device)
+    precision.lay_out(model)
+    with precision.autocast(loop.device), torch.no_grad():
+        generator = draw_generator(recipe.training.seed, Purpose.CALIBRATION, 0)
+        model.finish(loop.source, Draws(generator, loop.device))
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
