@@ -133,4 +133,4 @@ class ShuffledShowers:
 
 def _incident_energies(view: ShowerFile) -> NDArray[np.float64]:
     """Return the incident energies (event,) of a view in MeV, reading the condition columns only."""
-    return np.concatenate([np.exp(columns[:, 0]) for columns, _ in view.condition_chunks()])
+    return np.concatenate([np.exp(one.conditions()[0][:, 0]) for one in view.incident_chunks()])
