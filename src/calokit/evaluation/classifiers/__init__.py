@@ -1,0 +1,1 @@
+"""Classifiers that are trained to tell generated from true showers."""
