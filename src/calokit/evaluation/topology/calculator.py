@@ -88,7 +88,7 @@ class TopologyCalculator:
 
 
 def group_of_observable(name: str) -> str:
-    """Return the group of one of the columns of `ObservableCalculator` or of a condition.
+    """Return the group of one of the columns of `ObservableCalculator`.
 
     Args:
         name: Its name.
@@ -102,8 +102,7 @@ def group_of_observable(name: str) -> str:
         (("hottest",), "hot cells"),
         (("cells_",), "spectrum"),
         (("layer_", "depth"), "layers"),
-        (("centre_", "width_", "within_", "asymmetry_"), "lateral"),
     ):
         if name.startswith(prefixes):
             return group
-    return "conditions"
+    return "lateral"
