@@ -8,7 +8,6 @@ from calokit.evaluation.classifiers.boosted_judge import (
     FeatureTable,
     areas_by_group,
     judge_by_trees,
-    most_telling,
 )
 
 NAMES = ("energy", "quiet", "loud", "other")
@@ -38,7 +37,7 @@ def test_the_group_that_differs_carries_the_area():
 
 
 def test_the_most_telling_observable_is_the_one_that_differs():
-    costs = most_telling(table(1), table(3, shift=1.0))
+    costs = judge_by_trees(table(1), table(3, shift=1.0), telling=3).telling
     assert costs[0][0] == "loud"
     assert costs[0][1] > 0.1
     assert "energy" not in [name for name, _ in costs]

@@ -213,10 +213,10 @@ def test_a_line_is_found_and_its_sharpness_is_the_part_within():
     assert line.energy == pytest.approx(0.511, rel=5e-4)
     hits = {100: 0.511, 150: 0.511, 200: 0.52, 250: 0.6, 300: 0.1001}
     found = measure(one_shower(load_detector("zdc_ecal"), hits), [line])
-    assert found["line_1_hits"] == 2
-    assert found["line_1_sharpness"] == pytest.approx(2 / 3)
-    assert found["line_1_bin_5"] == 1
-    assert found["line_1_offset"] == pytest.approx(0.009 / 0.511 / 3, abs=3e-4)
+    assert found["line_511_keV_hits"] == 2
+    assert found["line_511_keV_sharpness"] == pytest.approx(2 / 3)
+    assert found["line_511_keV_bin_5"] == 1
+    assert found["line_511_keV_offset"] == pytest.approx(0.009 / 0.511 / 3, abs=3e-4)
 
 
 def test_a_smooth_spectrum_with_a_sharp_cut_has_no_line():

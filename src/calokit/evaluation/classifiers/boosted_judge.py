@@ -87,11 +87,14 @@ class Area:
         value: 0.5 means indistinguishable.
         error: DeLong's, of several parts combined; that of the test showers, not of the training.
         trees: Trees used, by part.
+        telling: Names of the most telling observables and what their exchange between showers costs of the
+            area, the dearest first.
     """
 
     value: float
     error: float
     trees: tuple[int, ...]
+    telling: tuple[tuple[str, float], ...] = ()
 
 
 def judge_by_trees(
@@ -100,6 +103,7 @@ def judge_by_trees(
     seed: int = 0,
     settings: JudgeSettings | None = None,
     most_tested: int = MOST_TESTED,
+    telling: int = 0,
 ) -> Area:
     """Tell generated from reference showers by boosted trees (Friedman, Ann. Statist. 29 (2001) 1189).
 
@@ -112,6 +116,9 @@ def judge_by_trees(
         seed: Fixes the parts and the trees.
         settings: Default `JudgeSettings()`.
         most_tested: Parts are tested until so many showers of each class have been; 1 tests a single part.
+        telling: How many of the most telling observables to name. The columns are permuted one by one among
+            showers of the choosing part of both classes (Breiman, Machine Learning 45 (2001) 5); of
+            observables that say the same each costs little, and those that cost nothing are left out.
 
     Raises:
         CalokitError: The classes differ in size or columns, are too small, or hold numbers that are not
@@ -128,6 +135,7 @@ def judge_by_trees(
     _check(reference, generated)
     parts = _parts(len(reference.values), seed)
     areas, errors, trees, tested = [], [], [], 0
+    named: tuple[tuple[str, float], ...] = ()
     for number in range(FOLDS):
         training, choosing, test = _roles(parts, number)
         model = _train(reference.values, generated.values, training, choosing, settings, seed + number)
@@ -136,11 +144,13 @@ def judge_by_trees(
         areas.append(roc_area(labels, scores))
         errors.append(roc_area_error(labels, scores))
         trees.append(model.trees)
+        if telling and not named:
+            named = _most_telling(model, reference, generated, choosing[:MOST_PERMUTED], seed)[:telling]
         tested += len(test)
         if tested >= most_tested:
             break
     error = math.sqrt(sum(error**2 for error in errors)) / len(errors)
-    return Area(float(np.mean(areas)), error, tuple(trees))
+    return Area(float(np.mean(areas)), error, tuple(trees), named)
 
 
 def areas_by_group(
@@ -164,53 +174,6 @@ def areas_by_group(
     }
 
 
-def most_telling(
-    reference: FeatureTable,
-    generated: FeatureTable,
-    seed: int = 0,
-    settings: JudgeSettings | None = None,
-    number: int = 6,
-) -> list[tuple[str, float]]:
-    """Return the observables whose exchange between showers costs the trees most of their area.
-
-    Trees as in `judge_by_trees`; the columns are permuted one by one among showers of the choosing part of
-    both classes (Breiman, Machine Learning 45 (2001) 5). Of observables that say the same each costs little.
-
-    Args:
-        reference: The truth.
-        generated: As many showers to judge.
-        seed: Fixes parts, trees and permutations.
-        settings: Default `JudgeSettings()`.
-        number: How many are returned.
-
-    Returns:
-        Names and what the exchange costs of the area, the dearest first; those that cost nothing are left
-        out.
-
-    Raises:
-        CalokitError: As `judge_by_trees`.
-    """
-    settings = settings or JudgeSettings()
-    _check(reference, generated)
-    training, choosing, _ = _roles(_parts(len(reference.values), seed), 0)
-    model = _train(reference.values, generated.values, training, choosing, settings, seed)
-    chosen = choosing[:MOST_PERMUTED]
-    rows = _both(reference.values, generated.values, chosen)
-    labels = _labels(len(chosen))
-    whole = roc_area(labels, model.score(rows))
-    random = np.random.default_rng([seed, 1])
-    costs = []
-    for column, (name, group) in enumerate(zip(reference.names, reference.groups, strict=True)):
-        if group == CONDITIONS:
-            continue
-        kept = rows[:, column].copy()
-        rows[:, column] = random.permutation(kept)
-        costs.append((name, whole - roc_area(labels, model.score(rows))))
-        rows[:, column] = kept
-    costs.sort(key=lambda cost: -cost[1])
-    return [cost for cost in costs[:number] if cost[1] > 0.0]
-
-
 @dataclass(frozen=True)
 class _Model:
     """Trained trees and how many of them count."""
@@ -223,6 +186,27 @@ class _Model:
         stages = self.classifier.staged_decision_function(rows)
         scores: Float64 = next(itertools.islice(stages, self.trees - 1, None)).ravel().astype(np.float64)
         return scores
+
+
+def _most_telling(
+    model: _Model, reference: FeatureTable, generated: FeatureTable, chosen: Integer, seed: int
+) -> tuple[tuple[str, float], ...]:
+    """Return names and costs of the observables that some showers miss most when they are exchanged."""
+    rows, labels = _both(reference.values, generated.values, chosen), _labels(len(chosen))
+    # all trees that were made, which is much faster than to stop at the best number of them
+    score = model.classifier.decision_function
+    whole = roc_area(labels, score(rows))
+    random = np.random.default_rng([seed, 1])
+    costs = []
+    for column, (name, group) in enumerate(zip(reference.names, reference.groups, strict=True)):
+        if group == CONDITIONS:
+            continue
+        kept = rows[:, column].copy()
+        rows[:, column] = random.permutation(kept)
+        costs.append((name, whole - roc_area(labels, score(rows))))
+        rows[:, column] = kept
+    costs.sort(key=lambda cost: -cost[1])
+    return tuple(cost for cost in costs if cost[1] > 0.0)
 
 
 def _train(

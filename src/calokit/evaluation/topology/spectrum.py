@@ -49,25 +49,27 @@ def measure_spectrum(hits: Hits, threshold: float) -> Columns:
 def measure_lines(hits: Hits, lines: Sequence[SpectralLine]) -> Columns:
     """Return how many hits lie in and about each spectral line, and how sharp it is.
 
-    Columns for line K, counted from 1: `line_K_hits` (within its half width), `line_K_sharpness` (of the hits
-    within 4 % of its energy the part in the line; 0 where there is none), `line_K_offset` (mean distance of
-    those hits from the line / its energy, absolute) and `line_K_bin_J` (hits in bins of parts of its energy).
+    Columns, of a line at 511 keV: `line_511_keV_hits` (within its half width), `line_511_keV_sharpness` (of
+    the hits within 4 % of its energy the part in the line; 0 where there is none), `line_511_keV_offset`
+    (mean distance of those hits from the line / its energy, absolute) and `line_511_keV_bin_J` (hits in bins
+    of parts of its energy).
 
     Args:
         hits: The hits.
         lines: As `FineSpectrum.find_lines` gives them.
     """
     columns: Columns = {}
-    for number, line in enumerate(lines, 1):
+    for line in lines:
+        word = line.words.replace(" ", "_")
         away = hits.energy / line.energy - 1.0
         near = np.abs(away) < NEAR
         inside = near & (np.abs(away) < line.half_width / line.energy)
         about = hits.sum_by_event(near.astype(np.float64))
         held = hits.sum_by_event(inside.astype(np.float64))
-        columns[f"line_{number}_hits"] = held
-        columns[f"line_{number}_sharpness"] = ratio(held, about)
-        columns[f"line_{number}_offset"] = ratio(hits.sum_by_event(np.abs(away) * near), about)
+        columns[f"line_{word}_hits"] = held
+        columns[f"line_{word}_sharpness"] = ratio(held, about)
+        columns[f"line_{word}_offset"] = ratio(hits.sum_by_event(np.abs(away) * near), about)
         kinds = len(LINE_BINS) - 1
         counts = count_by_event(hits, np.searchsorted(LINE_BINS, away, side="right") - 1, kinds)
-        columns |= {f"line_{number}_bin_{k}": counts[:, k] for k in range(kinds)}
+        columns |= {f"line_{word}_bin_{k}": counts[:, k] for k in range(kinds)}
     return columns
