@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calokit.evaluation.condition_calibration import (
+from calokit.evaluation.metrics.condition_calibration import (
     QUANTITIES,
     ConditionSums,
     bin_conditions,
     find_worst_bin,
     quantities_of,
 )
-from calokit.evaluation.observables import ObservableCalculator
+from calokit.evaluation.samples.observables import ObservableCalculator
 from toy_showers import toy_showers
 
 THRESHOLD = 0.1

@@ -10,12 +10,12 @@ from calokit.evaluation.classifiers.judgement import (
     judge_samples,
     words_of,
 )
-from calokit.evaluation.damages import scale_energies
-from calokit.evaluation.readout_tables import ReadOutSamples
-from calokit.evaluation.streams import plan_comparison
+from calokit.evaluation.samples.readout_tables import ReadOutSamples
+from calokit.evaluation.samples.streams import plan_comparison
+from calokit.evaluation.topology.damages import shuffle_neighbours
 from calokit.evaluation.topology.features import FeatureMaker
-from calokit.evaluation.topology_damages import shuffle_neighbours
 from calokit.showers import open_showers
+from calokit.showers.damages import scale_energies
 from calokit.showers.digitisation import Digitisation
 from toy_showers import toy_showers, write_showers
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calokit.detector import Detector, load_detector
-from calokit.evaluation.observables import find_hits
 from calokit.evaluation.topology.calculator import TopologyCalculator
 from calokit.evaluation.topology.hit_pairs import find_hit_pairs
 from calokit.evaluation.topology.lines import FineSpectrum, SpectralLine
 from calokit.evaluation.topology.neighbours import neighbour_pairs, surrounding_cells
 from calokit.showers import Showers
+from calokit.showers.hits import find_hits
 
 THRESHOLD = 0.1
 SMALL_STACK = Detector.from_mapping(

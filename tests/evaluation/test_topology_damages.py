@@ -6,14 +6,14 @@ import pytest
 from calokit.detector import load_detector
 from calokit.errors import CalokitError
 from calokit.evaluation.topology.calculator import TopologyCalculator
-from calokit.evaluation.topology.lines import SpectralLine
-from calokit.evaluation.topology_damages import (
+from calokit.evaluation.topology.damages import (
     isolate_hits,
     mix_layers,
     shuffle_neighbours,
     smear_line,
     swap_cells,
 )
+from calokit.evaluation.topology.lines import SpectralLine
 from calokit.showers import Showers
 from toy_showers import toy_showers
 

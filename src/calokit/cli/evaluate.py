@@ -46,7 +46,7 @@ def evaluate(
 ) -> None:
     """Judge generated showers by the reference, and write a scorecard and a report."""
     from calokit.evaluation import Evaluation, EvaluationSettings
-    from calokit.report.html import write_report
+    from calokit.report.pages.comparison import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
 

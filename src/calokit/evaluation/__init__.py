@@ -1,7 +1,7 @@
 """How alike two samples of showers are, with every number beside its floor and its error."""
 
 from calokit.evaluation.comparison import Evaluation, EvaluationSettings, evaluate_showers
-from calokit.evaluation.observables import Observables, high_level_features
+from calokit.evaluation.samples.observables import Observables, high_level_features
 from calokit.evaluation.scorecard import Scorecard, read_scorecard
 
 __all__ = [

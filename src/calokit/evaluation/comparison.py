@@ -11,9 +11,8 @@ from pydantic import Field
 from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
-from calokit.evaluation.accumulators import KeptShowers
-from calokit.evaluation.gallery import collect_hits, draw_gallery
-from calokit.evaluation.measurements import (
+from calokit.evaluation.measures.kept import MOST_BOOSTED, KeptSamples, measure_kept_showers
+from calokit.evaluation.measures.sums import (
     draw_curves,
     draw_energy_curve,
     draw_images,
@@ -22,16 +21,17 @@ from calokit.evaluation.measurements import (
     measure_separations,
     overall_mean,
 )
-from calokit.evaluation.observables import ObservableCalculator
-from calokit.evaluation.passage import Passage
-from calokit.evaluation.response import BinnedValues
-from calokit.evaluation.sample_measurements import MOST_BOOSTED, KeptSamples, measure_kept_showers
+from calokit.evaluation.measures.tables import SideTables
+from calokit.evaluation.metrics.binned import BinnedValues
+from calokit.evaluation.samples.gallery import collect_hits, draw_gallery
+from calokit.evaluation.samples.kept_showers import KeptShowers
+from calokit.evaluation.samples.observables import ObservableCalculator
+from calokit.evaluation.samples.passage import Passage
+from calokit.evaluation.samples.streams import plan_comparison
+from calokit.evaluation.samples.survey import survey_reference
+from calokit.evaluation.samples.suspicions import find_suspicious
 from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard
 from calokit.evaluation.significance import judge_measurements
-from calokit.evaluation.streams import plan_comparison
-from calokit.evaluation.survey import survey_reference
-from calokit.evaluation.suspicions import find_suspicious
-from calokit.evaluation.table_measurements import SideTables
 from calokit.showers import ShowerFile
 
 Progress = Callable[[str, float], None]
@@ -226,7 +226,7 @@ class Evaluation:
             )
             return []
         # torch is loaded only here, since a comparison without classifiers does not need it
-        from calokit.evaluation.classifier import ClassifierSettings, classifier_auc
+        from calokit.evaluation.classifiers.neural import ClassifierSettings, classifier_auc
 
         training = ClassifierSettings(epochs=settings.classifier_epochs)
         seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
@@ -276,7 +276,7 @@ class Evaluation:
     ) -> list[Measurement]:
         """Train CaloChallenge's classifiers, each for the generated sample and for the floor."""
         # torch is loaded only here, since a comparison without classifiers does not need it
-        from calokit.evaluation.challenge_measurements import judge_as_challenge
+        from calokit.evaluation.measures.challenge import judge_as_challenge
 
         settings = self.settings
         return judge_as_challenge(

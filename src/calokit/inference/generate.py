@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from calokit.arrays import Float32
+from calokit.bundles.bundle import Bundle, bundle_digest
+from calokit.compute.draws import step_generator
+from calokit.compute.machine import processor_name
+from calokit.compute.precision import Precision, native_precision
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
-from calokit.models.protocols import Incidents, Surrogate
+from calokit.models.batches import Incidents
+from calokit.models.protocols import Surrogate
 from calokit.showers import ShowerFile, Showers, ShowerWriter, concatenate
-from calokit.showers.batch import Float32, condition_columns
-from calokit.training.bundle import Bundle, bundle_digest
-from calokit.training.loop import step_generator
-from calokit.training.precision import Precision, native_precision
-from calokit.training.run import processor_name
+from calokit.showers.batch import condition_columns
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 256

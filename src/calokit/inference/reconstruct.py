@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calokit.bundles.bundle import Bundle, bundle_digest, check_reconstructed
+from calokit.compute.machine import processor_name
 from calokit.errors import BundleError, ConditionWarning
-from calokit.models.reconstruction import Reconstructor
+from calokit.models.estimators.protocol import Reconstructor
 from calokit.showers import ShowerFile, Showers
-from calokit.training.bundle import Bundle, bundle_digest, check_reconstructed
-from calokit.training.run import processor_name
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 512

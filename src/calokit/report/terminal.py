@@ -9,16 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from calokit.evaluation.scorecard import Measurement, Sample, Scorecard
+from calokit.report.compared import find_measurement, measurement_names, require_same_reference
 from calokit.report.rounding import round_plainly, round_to_error
 from calokit.report.topics import topic_of
-from calokit.report.verdict import (
-    Grade,
-    find_measurement,
-    grade_measurement,
-    measurement_names,
-    require_same_reference,
-    state_verdict,
-)
+from calokit.report.verdict import Grade, grade_measurement, state_verdict
 
 GRADE_STYLES = {
     Grade.COMPATIBLE: "green",

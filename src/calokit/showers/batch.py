@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float32, Float64
 from calokit.detector import Detector
 from calokit.errors import DetectorError, ShowerFileError
 from calokit.showers.particles import Int32, Particles, join_particles
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 UInt16 = NDArray[np.uint16]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from calokit.arrays import Float32
 from calokit.errors import ShowerFileError
-from calokit.showers.batch import Float32, Showers
+from calokit.showers.batch import Showers
 
 
 def check_sanity(showers: Showers, where: str) -> None:

@@ -15,9 +15,10 @@ from typing import Self
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 
+from calokit.arrays import Float32
 from calokit.config import Description
 from calokit.errors import ConfigurationError
-from calokit.showers.batch import Float32, Showers
+from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.showers.writer import ShowerWriter
 

@@ -14,9 +14,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from calokit.arrays import Float32, Float64
 from calokit.detector import Detector, list_detectors, load_detector
 from calokit.errors import ConfigurationError, DetectorError, ShowerFileError, SplitError, suggest_near_miss
-from calokit.showers.batch import Float32, Float64, Showers, condition_columns
+from calokit.showers.batch import Showers, condition_columns
 from calokit.showers.checks import check_energies, check_incidents
 from calokit.showers.particles import PARTICLE_COLUMNS, Particles
 from calokit.showers.splits import Split, parse_split, split_range

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from calokit.showers.batch import Float64, Showers
+from calokit.arrays import Float64
+from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.units import MEV_PER_GEV
 

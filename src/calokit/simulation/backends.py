@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from calokit.arrays import Float32
 from calokit.detector import Detector
 from calokit.errors import DetectorError, SimulationError
-from calokit.showers.batch import Float32, UInt16
+from calokit.showers.batch import UInt16
 from calokit.showers.particles import Particles
 from calokit.simulation.data_sets import find_data_sets
 from calokit.simulation.sample import Sample

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from calokit.models.protocols import Incidents, TrainingBatch
-from calokit.models.readout import CartesianImage
+from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.parts.places import CartesianImage
 
 
 class SquareSymmetries:

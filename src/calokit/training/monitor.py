@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calokit.evaluation.response import BinnedMoments, energy_edges, squared_errors
-from calokit.models.protocols import Incidents, Surrogate
+from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges
+from calokit.evaluation.samples.pairing import squared_errors
+from calokit.models.batches import Incidents
+from calokit.models.protocols import Surrogate
 from calokit.showers import ShowerFile, Showers
 from calokit.units import MEV_PER_GEV
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from calokit.training.recipe import OneCycle, TrainingSettings
+from calokit.recipes.recipe import OneCycle, TrainingSettings
 
 
 def learning_rate(part: str, step: int, settings: TrainingSettings) -> float:

@@ -1,1 +1,1 @@
-"""Classifiers that are trained to tell generated from true showers."""
+"""Classifiers that try to tell generated showers from true ones."""

@@ -8,15 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from calokit.arrays import Flags, Float32, Float64, Integer
 from calokit.errors import CalokitError
-from calokit.evaluation.discrimination import check_classes, roc_area, roc_area_error
+from calokit.evaluation.classifiers.discrimination import check_classes, roc_area, roc_area_error
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Integer = NDArray[np.int64]
 Progress = Callable[[str, float], None]
 
 CONDITIONS = "conditions"
@@ -269,5 +266,5 @@ def _both(reference: Float32, generated: Float32, part: Integer) -> Float32:
     return np.concatenate([reference[part], generated[part]])
 
 
-def _labels(events: int) -> NDArray[np.bool_]:
+def _labels(events: int) -> Flags:
     return np.repeat([False, True], events)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calokit.arrays import Float64
 from calokit.evaluation.classifiers.boosted_judge import Area, FeatureTable, areas_by_group, judge_by_trees
-from calokit.evaluation.distances import (
-    Float64,
+from calokit.evaluation.metrics.distances import (
     Histogram,
     histogram_of,
     integer_edges,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from calokit.arrays import Float32
 from calokit.detector import Detector
-from calokit.evaluation.observables import Hits, find_hits, median_pitch
+from calokit.evaluation.samples.observables import median_pitch
 from calokit.evaluation.topology.clusters import measure_clusters, measure_hot_cells
 from calokit.evaluation.topology.columns import Columns, offsets_from_flight
 from calokit.evaluation.topology.hit_pairs import find_hit_pairs
@@ -20,6 +20,7 @@ from calokit.evaluation.topology.rings import measure_rings
 from calokit.evaluation.topology.spectrum import measure_lines, measure_spectrum
 from calokit.evaluation.topology.touching_hits import measure_touching
 from calokit.showers import Showers
+from calokit.showers.hits import Hits, find_hits
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class GroupedObservables:
 
     names: tuple[str, ...]
     groups: tuple[str, ...]
-    values: NDArray[np.float32]
+    values: Float32
 
 
 class TopologyCalculator:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from calokit.arrays import Flags, Float64, Integer
 from calokit.detector import Detector
-from calokit.evaluation.observables import Hits, median_pitch
-from calokit.evaluation.topology.columns import Columns, FlightOffsets, Float64, ratio
+from calokit.evaluation.samples.observables import median_pitch
+from calokit.evaluation.topology.columns import Columns, FlightOffsets, ratio
 from calokit.evaluation.topology.hit_pairs import HitPairs
-
-Integer = NDArray[np.int64]
+from calokit.showers.hits import Hits
 
 SIZES = (2, 3, 4)
 """Clusters of so many hits are counted each; larger ones together."""
@@ -121,7 +120,7 @@ def _count(event: Integer, events: int) -> Float64:
     return np.bincount(event, minlength=events).astype(np.float64)
 
 
-def _pick(event: Integer, chosen: NDArray[np.bool_], values: Float64, events: int) -> Float64:
+def _pick(event: Integer, chosen: Flags, values: Float64, events: int) -> Float64:
     """Return the sum of the chosen entries of each event; (event,)."""
     picked: Float64 = np.bincount(event[chosen], weights=values[chosen], minlength=events).astype(np.float64)
     return picked

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from calokit.evaluation.observables import Hits
+from calokit.arrays import Float64, Integer
 from calokit.showers import Showers
+from calokit.showers.hits import Hits
 
-Float64 = NDArray[np.float64]
 Columns = dict[str, Float64]
 
 
@@ -58,7 +57,7 @@ def ratio(numerator: Float64, denominator: Float64) -> Float64:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
-def count_by_event(hits: Hits, kind: NDArray[np.int64], kinds: int) -> Float64:
+def count_by_event(hits: Hits, kind: Integer, kinds: int) -> Float64:
     """Return how many hits of each kind a shower has; (event, kind).
 
     Args:
@@ -72,7 +71,7 @@ def count_by_event(hits: Hits, kind: NDArray[np.int64], kinds: int) -> Float64:
     return counts.reshape(hits.events, kinds).astype(np.float64)
 
 
-def sum_by_event(hits: Hits, kind: NDArray[np.int64], kinds: int) -> Float64:
+def sum_by_event(hits: Hits, kind: Integer, kinds: int) -> Float64:
     """Return the energy of the hits of each kind; (event, kind) MeV. Arguments as `count_by_event`."""
     inside = (kind >= 0) & (kind < kinds)
     place = hits.event[inside] * kinds + kind[inside]

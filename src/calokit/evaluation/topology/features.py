@@ -8,10 +8,11 @@ import numpy as np
 
 from calokit.detector import Detector
 from calokit.evaluation.classifiers.boosted_judge import CONDITIONS, FeatureTable
-from calokit.evaluation.observables import Hits, ObservableCalculator, Observables, features_of, find_hits
+from calokit.evaluation.samples.observables import ObservableCalculator, Observables, features_of
 from calokit.evaluation.topology.calculator import TopologyCalculator, group_of_observable
 from calokit.evaluation.topology.lines import SpectralLine
 from calokit.showers import Showers
+from calokit.showers.hits import Hits, find_hits
 
 
 class FeatureMaker:

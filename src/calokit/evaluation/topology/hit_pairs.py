@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from calokit.arrays import Integer
 from calokit.detector import Detector
-from calokit.evaluation.observables import Hits
 from calokit.evaluation.topology.neighbours import DIAGONAL, IN_LAYER, CellPairs, neighbour_pairs
+from calokit.showers.hits import Hits
 
-Integer = NDArray[np.int64]
 Pairs = tuple[Integer, Integer]
 
 

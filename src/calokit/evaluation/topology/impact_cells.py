@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from calokit.arrays import Flags, Float64
 from calokit.detector import Detector
 from calokit.detector.readout import CartesianReadout
-from calokit.evaluation.observables import Hits
-from calokit.evaluation.topology.columns import Columns, FlightOffsets, Float64
+from calokit.evaluation.topology.columns import Columns, FlightOffsets
 from calokit.showers import Showers
+from calokit.showers.hits import Hits
 
 REACH = 3
 """Cells on each side of the impact's own."""
@@ -61,7 +62,7 @@ def measure_impact_cells(showers: Showers, hits: Hits, offsets: FlightOffsets, t
     return columns
 
 
-def _folded(name: str, values: Float64, exchanged: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Columns:
+def _folded(name: str, values: Float64, exchanged: Flags) -> Columns:
     return {
         f"{name}_u": np.where(exchanged, values[:, 1], values[:, 0]),
         f"{name}_v": np.where(exchanged, values[:, 0], values[:, 1]),

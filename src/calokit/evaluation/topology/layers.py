@@ -6,16 +6,16 @@ import itertools
 
 import numpy as np
 
+from calokit.arrays import Float64, Integer
 from calokit.detector import Detector
-from calokit.evaluation.observables import Hits
 from calokit.evaluation.topology.columns import (
     Columns,
     FlightOffsets,
-    Float64,
     count_by_event,
     ratio,
     sum_by_event,
 )
+from calokit.showers.hits import Hits
 
 PARTS = ("front", "middle", "back")
 LEAST_LAYERS = 3
@@ -51,9 +51,7 @@ def measure_layers(hits: Hits, detector: Detector, offsets: FlightOffsets, pitch
     return columns | _parts(hits, layer * len(PARTS) // layers, offsets, pitch)
 
 
-def _parts(
-    hits: Hits, part: np.ndarray[tuple[int], np.dtype[np.int64]], offsets: FlightOffsets, pitch: float
-) -> Columns:
+def _parts(hits: Hits, part: Integer, offsets: FlightOffsets, pitch: float) -> Columns:
     kinds = len(PARTS)
     energies, counts = sum_by_event(hits, part, kinds), count_by_event(hits, part, kinds)
     visible = energies.sum(axis=1)

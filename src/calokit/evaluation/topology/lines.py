@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-Float64 = NDArray[np.float64]
+from calokit.arrays import Float64
 
 STEP = 5e-4
 """Width of a bin in ln(energy): 0.26 keV at 511 keV."""

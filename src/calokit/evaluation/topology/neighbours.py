@@ -6,13 +6,11 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from calokit.arrays import Integer
 from calokit.detector import Detector
 from calokit.detector.readout import CartesianReadout
-
-Integer = NDArray[np.int64]
 
 DIAGONAL = "diagonal"
 DEPTH = "in_depth"

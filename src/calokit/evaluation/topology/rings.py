@@ -6,15 +6,15 @@ import itertools
 
 import numpy as np
 
-from calokit.evaluation.observables import Hits
+from calokit.arrays import Float64
 from calokit.evaluation.topology.columns import (
     Columns,
     FlightOffsets,
-    Float64,
     count_by_event,
     ratio,
     sum_by_event,
 )
+from calokit.showers.hits import Hits
 
 RING_EDGES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, np.inf)
 """In median pitches of the detector."""

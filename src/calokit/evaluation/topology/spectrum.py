@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from calokit.evaluation.observables import Hits
 from calokit.evaluation.topology.columns import Columns, count_by_event, ratio
 from calokit.evaluation.topology.lines import SpectralLine
+from calokit.showers.hits import Hits
 
 BIN_RATIO = 1.25
 FINE_BINS = 32

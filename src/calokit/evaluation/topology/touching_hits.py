@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from calokit.arrays import Float64, Integer
 from calokit.detector import Detector
-from calokit.evaluation.observables import Hits
-from calokit.evaluation.topology.columns import Columns, Float64, count_by_event, ratio
+from calokit.evaluation.topology.columns import Columns, count_by_event, ratio
 from calokit.evaluation.topology.hit_pairs import HitPairs, Pairs, expand_partners
 from calokit.evaluation.topology.neighbours import DEPTH, surrounding_cells
+from calokit.showers.hits import Hits
 
 MOST_NEIGHBOURS = 8
 HOLE_NEIGHBOURS = (4, 6)
@@ -89,6 +89,6 @@ def _count_holes(hits: Hits, detector: Detector) -> list[Float64]:
     ]
 
 
-def _sum(event: NDArray[np.int64], weights: Float64, events: int) -> Float64:
+def _sum(event: Integer, weights: Float64, events: int) -> Float64:
     total: Float64 = np.bincount(event, weights=weights, minlength=events).astype(np.float64)
     return total
