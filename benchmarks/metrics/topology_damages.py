@@ -22,8 +22,10 @@ from calokit.evaluation.classifiers.boosted_judge import (
     Area,
     FeatureTable,
     areas_by_group,
+    join_tables,
     judge_by_trees,
 )
+from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.topology.damages import (
     isolate_hits,
     mix_layers,
@@ -79,9 +81,9 @@ def find_lines(showers: Showers, threshold: float) -> tuple[SpectralLine, ...]:
 
 def tabulate(showers: Showers, maker: FeatureMaker) -> FeatureTable:
     """Return what the judge sees of showers."""
-    parts = [maker(showers[start : start + BLOCK]) for start in range(0, len(showers), BLOCK)]
-    values = np.concatenate([part.values for part in parts])
-    return FeatureTable(values, parts[0].names, parts[0].groups)
+    table = join_tables([maker(showers[start : start + BLOCK]) for start in range(0, len(showers), BLOCK)])
+    assert table is not None
+    return table
 
 
 def judge_set(name: str, folder: Path, finished: dict[str, Row], keep: Callable[[str, Row], None]) -> None:
@@ -94,7 +96,7 @@ def judge_set(name: str, folder: Path, finished: dict[str, Row], keep: Callable[
     parts = [pool[np.sort(part)] for part in np.array_split(order, 3)]
     del pool
     lines = find_lines(parts[0], threshold)
-    maker = FeatureMaker(file.detector, threshold, lines)
+    maker = FeatureMaker(ObservableCalculator(file.detector, threshold), lines)
     reference, floor = tabulate(parts[0], maker), tabulate(parts[2], maker)
     floors: dict[int, Area] = {}
     for damage, make in list_damages(threshold, lines, file.detector.number_of_layers).items():
@@ -104,7 +106,7 @@ def judge_set(name: str, folder: Path, finished: dict[str, Row], keep: Callable[
         table = tabulate(make(parts[1]), maker)
         for size in missing:
             chosen = np.arange(size) * len(reference.values) // size
-            samples = [sample.first(chosen) for sample in (reference, table, floor)]
+            samples = [sample.at(chosen) for sample in (reference, table, floor)]
             if size not in floors:
                 floors[size] = judge_by_trees(samples[0], samples[2], SEED)
             area, least = judge_by_trees(samples[0], samples[1], SEED), floors[size]

@@ -5,11 +5,11 @@ import pytest
 
 from calokit.evaluation.classifiers.judgement import (
     JudgedTables,
+    TreeJudge,
     compare_observables,
-    judge_floor,
-    judge_samples,
     words_of,
 )
+from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.samples.readout_tables import ReadOutSamples
 from calokit.evaluation.samples.streams import plan_comparison
 from calokit.evaluation.topology.damages import shuffle_neighbours
@@ -33,14 +33,14 @@ def correlated(seed, events=600):
 
 @pytest.fixture(scope="module")
 def tables():
-    maker = FeatureMaker(toy_showers(1, 1).detector, THRESHOLD)
+    maker = FeatureMaker(ObservableCalculator(toy_showers(1, 1).detector, THRESHOLD))
     showers = [correlated(seed) for seed in (1, 2, 3)]
     showers[1] = shuffle_neighbours(showers[1], THRESHOLD, 5)
     return JudgedTables(*(maker(sample) for sample in showers))
 
 
 def test_lost_neighbour_correlations_are_seen_by_topology_and_not_by_totals(tables):
-    measurements, telling = judge_samples(tables, judge_floor(tables, 1), 1, "classifier", "")
+    measurements, telling = TreeJudge(1).judge(tables, (), "classifier", "")
     found = {m.name: m for m in measurements}
     assert found["classifier.auc_boosted"].deviation > 5.0
     assert abs(found["classifier.auc_boosted"].floor - 0.5) < 4 * found["classifier.auc_boosted"].floor_error
@@ -76,7 +76,7 @@ def test_a_readout_hides_what_it_cannot_resolve(tmp_path):
     assert not np.array_equal(found.generated.values, other.generated.values)
     # no hit lies below the cut, and the noise makes next to none in empty cells
     hits = found.reference.values[:, found.reference.names.index("hits_in_bin_0")]
-    plain = FeatureMaker(files[0].detector, 20.0)(files[0].read_all()[positions])
+    plain = FeatureMaker(ObservableCalculator(files[0].detector, 20.0))(files[0].read_all()[positions])
     assert hits.sum() > 0
     many = [np.expm1(table.values[:, table.names.index("hits")]).mean() for table in (found.reference, plain)]
     assert many[0] == pytest.approx(many[1], rel=0.05)

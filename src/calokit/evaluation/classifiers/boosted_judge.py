@@ -71,9 +71,17 @@ class FeatureTable:
             tuple(self.groups[number] for number in chosen),
         )
 
-    def first(self, positions: Integer) -> FeatureTable:
+    def at(self, positions: Integer) -> FeatureTable:
         """Return the showers at some positions."""
         return FeatureTable(self.values[positions], self.names, self.groups)
+
+
+def join_tables(parts: Sequence[FeatureTable]) -> FeatureTable | None:
+    """Return tables one below the other; None where there is none."""
+    if not parts:
+        return None
+    values = np.concatenate([part.values for part in parts])
+    return FeatureTable(values, parts[0].names, parts[0].groups)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from calokit.arrays import Float64
-from calokit.evaluation.classifiers.boosted_judge import Area, FeatureTable, areas_by_group, judge_by_trees
+from calokit.evaluation.classifiers.boosted_judge import (
+    FOLDS,
+    Area,
+    FeatureTable,
+    areas_by_group,
+    judge_by_trees,
+)
 from calokit.evaluation.metrics.distances import (
     Histogram,
     histogram_of,
@@ -52,69 +58,79 @@ class JudgedTables:
     floor: FeatureTable
 
 
+class TreeJudge:
+    """Judges samples by boosted trees; what only truth decides is computed once.
+
+    Args:
+        seed: Of parts and trees.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._floors: dict[tuple[object, ...], _Areas] = {}
+
+    def judge(
+        self, tables: JudgedTables, circumstances: tuple[object, ...], prefix: str, words: str
+    ) -> tuple[list[Measurement], tuple[str, ...]]:
+        """Return the areas of the generated sample, and the most telling observables.
+
+        Args:
+            tables: The samples.
+            circumstances: What decides how reference and floor compare, whatever was generated.
+            prefix: Beginning of the keys: `classifier`, or `readout` for samples behind a readout.
+            words: Ending of the titles, such as `, read out`; may be empty.
+
+        Returns:
+            Measurements `PREFIX.auc_boosted` and `PREFIX_group.GROUP`, and names of observables.
+        """
+        showers = len(tables.reference.values)
+        key = (prefix, showers, circumstances)
+        if key not in self._floors:
+            self._floors[key] = self._areas(tables.reference, tables.floor)
+        floor, value = self._floors[key], self._areas(tables.reference, tables.generated)
+        told = ", ".join(words_of(name) for name, _ in value.whole.telling[:3])
+        note = f"{len(value.whole.trees)} of {FOLDS} parts tested"
+        note += f"; most telling: {told}" if told else ""
+        title = f"classifier AUC, boosted trees{words}"
+        measurements = [
+            _as_measurement(f"{prefix}.auc_boosted", title, value.whole, floor.whole, showers, note)
+        ]
+        for group, area in value.groups.items():
+            measurement = _as_measurement(
+                f"{prefix}_group.{group.replace(' ', '_')}",
+                f"classifier AUC, {group} alone{words}",
+                area,
+                floor.groups[group],
+                showers,
+                "conditions and this group of observables",
+            )
+            measurements.append(measurement.model_copy(update={"topic": TOPIC}))
+        return measurements, tuple(name for name, _ in value.whole.telling)
+
+    def _areas(self, reference: FeatureTable, other: FeatureTable) -> _Areas:
+        whole = judge_by_trees(reference, other, self.seed, telling=MOST_TELLING)
+        return _Areas(whole, areas_by_group(reference, other, self.seed))
+
+
 @dataclass(frozen=True)
-class JudgeFloor:
-    """The areas that truth against truth has, which no generated sample changes."""
+class _Areas:
+    """The area of all observables and of each group."""
 
     whole: Area
     groups: dict[str, Area]
 
 
-def judge_floor(tables: JudgedTables, seed: int) -> JudgeFloor:
-    """Return the areas of the floor against the reference."""
-    return JudgeFloor(
-        judge_by_trees(tables.reference, tables.floor, seed),
-        areas_by_group(tables.reference, tables.floor, seed),
+def _as_measurement(name: str, title: str, area: Area, floor: Area, showers: int, note: str) -> Measurement:
+    return Measurement(
+        name=name,
+        title=title,
+        value=area.value,
+        error=area.error,
+        floor=floor.value,
+        floor_error=floor.error,
+        showers_per_class=showers,
+        note=note,
     )
-
-
-def judge_samples(
-    tables: JudgedTables, floor: JudgeFloor, seed: int, prefix: str, words: str
-) -> tuple[list[Measurement], tuple[str, ...]]:
-    """Return the areas of the generated sample, and the most telling observables.
-
-    Args:
-        tables: The samples.
-        floor: Their floor, by `judge_floor`.
-        seed: Of parts and trees.
-        prefix: Beginning of the keys: `classifier`, or `readout` for samples behind a readout.
-        words: Ending of the titles, such as `, read out`; may be empty.
-
-    Returns:
-        Measurements `PREFIX.auc_boosted` and `PREFIX_group.GROUP`, and names of observables.
-    """
-    whole = judge_by_trees(tables.reference, tables.generated, seed, telling=MOST_TELLING)
-    groups = areas_by_group(tables.reference, tables.generated, seed)
-    showers = len(tables.reference.values)
-    told = ", ".join(words_of(name) for name, _ in whole.telling[:3])
-    note = f"{len(whole.trees)} of 5 parts tested" + (f"; most telling: {told}" if told else "")
-    rows = [(f"{prefix}.auc_boosted", f"classifier AUC, boosted trees{words}", whole, floor.whole, note, "")]
-    rows += [
-        (
-            f"{prefix}_group.{group.replace(' ', '_')}",
-            f"classifier AUC, {group} alone{words}",
-            area,
-            floor.groups[group],
-            "conditions and this group of observables",
-            TOPIC,
-        )
-        for group, area in groups.items()
-    ]
-    measurements = [
-        Measurement(
-            name=name,
-            title=title,
-            value=area.value,
-            error=area.error,
-            floor=least.value,
-            floor_error=least.error,
-            showers_per_class=showers,
-            note=remark,
-            topic=topic,
-        )
-        for name, title, area, least, remark, topic in rows
-    ]
-    return measurements, tuple(name for name, _ in whole.telling)
 
 
 def compare_observables(

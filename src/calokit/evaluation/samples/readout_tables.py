@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from calokit.arrays import Integer
-from calokit.evaluation.classifiers.boosted_judge import FeatureTable
+from calokit.evaluation.classifiers.boosted_judge import join_tables
 from calokit.evaluation.classifiers.judgement import JudgedTables
+from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.samples.streams import Comparison, SampleStream
 from calokit.evaluation.topology.features import FeatureMaker
 from calokit.evaluation.topology.lines import FineSpectrum, SpectralLine
@@ -44,13 +45,14 @@ class ReadOutSamples:
         Args:
             tell: Called with the part done (0 to 1).
         """
-        maker = FeatureMaker(self.comparison.detector, self.threshold, self._find_lines())
+        calculator = ObservableCalculator(self.comparison.detector, self.threshold)
+        maker = FeatureMaker(calculator, self._find_lines())
         streams = (self.comparison.reference, self.comparison.generated, self.comparison.floor)
         tables = []
         for side, stream in enumerate(streams):
-            parts = [maker(showers) for showers in self._read(stream, side, len(self.positions))]
-            values = np.concatenate([part.values for part in parts])
-            tables.append(FeatureTable(values, parts[0].names, parts[0].groups))
+            table = join_tables([maker(part) for part in self._read(stream, side, len(self.positions))])
+            assert table is not None
+            tables.append(table)
             tell((side + 1) / 3.0)
         return JudgedTables(*tables)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from calokit.detector import Detector
 from calokit.evaluation.classifiers.boosted_judge import CONDITIONS, FeatureTable
 from calokit.evaluation.samples.observables import ObservableCalculator, Observables, features_of
 from calokit.evaluation.topology.calculator import TopologyCalculator, group_of_observable
@@ -16,17 +15,16 @@ from calokit.showers.hits import Hits, find_hits
 
 
 class FeatureMaker:
-    """Makes the judge's table of showers of one detector at one threshold.
+    """Makes the judge's table of showers.
 
     Args:
-        detector: Whose cells the showers have.
-        threshold: MeV; cells at or below it count as empty.
+        observables: Computes the observables without topology, at its own threshold.
         lines: Spectral lines, found from the reference.
     """
 
-    def __init__(self, detector: Detector, threshold: float, lines: Sequence[SpectralLine] = ()) -> None:
-        self.observables = ObservableCalculator(detector, threshold)
-        self.topology = TopologyCalculator(detector, threshold, lines)
+    def __init__(self, observables: ObservableCalculator, lines: Sequence[SpectralLine] = ()) -> None:
+        self.observables = observables
+        self.topology = TopologyCalculator(observables.detector, observables.threshold, lines)
 
     def __call__(
         self, showers: Showers, hits: Hits | None = None, observables: Observables | None = None
