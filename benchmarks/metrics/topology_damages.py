@@ -41,9 +41,9 @@ from calokit.showers.hits import find_hits
 
 NAME = "topology_damages"
 SETS = {
-    "zdc_ecal_positrons": (0.1, (500, 1000, 2000, 5000, 10_000, 20_000, 50_000)),
-    "lhcb_electrons": (0.1, (500, 1000, 2000, 4000)),
-    "par04_electrons": (0.0005, (500, 1000, 2500)),
+    "zdc_ecal_positrons": (0.1, (1000, 3000, 10_000, 30_000)),
+    "lhcb_electrons": (0.1, (1000, 4000)),
+    "par04_electrons": (0.0005, (1000, 2500)),
 }
 """Threshold in MeV and showers of each sample, by reference set."""
 SEEN = 3.3

@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from calokit.config import Description
 from calokit.errors import ConfigurationError
-from calokit.evaluation.classifiers.boosted_judge import MOST_TESTED
 from calokit.showers.digitisation import Digitisation
 
 LEAST_KEPT = 2000
 """So many showers are kept for the gallery and the matching of incidents even without classifiers."""
+MEASURED_SHOWERS = 10_000
+"""So many are kept for boosted trees and distances where no neural classifier asks for more."""
 CLASSIFIER_SHARE = 3.0
 """Time of the classifiers beside that of going through the files, about; for the progress alone."""
 
@@ -68,7 +69,7 @@ class EvaluationSettings(Description):
         return max(
             LEAST_KEPT,
             self.classifier_showers if trained else 0,
-            min(MOST_TESTED, self.classifier_showers) if self.kept_metrics else 0,
+            min(MEASURED_SHOWERS, self.classifier_showers) if self.kept_metrics else 0,
         )
 
     @property
