@@ -20,8 +20,9 @@ import torch
 from calokit.compute.machine import processor_name
 from calokit.compute.precision import Precision
 from calokit.inference import generate_file, read_bundle
-from calokit.inference.generate import BLOCK, IncidentColumns
+from calokit.inference.generate import BLOCK
 from calokit.showers import open_showers
+from calokit.showers.incidents import Incidents
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "generated.json"
@@ -32,12 +33,12 @@ TOLD = 16
 MACHINE = {"torch": torch.__version__.split("+")[0], "processor": processor_name()}
 
 
-def incidents() -> IncidentColumns:
+def incidents() -> Incidents:
     """Particles over the training range; two blocks, the second one short."""
     rng = np.random.default_rng(11)
     energies = np.exp(rng.uniform(np.log(1e4), np.log(1e5), SHOWERS)).astype(np.float32)
     positions = rng.uniform(-10.0, 10.0, (SHOWERS, 2)).astype(np.float32)
-    return IncidentColumns(energies, positions, np.tile(np.array([0, 0, 1], np.float32), (SHOWERS, 1)))
+    return Incidents(energies, positions, np.tile(np.array([0, 0, 1], np.float32), (SHOWERS, 1)))
 
 
 def generated(name: str, path: Path) -> dict[str, object]:

@@ -13,17 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calokit.arrays import Float32
 from calokit.bundles.bundle import Bundle, bundle_digest
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.compute.prefetch import ahead_of
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
-from calokit.models.batches import Incidents
+from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
-from calokit.showers import ShowerFile, Showers, ShowerWriter, concatenate
-from calokit.showers.batch import condition_columns
+from calokit.showers import Incidents, ShowerFile, Showers, ShowerWriter, concatenate
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 256
@@ -50,75 +48,34 @@ class Generated:
     outside: float
 
 
-@dataclass(frozen=True)
-class IncidentColumns:
-    """Incident particles without showers.
-
-    Attributes:
-        energies: (event,) float32, MeV.
-        positions: (event, 2) float32, mm, or None.
-        directions: (event, 3) float32 unit vectors, or None.
-    """
-
-    energies: Float32
-    positions: Float32 | None
-    directions: Float32 | None
-
-    def __len__(self) -> int:
-        return len(self.energies)
-
-    def __getitem__(self, rows: slice) -> IncidentColumns:
-        """Return the particles of a slice."""
-        return IncidentColumns(
-            self.energies[rows],
-            None if self.positions is None else self.positions[rows],
-            None if self.directions is None else self.directions[rows],
-        )
-
-
-def in_pieces(incidents: Iterable[IncidentColumns], size: int = PIECE) -> Iterator[IncidentColumns]:
+def in_pieces(incidents: Iterable[Incidents], size: int = PIECE) -> Iterator[Incidents]:
     """Yield the same particles in pieces of one size, the last one as short as need be."""
-    waiting: list[IncidentColumns] = []
+    waiting: list[Incidents] = []
     for columns in incidents:
         waiting.append(columns)
         while sum(map(len, waiting)) >= size:
-            whole = _join(waiting)
+            whole = Incidents.join(waiting)
             yield whole[:size]
             waiting = [whole[size:]]
     if sum(map(len, waiting)):
-        yield _join(waiting)
+        yield Incidents.join(waiting)
 
 
-def _join(parts: list[IncidentColumns]) -> IncidentColumns:
-    if len(parts) == 1:
-        return parts[0]
-
-    def together(columns: list[Float32 | None]) -> Float32 | None:
-        known = [column for column in columns if column is not None]
-        return np.concatenate(known) if len(known) == len(columns) else None
-
-    return IncidentColumns(
-        np.concatenate([part.energies for part in parts]),
-        together([part.positions for part in parts]),
-        together([part.directions for part in parts]),
-    )
-
-
-def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[IncidentColumns]:
+def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[Incidents]:
     """Yield the incident particles of a file, with every condition that the file has, in blocks."""
     left = len(view) if count is None else min(count, len(view))
-    for showers in view.chunks(PIECE):
-        picked = showers[:left]
+    for known in view.incident_chunks(PIECE):
+        picked = known[:left]
         left -= len(picked)
         if len(picked):
-            yield IncidentColumns(picked.incident_energies, picked.positions, picked.directions)
+            yield Incidents(picked.energies, picked.positions, picked.directions)
         if left <= 0:
             return
 
 
 def incidents_at(
     energy_gev: float, count: int, position_mm: tuple[float, float] = (0.0, 0.0)
-) -> Iterator[IncidentColumns]:
+) -> Iterator[Incidents]:
     """Yield `count` particles of one energy, along the axis, at one impact point.
 
     Raises:
@@ -128,7 +85,7 @@ def incidents_at(
         raise ConfigurationError(f"energy {energy_gev} GeV and count {count}: both must be positive.")
     for start in range(0, count, PIECE):
         events = min(PIECE, count - start)
-        yield IncidentColumns(
+        yield Incidents(
             np.full(events, energy_gev * MEV_PER_GEV, np.float32),
             np.tile(np.array(position_mm, np.float32), (events, 1)),
             np.tile(np.array([0.0, 0.0, 1.0], np.float32), (events, 1)),
@@ -172,7 +129,7 @@ class ShowerGenerator:
         self.outside = 0
         self.precision.lay_out(self.model)
 
-    def draw(self, incidents: IncidentColumns, first_block: int = 0) -> Showers:
+    def draw(self, incidents: Incidents, first_block: int = 0) -> Showers:
         """Draw one shower an incident particle; warns once where conditions leave the training range.
 
         Args:
@@ -206,19 +163,19 @@ class ShowerGenerator:
         generator = draw_generator(self.seed, Purpose.GENERATION, number)
         return Draws(generator, self.device).noise(self.model.noise(), showers)
 
-    def _make(self, block: IncidentColumns, noise: Iterator[dict[str, Tensor]]) -> Showers:
+    def _make(self, block: Incidents, noise: Iterator[dict[str, Tensor]]) -> Showers:
         """Make one block of showers with the next noise."""
         started = time.perf_counter()
         with torch.inference_mode(), self.precision.autocast(self.device):
-            known = Incidents.of_columns(block.energies, block.positions, block.directions)
+            known = IncidentTensors.of(block)
             energies = self.model.showers(self.device.put(known), next(noise)).float().cpu().numpy()
         self.seconds += time.perf_counter() - started
         self.showers += len(block)
-        return Showers(energies, block.energies, self.bundle.detector, block.positions, block.directions)
+        return Showers.of(energies, self.bundle.detector, block)
 
-    def _check_range(self, columns: IncidentColumns) -> None:
-        values, names = condition_columns(columns.energies, columns.positions, columns.directions)
-        outside = np.zeros(len(columns.energies), bool)
+    def _check_range(self, incidents: Incidents) -> None:
+        values, names = incidents.conditions()
+        outside = np.zeros(len(incidents), bool)
         for one in self.bundle.ranges:
             if one.name not in names or not self._conditioned_on(one.name):
                 continue
@@ -267,7 +224,7 @@ def need_surrogate(bundle: Bundle) -> Surrogate:
 
 def generate_file(
     bundle: Bundle,
-    incidents: Iterable[IncidentColumns],
+    incidents: Iterable[Incidents],
     path: Path,
     seed: int,
     progress: Callable[[int], None],

@@ -12,7 +12,7 @@ from calokit.bundles.bundle import Bundle
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.errors import ConfigurationError
 from calokit.inference.generate import BLOCK, need_surrogate
-from calokit.models.batches import Incidents
+from calokit.models.batches import IncidentTensors
 from calokit.showers import ShowerFile
 
 
@@ -46,7 +46,7 @@ def mask_values(bundle: Bundle, view: ShowerFile, count: int, seed: int = 1) -> 
     showers = view.read(0, min(count, len(view)))
     found = []
     for number, start in enumerate(range(0, len(showers), BLOCK)):
-        incidents = Incidents.of(showers[start : start + BLOCK])
+        incidents = IncidentTensors.of(showers[start : start + BLOCK].incidents)
         draws = Draws(draw_generator(seed, Purpose.GENERATION, number))
         with torch.inference_mode():
             chances = model.hit_probabilities(incidents, draws.noise(model.noise(), len(incidents)))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges
 from calokit.evaluation.samples.pairing import squared_errors
-from calokit.models.batches import Incidents
+from calokit.models.batches import IncidentTensors
 from calokit.showers import Showers
 from calokit.units import MEV_PER_GEV
 
@@ -20,7 +20,7 @@ BLOCK = 256
 
 
 def squared_error_by_energy(
-    generate: Callable[[Incidents], Tensor], showers: Showers, threshold_mev: float
+    generate: Callable[[IncidentTensors], Tensor], showers: Showers, threshold_mev: float
 ) -> dict[str, Any]:
     """Generate a shower for each incident and compare it with the true one.
 
@@ -38,7 +38,7 @@ def squared_error_by_energy(
     binned, whole = BinnedMoments(edges), BinnedMoments(edges[[0, -1]])
     for start in range(0, len(showers), BLOCK):
         part = showers[start : start + BLOCK]
-        made = generate(Incidents.of(part)).float().cpu().numpy()
+        made = generate(IncidentTensors.of(part.incidents)).float().cpu().numpy()
         drawn = Showers(made, part.incident_energies, part.detector)
         errors = squared_errors(part, drawn, threshold_mev)
         for moments in (binned, whole):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from calokit.compute.device import Device
 from calokit.compute.draws import Draws, Noise
 from calokit.compute.precision import PLAIN, Precision, native_precision
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.monitor import squared_error_by_energy
 from calokit.showers import Showers
 
@@ -172,7 +172,7 @@ class Surrogate(Trainable["TrainingBatch"]):
         """Return the random numbers that a shower takes, by name, in the order in which they are drawn."""
 
     @abstractmethod
-    def showers(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor:
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return one shower for each incident particle; nothing random happens here.
 
         Args:
@@ -184,7 +184,7 @@ class Surrogate(Trainable["TrainingBatch"]):
         """
 
     @torch.no_grad()
-    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Draw one shower for each incident particle.
 
         Args:
@@ -197,7 +197,7 @@ class Surrogate(Trainable["TrainingBatch"]):
         """
         return self.showers(incidents, Draws(generator, self.device).noise(self.noise(), len(incidents)))
 
-    def hit_probabilities(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor | None:
+    def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor | None:
         """Return the probability (event, cell) of a hit, before hits are drawn; None without a mask."""
         del incidents, noise
         return None

@@ -19,6 +19,7 @@ from calokit.compute.draws import Draws, Purpose, draw_generator, seed_layers
 from calokit.compute.precision import Precision
 from calokit.compute.prefetch import Prefetch
 from calokit.errors import RunError
+from calokit.files import write_text
 from calokit.models.protocols import Trainable
 from calokit.recipes.recipe import TrainingSettings
 from calokit.showers import ShowerFile
@@ -324,6 +325,4 @@ def _cut_log(path: Path, step: int) -> None:
             continue
         if content["step"] <= step:
             kept.append(line)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(line + "\n" for line in kept))
-    partial.replace(path)
+    write_text(path, "".join(line + "\n" for line in kept))

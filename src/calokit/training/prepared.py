@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from calokit.compute.draws import Purpose, order_generator
 from calokit.models.protocols import Batch, Trainable
 from calokit.showers import ShowerFile, Showers
 from calokit.training.data import ShuffledShowers
@@ -48,7 +47,7 @@ class BatchSource:
         size, an_epoch = self.data.batch_size, self.data.batches_an_epoch
         while True:
             epoch, first = divmod(start, an_epoch)
-            order = order_generator(self.data.seed, Purpose.TRAINING, epoch).permutation(len(self._training))
+            order = self.data.order(epoch)
             for number in range(first, an_epoch):
                 picked = torch.from_numpy(order[number * size : (number + 1) * size])
                 yield self._put(self._training[picked])

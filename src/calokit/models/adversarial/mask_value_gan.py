@@ -23,7 +23,7 @@ from calokit.errors import RunError
 from calokit.models.adversarial.discriminators import ImageDiscriminator
 from calokit.models.adversarial.objectives import discriminator_loss, generator_loss, gradient_penalty
 from calokit.models.adversarial.settings import GanSettings
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
 from calokit.models.mask_value.network import (
     MaskValueNetwork,
@@ -144,7 +144,7 @@ class GanSurrogate(Surrogate):
             "hits": Noise("uniform", cells),
         }
 
-    def showers(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor:
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Make mask and values of the random inputs, compose them and cut at the threshold."""
         draw = self._draw(incidents, noise)
         energies = draw.energies
@@ -153,7 +153,7 @@ class GanSurrogate(Surrogate):
             energies = open_gate(draw.logits, self.settings.gate, None) * noiseless
         return cut_at_threshold(energies, self.settings.threshold_mev)
 
-    def hit_probabilities(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor:
+    def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return the probability (event, cell) of a hit for these random inputs."""
         return torch.sigmoid(self._draw(incidents, noise).logits)
 
@@ -184,7 +184,7 @@ class GanSurrogate(Surrogate):
             fresh += ["encoder.position_scale", "encoder.direction_scale"]
         return {**adapted, **{name: own[name] for name in fresh}}
 
-    def _draw(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Draw:
+    def _draw(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Draw:
         """Make one shower an incident particle, with gradients."""
         inputs = torch.cat([self.encoder(incidents), noise["inputs"]], dim=1)
         logits, values, *spread = self.network(inputs)
@@ -196,7 +196,7 @@ class GanSurrogate(Surrogate):
         gate = (soft > 0.5).to(soft.dtype) + soft - soft.detach()
         return Draw(logits, values, gate, gate * self.values.inverse(noisy, incidents.energies))
 
-    def _views(self, energies: Tensor, gate: Tensor, incidents: Incidents) -> tuple[Tensor, Tensor]:
+    def _views(self, energies: Tensor, gate: Tensor, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
         """Return what the discriminator sees: images of energies, hits and places, and numbers beside."""
         logarithms = torch.log1p(energies / self.settings.threshold_mev) / IMAGE_SCALE
         geometry = self.image.geometry(incidents.positions if self._knows_impact else None)

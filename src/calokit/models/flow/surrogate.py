@@ -17,7 +17,7 @@ from calokit.compute.device import Device
 from calokit.compute.draws import NOISE_ROWS, Draws, Noise, Purpose, draw_generator
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.flow.calibration import RingCalibration, match_hits
 from calokit.models.flow.hit_mixture import HitMixture
 from calokit.models.flow.settings import FlowSettings
@@ -129,7 +129,7 @@ class FlowSurrogate(Surrogate):
             wanted |= {"matched": matched, "added": matched}
         return wanted
 
-    def showers(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor:
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Make totals, then cells; cut at the threshold and scale the cells to the visible energy."""
         values, visible, hits = self._solve_both(incidents, noise)
         rings = self.calibration.groups(self._radius(incidents, values), incidents.energies)
@@ -153,7 +153,9 @@ class FlowSurrogate(Surrogate):
         true = self.cells(batch.energies, draws)
         self.calibration.fit(generated, true, self._radius(batch.incidents, true), batch.incidents.energies)
 
-    def _solve_both(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def _solve_both(
+        self, incidents: IncidentTensors, noise: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Solve both flows; return cell values, visible energies (MeV) and hit counts."""
         encoded = self.encoder(incidents)
         visible, hits = self._solve_totals(incidents.energies, encoded, noise["totals"])
@@ -171,7 +173,7 @@ class FlowSurrogate(Surrogate):
 
         return integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
 
-    def _radius(self, incidents: Incidents, values: Tensor) -> Tensor:
+    def _radius(self, incidents: IncidentTensors, values: Tensor) -> Tensor:
         """Return the distance (event, cell) of each cell from the impact, in cell pitches."""
         radius = self.image.radius(incidents.positions)
         return radius[:, None].expand(-1, self.image.layers, -1, -1).flatten(1).expand_as(values)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
 from calokit.models.mask_value.network import (
     MaskValueNetwork,
@@ -79,19 +79,19 @@ class RegressionSurrogate(Surrogate):
         """Return what decides hits, where they are drawn."""
         return {"hits": Noise("uniform", self.image.cells)} if self.settings.gate == "draw" else {}
 
-    def showers(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor:
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Compose value and gated mask and cut at the threshold; cells are independent given the particle."""
         logits, values = self.images(incidents)
         gate = open_gate(logits, self.settings.gate, noise.get("hits"))
         energies = gate * self.values.inverse(values, incidents.energies)
         return cut_at_threshold(energies, self.settings.threshold_mev)
 
-    def hit_probabilities(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor:
+    def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return the probability (event, cell) of a hit."""
         del noise
         return torch.sigmoid(self.images(incidents)[0])
 
-    def images(self, incidents: Incidents) -> tuple[Tensor, Tensor]:
+    def images(self, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
         """Return mask logits and values (event, cell), values in the unit of the settings' normalisation."""
         logits, values = self.network(self.encoder(incidents))
         return logits, values

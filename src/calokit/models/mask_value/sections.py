@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.network import cut_at_threshold
 from calokit.models.mask_value.settings import SectionsSettings
 from calokit.models.parts.blocks import ConvolutionalNetwork, DenseNetwork
@@ -57,7 +57,7 @@ class SectionImages(nn.Module):
             inputs=0,
         )
 
-    def forward(self, features: Tensor, incidents: Incidents) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, features: Tensor, incidents: IncidentTensors) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits, means and widths (event, cell) for features (event, trunk width) of the trunk.
 
         Means and widths are those of ln(energy / threshold).
@@ -163,7 +163,7 @@ class SectionsSurrogate(Surrogate):
             }
         return wanted
 
-    def showers(self, incidents: Incidents, noise: Mapping[str, Tensor]) -> Tensor:
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Make the summary, then every section's cells given it; cut at the threshold."""
         encoded = self.encoder(incidents)
         summary = self.summary_flow.draw(encoded, noise["summary"])
