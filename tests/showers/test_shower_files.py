@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from calokit.detector import Detector, load_detector
-from calokit.errors import CalokitError, DetectorError, ShowerFileError, SplitError
+from calokit.errors import CalokitError, DetectorError, OutputError, ShowerFileError, SplitError
 from calokit.showers import Particles, Showers, ShowerWriter, Split, concatenate, open_showers
 from made_up_runs import MakeFile, MakeShowers
 
@@ -121,7 +121,7 @@ def test_writer_refuses(tmp_path: Path, make_showers: MakeShowers) -> None:
         with pytest.raises(ShowerFileError, match="negative"):
             writer.write(Showers(-showers.energies, showers.incident_energies, showers.detector))
     assert len(open_showers(tmp_path / "a.h5")) == 3
-    with pytest.raises(ShowerFileError, match="does not exist"):
+    with pytest.raises(OutputError, match="does not exist"):
         ShowerWriter(tmp_path / "none" / "a.h5", showers.detector, "e+", "test")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from calokit.engine.dask import DaskExecutor
 from calokit.engine.local import LocalExecutor
-from calokit.errors import ShowerFileError, SimulationError
+from calokit.errors import OutputError, SimulationError
 from calokit.showers import open_showers
 from calokit.simulation.backends import prepare_parametric
 from calokit.simulation.production import Produced, Production, produce_file
@@ -126,7 +126,7 @@ def test_what_is_there_is_kept_and_others_are_not_overwritten(production: Produc
     (tmp_path / "foreign.h5").write_bytes(b"mine")
     with pytest.raises(SimulationError, match="exists already; remove it"):
         produce(production, tmp_path / "foreign.h5", 150)
-    with pytest.raises(ShowerFileError, match="does not exist"):
+    with pytest.raises(OutputError, match="does not exist"):
         produce(production, tmp_path / "none" / "a.h5", 150)
     assert path.read_bytes() == before
 

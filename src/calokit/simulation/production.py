@@ -14,6 +14,7 @@ from typing import Any
 from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
 from calokit.errors import ShowerFileError, SimulationError
+from calokit.files import check_writable, write_json
 from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
 from calokit.showers.particles import Particles
 from calokit.showers.writer import chunk_rows
@@ -96,15 +97,16 @@ def produce_file(
 
     Raises:
         SimulationError: The file, or the finished blocks, belong to another production.
-        ShowerFileError: The folder of the file does not exist.
+        OutputError: The file cannot be written there.
     """
     manifest_path = path.with_name(path.name + ".manifest.json")
     if production.twins is not None and events > len(production.twins):
         raise SimulationError(
             f"{production.twins.path} has {len(production.twins)} incident particles; ask for no more."
         )
-    if path.exists():
+    if path.is_file():
         return _already_produced(production, path, manifest_path, events)
+    check_writable(path)
     folder = path.with_name(path.name + ".parts")
     _open_folder(folder, production.identity)
     tasks = [_task(folder, first, events, production.backend.block) for first in _starts(production, events)]
@@ -117,7 +119,7 @@ def produce_file(
     records = _merge(production, path, tasks)
     seconds = sum(record["seconds"] for record in records)
     content = open_showers(path).attributes["content_sha256"]
-    _write_json(
+    write_json(
         manifest_path,
         {**production.identity, "events": events, "content_sha256": content, "parts": records},
     )
@@ -213,13 +215,11 @@ def _is_finished(task: Task) -> bool:
 def _open_folder(folder: Path, identity: dict[str, Any]) -> None:
     """Make the folder of finished blocks, or check that the one there belongs to this production."""
     manifest = folder / "manifest.json"
-    if not folder.parent.is_dir():
-        raise ShowerFileError(f"the folder {folder.parent} does not exist.")
     if manifest.is_file():
         _require_same(identity, _read_json(manifest), folder)
         return
     folder.mkdir(exist_ok=True)
-    _write_json(manifest, identity)
+    write_json(manifest, identity)
 
 
 def _already_produced(production: Production, path: Path, manifest_path: Path, events: int) -> Produced:
@@ -294,9 +294,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError:
         raise SimulationError(f"{path}: not readable as JSON; remove it and start again.") from None
     return content
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(path)
