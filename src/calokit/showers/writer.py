@@ -86,22 +86,15 @@ class ShowerWriter:
                 f"{showers.detector.name!r}."
             )
         check_sanity(showers, f"showers to be written to {self.path}")
-        columns = {
-            "showers": showers.energies,
-            "incident_energies": showers.incident_energies[:, None],
-            "incident_positions": showers.positions,
-            "incident_directions": showers.directions,
-            "incident_pdg": showers.pdg,
-            "entries": showers.entries,
-            **({} if showers.particles is None else showers.particles.columns()),
-        }
-        present = {name: values for name, values in columns.items() if values is not None}
+        present = {"showers": showers.energies, **showers.incidents.columns()}
+        if showers.entries is not None:
+            present["entries"] = showers.entries
         if len(self._file) and set(self._file) != set(present):
             raise ShowerFileError(
                 f"{self.path}: earlier showers have {sorted(self._file)}, these have {sorted(present)}."
             )
         for name, values in present.items():
-            self._append(name, np.ascontiguousarray(values, dtype=_kind_of(name)))
+            self._append(name, np.ascontiguousarray(values, dtype=stored_kind(name)))
         self._check_disk()
 
     def set_attributes(self, attributes: dict[str, Any]) -> None:
@@ -143,8 +136,8 @@ class ShowerWriter:
         self._opened.__exit__(kind, error, trace)
 
 
-def _kind_of(name: str) -> type[np.generic]:
-    """Return the type in which a column is stored."""
+def stored_kind(name: str) -> type[np.generic]:
+    """Return the type in which a dataset of a shower file is stored."""
     if name == "entries":
         return np.uint16
     return np.int32 if name.endswith("_pdg") else np.float32

@@ -41,7 +41,7 @@ class KeptShowers:
             self.cells[chosen],
             self.high_level[chosen],
             self.conditions[chosen],
-            _select(self.incidents, chosen),
+            self.incidents[chosen],
         )
 
 
@@ -50,21 +50,3 @@ def spread_positions(showers: int, number: int) -> Integer:
     number = min(number, showers)
     positions: Integer = (np.arange(number, dtype=np.int64) * showers) // max(number, 1)
     return positions
-
-
-def _select(incidents: Incidents, chosen: Integer) -> Incidents:
-    return Incidents(
-        incidents.incident_energies[chosen],
-        None if incidents.positions is None else incidents.positions[chosen],
-        None if incidents.directions is None else incidents.directions[chosen],
-    )
-
-
-def _join(parts: list[Incidents]) -> Incidents:
-    positions = [part.positions for part in parts if part.positions is not None]
-    directions = [part.directions for part in parts if part.directions is not None]
-    return Incidents(
-        np.concatenate([part.incident_energies for part in parts]),
-        np.concatenate(positions) if positions else None,
-        np.concatenate(directions) if directions else None,
-    )

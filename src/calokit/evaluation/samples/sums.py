@@ -29,7 +29,7 @@ from calokit.evaluation.metrics.kept_values import KeptValues
 from calokit.evaluation.metrics.layer_occupancy import THRESHOLD_MULTIPLES, LayerOccupancy
 from calokit.evaluation.metrics.linearity import EnergyResponse
 from calokit.evaluation.metrics.mask_classes import MaskClasses
-from calokit.evaluation.samples.kept_showers import KeptShowers, _join, _select
+from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator, Observables, features_of
 from calokit.evaluation.samples.survey import Bins
 from calokit.evaluation.scorecard import Measurement
@@ -115,7 +115,7 @@ class SideSums:
             vstack([part.cells for part in parts], format="csr"),
             np.concatenate([part.high_level for part in parts]),
             np.concatenate([part.conditions for part in parts]),
-            _join([part.incidents for part in parts]),
+            Incidents.join([part.incidents for part in parts]),
         )
         # the pieces are let go, which would hold as much memory again
         self._parts = [joined]
@@ -155,13 +155,12 @@ class SideSums:
         matrix = csr_array(
             (hits.energy.astype(np.float32), (hits.event, hits.cell)), shape=showers.energies.shape
         )
-        incidents = Incidents(showers.incident_energies, showers.positions, showers.directions)
         self._parts.append(
             KeptShowers(
                 matrix[chosen],
                 high_level[chosen],
                 showers.conditions()[0][chosen],
-                _select(incidents, chosen),
+                showers.incidents[chosen],
             )
         )
 
