@@ -21,7 +21,6 @@ import torch
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
 from calokit.report.pages.comparison import write_report
-from calokit.report.progress import track
 from calokit.showers import open_showers
 
 
@@ -62,8 +61,7 @@ def main() -> None:
     work = arguments.output / "work"
     work.mkdir(parents=True, exist_ok=True)
     path = work / f"{bundle.name}.h5"
-    with track(len(test), "generating", "showers") as advance:
-        generate_file(bundle, incidents_like(test), path, 1, advance, like=test)
+    generate_file(bundle, incidents_like(test), path, 1, like=test, expected=len(test))
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     settings = EvaluationSettings(
         threshold_mev=bundle.recipe.model.threshold_mev,

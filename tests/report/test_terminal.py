@@ -7,7 +7,6 @@ from rich.console import Console
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import Measurement
-from calokit.report.progress import PlainProgress, format_rate, track
 from calokit.report.rounding import round_plainly, round_to_error
 from calokit.report.terminal import scorecard_table
 from calokit.report.verdict import Grade, format_deviation, grade_measurement, state_verdict
@@ -155,36 +154,3 @@ def test_round_for_figures_and_without_error():
     assert round_to_error(1.23e-4, 4.4e-5).mathtext() == r"(1.2 $\pm$ 0.4)$\times10^{-4}$"
     assert round_plainly(0.0) == "0.00"
     assert round_plainly(99999.0) == "99999"
-
-
-def test_plain_progress_writes_a_line_every_ten_seconds_only():
-    lines, now = [], [0.0]
-    progress = PlainProgress(100, "generating", "showers", lines.append, lambda: now[0])
-    for second in range(1, 26):
-        now[0] = float(second)
-        progress.advance(2, "loss 0.5" if second == 12 else "")
-    progress.finish()
-    assert lines == [
-        "generating: 20/100 showers, 2.00 showers/s, 0:00:10 elapsed, 0:00:40 left",
-        "generating: 40/100 showers, 2.00 showers/s, 0:00:20 elapsed, 0:00:30 left, loss 0.5",
-        "generating: 50/100 showers, 2.00 showers/s, 0:00:25 elapsed, 0:00:25 left, loss 0.5",
-    ]
-
-
-def test_track_counts_in_a_terminal_and_outside():
-    for terminal in (True, False):
-        output = io.StringIO()
-        with track(
-            8, "reading [x]", "showers", Console(file=output, force_terminal=terminal, width=120)
-        ) as advance:
-            advance(3)
-            advance(5, note="done [y]")
-        text = output.getvalue()
-        assert "reading [x]" in text
-        assert "8/8 showers" in text
-        assert "done [y]" in text
-        assert ("\x1b[" in text) is terminal
-
-
-def test_slow_rates_are_seconds_for_each():
-    assert format_rate(0.5, "showers") == "2.00 s per shower"

@@ -32,10 +32,11 @@ from calokit.evaluation.samples.survey import survey_reference
 from calokit.evaluation.samples.suspicions import find_suspicious
 from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard
 from calokit.evaluation.significance import judge_measurements
+from calokit.progress import Progress, TellPart, add_up, show_progress
 from calokit.showers import ShowerFile
 
-Progress = Callable[[str, float], None]
-
+PARTS = 1000
+"""Steps of the progress of one comparison."""
 LEAST_KEPT = 2000
 """So many showers are kept for the gallery and the matching of incidents even without classifiers."""
 LEAST_CLASSIFIED = 50
@@ -103,7 +104,7 @@ def evaluate_showers(
     *,
     floor: ShowerFile | None = None,
     settings: EvaluationSettings | None = None,
-    progress: Progress | None = None,
+    progress: Progress = show_progress,
 ) -> Scorecard:
     """Compare generated showers with reference showers, going once through the files in bounded memory.
 
@@ -115,7 +116,7 @@ def evaluate_showers(
         generated: The showers to judge.
         floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
         settings: Default `EvaluationSettings()`.
-        progress: Called with a text and the part done (0 to 1).
+        progress: Shows how far it is; see `calokit.progress`.
 
     Raises:
         DetectorError: The files belong to different detectors.
@@ -145,12 +146,15 @@ class Evaluation:
         self.settings = settings or EvaluationSettings()
         self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
 
-    def judge(self, generated: ShowerFile, progress: Progress | None = None) -> Scorecard:
+    def judge(self, generated: ShowerFile, progress: Progress = show_progress) -> Scorecard:
         """Compare one file of generated showers with the reference; see `evaluate_showers`."""
+        with progress(PARTS, f"judging {generated.path.stem}", "parts") as advance:
+            return self._judge(generated, add_up(advance, PARTS))
+
+    def _judge(self, generated: ShowerFile, tell: TellPart) -> Scorecard:
         settings = self.settings
         comparison = plan_comparison(self.reference, generated, self.floor)
         _check_cells(comparison.detector, settings)
-        tell = progress or _be_silent
         tell("survey of the reference", 0.0)
         calculator = ObservableCalculator(comparison.detector, settings.threshold_mev)
         bins = survey_reference(comparison, calculator, settings.energy_bins, settings.cells)
@@ -184,7 +188,7 @@ class Evaluation:
         )
 
     def _measure(
-        self, passage: Passage, warnings: list[str], tell: Progress
+        self, passage: Passage, warnings: list[str], tell: TellPart
     ) -> tuple[list[Measurement], list[Curve]]:
         """Return every measurement and curve, and add what is left out to the warnings."""
         measurements = self._judge_by_classifiers(passage, warnings, tell)
@@ -214,7 +218,7 @@ class Evaluation:
         return measurements + measure_separations(passage.sides), curves
 
     def _judge_by_classifiers(
-        self, passage: Passage, warnings: list[str], tell: Progress
+        self, passage: Passage, warnings: list[str], tell: TellPart
     ) -> list[Measurement]:
         """Train the classifiers of the generated sample and of the floor, on cells and on observables."""
         settings = self.settings
@@ -272,7 +276,7 @@ class Evaluation:
         return measurements
 
     def _judge_as_challenge(
-        self, passage: Passage, samples: KeptSamples, tell: Progress
+        self, passage: Passage, samples: KeptSamples, tell: TellPart
     ) -> list[Measurement]:
         """Train CaloChallenge's classifiers, each for the generated sample and for the floor."""
         # torch is loaded only here, since a comparison without classifiers does not need it
@@ -293,7 +297,7 @@ def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:
     return lambda kept: kept.low_level(threshold)
 
 
-def _part_of(tell: Progress, settings: EvaluationSettings, number: int) -> Progress:
+def _part_of(tell: TellPart, settings: EvaluationSettings, number: int) -> TellPart:
     """Return the progress of one of the four classifier results, as part of the whole."""
     share = (1.0 - settings.passage_part - settings.kept_part) / 4.0
     return lambda text, done: tell(text, settings.passage_part + share * (number + done))
@@ -347,7 +351,3 @@ def _check_cells(detector: Detector, settings: EvaluationSettings) -> None:
                 f"cells: there is no cell {cell} in {detector.name!r}; its cells are numbered from 0 to "
                 f"{detector.number_of_cells - 1}."
             )
-
-
-def _be_silent(text: str, done: float) -> None:
-    """Take the progress where nobody wants it."""

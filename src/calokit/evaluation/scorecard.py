@@ -171,8 +171,8 @@ class Scorecard(Description):
     floor_sample: str
     """How the floor was made, in words (which truth against which, how many showers)."""
     measurements: list[Measurement]
-    verdict: Verdict | None = None
-    """Of the measurements that have an error; a file of an older release may lack it."""
+    verdict: Verdict
+    """Of the measurements that have an error."""
     curves: list[Curve] = []
     spectra: list[Spectrum] = []
     images: list[ImagePair] = []

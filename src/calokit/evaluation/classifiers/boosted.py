@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +21,7 @@ from calokit.evaluation.classifiers.discrimination import (
     roc_area,
     roc_area_error,
 )
-
-Progress = Callable[[str, float], None]
+from calokit.progress import TellPart
 
 LARGEST_LOGIT = 13.8
 """Logits are cut where the probability is 1e-6 from 0 or 1, so that one surprise costs 20 bits at most."""
@@ -80,7 +78,7 @@ def boosted_auc(
     generated: Features,
     seed: int = 0,
     settings: BoostedSettings | None = None,
-    progress: Progress | None = None,
+    tell: TellPart | None = None,
 ) -> BoostedResult:
     """Tell generated from reference showers by boosted trees (Friedman, Ann. Statist. 29 (2001) 1189).
 
@@ -92,7 +90,7 @@ def boosted_auc(
         generated: (event, k) features of as many generated showers.
         seed: Fixes the folds and the trees.
         settings: Default `BoostedSettings()`.
-        progress: Called with a text and the part done (0 to 1) after each fold.
+        tell: Called with a text and the part done (0 to 1) after each fold.
 
     Raises:
         CalokitError: The classes differ in size or features, are too small, hold numbers that are not
@@ -128,8 +126,8 @@ def boosted_auc(
         errors.append(roc_area_error(labels[-1], scores))
         logits.append(scores)
         trees.append(used)
-        if progress is not None:
-            progress("boosted trees", (index + 1) / settings.folds)
+        if tell is not None:
+            tell("boosted trees", (index + 1) / settings.folds)
     cut = np.clip(np.concatenate(logits), -LARGEST_LOGIT, LARGEST_LOGIT)
     jsd, jsd_error = jensen_shannon(np.concatenate(labels), 1.0 / (1.0 + np.exp(-cut)))
     return BoostedResult(

@@ -27,8 +27,7 @@ from calokit.evaluation.metrics.precision_recall import (
 )
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.scorecard import Measurement
-
-Progress = Callable[[str, float], None]
+from calokit.progress import TellPart
 
 LEAST_SHOWERS = 200
 """With fewer showers a class these measurements are left out."""
@@ -63,7 +62,7 @@ class KeptSamples:
 
 
 def measure_kept_showers(
-    samples: KeptSamples, seed: int, found_warnings: list[str], tell: Progress
+    samples: KeptSamples, seed: int, found_warnings: list[str], tell: TellPart
 ) -> list[Measurement]:
     """Return boosted trees' area, Frechet and kernel distance, precision and recall of kept showers.
 
