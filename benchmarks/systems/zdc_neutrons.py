@@ -23,6 +23,7 @@ from benchmarks.systems.zdc_scorecard import summarise
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
 from calokit.recipes import load_recipe
+from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
 from calokit.showers import open_showers
 from calokit.training.run import continue_training, start_training
@@ -65,7 +66,7 @@ def judge(bundle_path: Path, folder: Path) -> Scorecard:
     settings = EvaluationSettings(threshold_mev=model.threshold_mev, classifier_seeds=3, seed=1)
     floor = open_showers(folder / "zdc_neutrons.h5", "validation")
     card = evaluate_showers(test, open_showers(generated), floor=floor, settings=settings)
-    write_report([card], folder / "report")
+    write_report(ComparedCards.of(card), folder / "report")
     return card
 
 

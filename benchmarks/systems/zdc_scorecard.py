@@ -20,6 +20,7 @@ import torch
 
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
+from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
 from calokit.showers import open_showers
 
@@ -78,7 +79,7 @@ def main() -> None:
     print(
         f"{card.generated.milliseconds_per_shower:.3f} ms a shower ({card.generated.timing_note})", flush=True
     )
-    write_report([card], work / f"report_{bundle.name}")
+    write_report(ComparedCards.of(card), work / f"report_{bundle.name}")
     summary = summarise(card)
     if arguments.attach:
         write_bundle(arguments.bundle, bundle.with_scorecard(json.loads(json.dumps(summary))))

@@ -47,6 +47,16 @@ TOPICS = (
         "Are the right cells hit, as often and as hard as they should be?",
     ),
     Topic(
+        "topology",
+        "Topology",
+        "Do hits lie beside each other, and do their energies look, as in truth? What gives a sample away?",
+    ),
+    Topic(
+        "conditions",
+        "Conditions",
+        "Does every energy, impact and direction get the response, width and hits that truth has there?",
+    ),
+    Topic(
         "correlations",
         "Correlations",
         "Do the parts of one shower go together as they do in truth?",

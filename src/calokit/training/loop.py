@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,6 @@ from calokit.training.rates import learning_rate
 CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 50
 
-Progress = Callable[[int, str], None]
 """Called with the number of steps done since the last call and a short note (losses)."""
 
 

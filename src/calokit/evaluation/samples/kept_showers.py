@@ -8,9 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from calokit.arrays import Float32, Float64, Integer
-from calokit.evaluation.samples.observables import (
-    join_low_level,
-)
+from calokit.evaluation.classifiers.boosted_judge import FeatureTable
+from calokit.evaluation.samples.observables import join_low_level
 from calokit.showers.incidents import Incidents
 
 
@@ -23,12 +22,20 @@ class KeptShowers:
         high_level: (event, k) float32, as `high_level_features` gives them.
         conditions: (event, k) float64, as `Showers.conditions` gives them.
         incidents: The incident particles.
+        table: What the strong judge sees of them, where it was asked for.
     """
 
     cells: csr_array
     high_level: Float32
     conditions: Float64
     incidents: Incidents
+    table: FeatureTable | None = None
+
+    @property
+    def known_table(self) -> FeatureTable:
+        """The strong judge's table, which must have been asked for."""
+        assert self.table is not None
+        return self.table
 
     def low_level(self, threshold: float) -> csr_array:
         """Return the features of `low_level_features`."""
@@ -42,6 +49,7 @@ class KeptShowers:
             self.high_level[chosen],
             self.conditions[chosen],
             self.incidents[chosen],
+            None if self.table is None else self.table.at(chosen),
         )
 
 

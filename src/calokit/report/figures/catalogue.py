@@ -100,9 +100,9 @@ def _list_overview(compared: ComparedCards) -> Iterator[NamedFigure]:
             "pareto",
             OVERVIEW,
             "Quality against time",
-            "Lower and further left is better; the dotted line joins the samples that no other beats in both. "
-            "Grey: the floor, on the right what is compatible with it. Times are as the files state them, on "
-            "the machines named under “How it was made”.",
+            "Lower and further left is better; the dotted line joins the samples that no other beats in "
+            "both. Grey: the floor, on the right what is compatible with it. Times are as the files state "
+            "them, on the machines named under “How it was made”.",
             partial(draw_pareto, compared),
             wide=True,
         )
