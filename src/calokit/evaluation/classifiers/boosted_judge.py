@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from calokit.arrays import Flags, Float32, Float64, Integer
 from calokit.errors import CalokitError
 from calokit.evaluation.classifiers.discrimination import check_classes, roc_area, roc_area_error
-
-Progress = Callable[[str, float], None]
 
 CONDITIONS = "conditions"
 """Group of the columns that every judgement sees."""
