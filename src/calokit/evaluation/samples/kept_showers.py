@@ -48,7 +48,7 @@ class KeptShowers:
             self.cells[chosen],
             self.high_level[chosen],
             self.conditions[chosen],
-            select_incidents(self.incidents, chosen),
+            self.incidents[chosen],
             None if self.table is None else self.table.at(chosen),
         )
 
@@ -58,23 +58,3 @@ def spread_positions(showers: int, number: int) -> Integer:
     number = min(number, showers)
     positions: Integer = (np.arange(number, dtype=np.int64) * showers) // max(number, 1)
     return positions
-
-
-def select_incidents(incidents: Incidents, chosen: Integer) -> Incidents:
-    """Return the incidents at some positions."""
-    return Incidents(
-        incidents.incident_energies[chosen],
-        None if incidents.positions is None else incidents.positions[chosen],
-        None if incidents.directions is None else incidents.directions[chosen],
-    )
-
-
-def join_incidents(parts: list[Incidents]) -> Incidents:
-    """Return incidents one after the other."""
-    positions = [part.positions for part in parts if part.positions is not None]
-    directions = [part.directions for part in parts if part.directions is not None]
-    return Incidents(
-        np.concatenate([part.incident_energies for part in parts]),
-        np.concatenate(positions) if positions else None,
-        np.concatenate(directions) if directions else None,
-    )

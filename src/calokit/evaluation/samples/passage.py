@@ -78,8 +78,8 @@ class Passage:
         one, two = match_incidents(
             self.reference.incidents, self.floor.incidents, self.calculator.pitch, self.bins.energy
         )
-        energies = self.reference.incidents.incident_energies[one].astype(np.float64)
-        others = self.floor.incidents.incident_energies[two].astype(np.float64)
+        energies = self.reference.incidents.energies[one].astype(np.float64)
+        others = self.floor.incidents.energies[two].astype(np.float64)
         for start in range(0, len(one), 1024):
             part = slice(start, start + 1024)
             first = self.reference.cells[one[part]].multiply(1.0 / energies[part, None])

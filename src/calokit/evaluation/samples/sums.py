@@ -31,7 +31,7 @@ from calokit.evaluation.metrics.kept_values import KeptValues
 from calokit.evaluation.metrics.layer_occupancy import THRESHOLD_MULTIPLES, LayerOccupancy
 from calokit.evaluation.metrics.linearity import EnergyResponse
 from calokit.evaluation.metrics.mask_classes import MaskClasses
-from calokit.evaluation.samples.kept_showers import KeptShowers, join_incidents, select_incidents
+from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator, Observables, features_of
 from calokit.evaluation.samples.survey import Bins
 from calokit.evaluation.scorecard import Measurement
@@ -127,7 +127,7 @@ class SideSums:
             vstack([part.cells for part in parts], format="csr"),
             np.concatenate([part.high_level for part in parts]),
             np.concatenate([part.conditions for part in parts]),
-            join_incidents([part.incidents for part in parts]),
+            Incidents.join([part.incidents for part in parts]),
             join_tables([part.table for part in parts if part.table is not None]),
         )
         # the pieces are let go, which would hold as much memory again
@@ -168,13 +168,12 @@ class SideSums:
         matrix = csr_array(
             (hits.energy.astype(np.float32), (hits.event, hits.cell)), shape=showers.energies.shape
         )
-        incidents = Incidents(showers.incident_energies, showers.positions, showers.directions)
         self._parts.append(
             KeptShowers(
                 matrix[chosen],
                 high_level[chosen],
                 showers.conditions()[0][chosen],
-                select_incidents(incidents, chosen),
+                showers.incidents[chosen],
                 None if self.maker is None else self._tabulate(showers, hits, observables, chosen),
             )
         )
