@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from calokit.compute.prefetch import ahead_of
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
+from calokit.progress import Progress, show_progress
 from calokit.showers import Incidents, ShowerFile, Showers, ShowerWriter, concatenate
 from calokit.units import MEV_PER_GEV
 
@@ -227,9 +228,10 @@ def generate_file(
     incidents: Iterable[Incidents],
     path: Path,
     seed: int,
-    progress: Callable[[int], None],
+    progress: Progress = show_progress,
     precision: Precision | None = None,
     like: ShowerFile | None = None,
+    expected: int | None = None,
     device: Device = CPU,
 ) -> Generated:
     """Draw showers and write them as a native file.
@@ -239,9 +241,10 @@ def generate_file(
         incidents: The incident particles, piece by piece.
         path: The file to write.
         seed: Decides every draw.
-        progress: Told how many showers were drawn since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
         precision: See `ShowerGenerator`.
         like: The file the incidents are taken from, for the detector check and the provenance.
+        expected: How many incident particles there are, where that is known; for the progress alone.
         device: What generates.
 
     Raises:
@@ -267,11 +270,12 @@ def generate_file(
     )
     with (
         ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer,
+        progress(expected, f"generating {path.stem} with {bundle.name}", "showers") as advance,
         ahead_of(made, device) as pieces,
     ):
         for showers in pieces:
             writer.write(showers)
-            progress(len(showers))
+            advance(len(showers))
         milliseconds = 1e3 * generator.seconds / max(1, generator.showers)
         writer.set_attributes(
             {

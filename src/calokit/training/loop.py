@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from calokit.compute.prefetch import Prefetch
 from calokit.errors import RunError
 from calokit.files import write_text
 from calokit.models.protocols import Trainable
+from calokit.progress import Advance
 from calokit.recipes.recipe import TrainingSettings
 from calokit.showers import ShowerFile
 from calokit.training.checkpoint import (
@@ -37,9 +38,6 @@ CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 50
 READ_EVERY = 10
 """Steps after which losses are read from an accelerator, which has to be waited for; a processor has none."""
-
-Progress = Callable[[int, str], None]
-"""Called with the number of steps done since the last call and a short note (losses)."""
 
 
 @dataclass
@@ -142,7 +140,7 @@ class TrainingLoop:
         self.state = _State.from_mapping(checkpoint.state)
         _cut_log(self.folder / "log.jsonl", self.state.step)
 
-    def run(self, progress: Progress) -> Trainable[Any]:
+    def run(self, advance: Advance) -> Trainable[Any]:
         """Train up to the last step (or early stopping) and return the averaged (or best) model."""
         settings, state = self.settings, self.state
         saved = time.monotonic()
@@ -152,8 +150,8 @@ class TrainingLoop:
             Prefetch(self.source.training(state.step)) as batches,
         ):
             while state.step < settings.steps and not state.stopped:
-                self._advance(batches, log)
-                progress(1, " ".join(f"{name} {loss:.4f}" for name, loss in self._losses.items()))
+                self._take_step(batches, log)
+                advance(1, " ".join(f"{name} {loss:.4f}" for name, loss in self._losses.items()))
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = time.monotonic()
@@ -162,7 +160,7 @@ class TrainingLoop:
             self.average.load_state_dict(self.best)
         return self.average.eval()
 
-    def _advance(self, batches: Iterator[Any], log: Any) -> None:
+    def _take_step(self, batches: Iterator[Any], log: Any) -> None:
         """Take one step with all that is due after it, and keep the books."""
         settings, state = self.settings, self.state
         started, cpu_started = time.perf_counter(), time.process_time()

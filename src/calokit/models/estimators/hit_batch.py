@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calokit.classical.hits import CellGrid, Hits
+from calokit.classical.hits import CellGrid, GridHits
 from calokit.models.batches import IncidentTensors
 from calokit.showers import Showers
 
@@ -48,7 +48,7 @@ class HitBatch:
     def of(
         cls,
         showers: Showers,
-        hits: Hits,
+        hits: GridHits,
         neighbours: Tensor | None,
         lines: Tensor,
         entries: Tensor | None = None,
@@ -69,12 +69,12 @@ class HitBatch:
         return cls(
             IncidentTensors.of(showers.incidents),
             torch.from_numpy(hits.counts),
-            torch.from_numpy(hits.cells),
-            torch.from_numpy(hits.energies),
-            torch.zeros(len(hits.cells), 0, dtype=torch.float16) if neighbours is None else neighbours,
-            torch.from_numpy(hits.sum_by_layer(hits.energies).astype(np.float32)),
+            torch.from_numpy(hits.cell.astype(np.int32)),
+            torch.from_numpy(hits.energy.astype(np.float32)),
+            torch.zeros(len(hits.cell), 0, dtype=torch.float16) if neighbours is None else neighbours,
+            torch.from_numpy(hits.sum_by_layer(hits.energy).astype(np.float32)),
             lines,
-            torch.zeros(len(hits.cells), 0) if entries is None else entries,
+            torch.zeros(len(hits.cell), 0) if entries is None else entries,
             torch.from_numpy(several),
         )
 

@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.classical.hits import find_hits
+from calokit.classical.hits import GridHits
 from calokit.compute.device import Device
 from calokit.compute.draws import Draws
 from calokit.detector import Detector
@@ -97,7 +97,7 @@ class ParticlesReconstructor(Reconstructor):
 
     def prepare(self, showers: Showers) -> HitBatch:
         """Return the hits."""
-        return HitBatch.of(showers, find_hits(showers), None, torch.zeros(len(showers), 4))
+        return HitBatch.of(showers, GridHits.of(showers), None, torch.zeros(len(showers), 4))
 
     def losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the loss of the least costly matching of proposals and particles."""

@@ -47,14 +47,14 @@ class Primaries:
 
 
 @dataclass(frozen=True)
-class Hits:
-    """Some hits of some events; `encoding` takes their cell numbers apart.
+class Deposits:
+    """Some deposits of some events, not yet in cells; `encoding` takes their cell numbers apart.
 
     Attributes:
-        events: Event of each hit, from 0 (hit,).
-        energies_mev: Its energy (hit,).
-        points_mm: Where it is (hit, 3).
-        cell_ids: Its cell number (hit,); None where not read.
+        events: Event of each deposit, from 0 (deposit,).
+        energies_mev: Its energy (deposit,).
+        points_mm: Where it is (deposit, 3).
+        cell_ids: Its cell number (deposit,); None where not read.
         encoding: The fields of the cell numbers.
     """
 
@@ -69,7 +69,7 @@ def place_events(
     detector: Detector,
     mapping: HitMapping,
     primaries: Primaries,
-    hits: list[Hits],
+    hits: list[Deposits],
     count: int,
     width: int,
     where: str,
@@ -134,7 +134,7 @@ def _place_primaries(
     )
 
 
-def _place_hits(hits: Hits, mapping: HitMapping, detector: Detector, placed: PlacedFrame) -> Int64:
+def _place_hits(hits: Deposits, mapping: HitMapping, detector: Detector, placed: PlacedFrame) -> Int64:
     """Return the cell of each hit; -1 outside the detector."""
     points = placed.turn_points(hits.events, hits.points_mm)
     layer = locate_layers(detector, points[:, 2]) if mapping.layer is None else _index_of(hits, mapping.layer)
@@ -143,7 +143,7 @@ def _place_hits(hits: Hits, mapping: HitMapping, detector: Detector, placed: Pla
     return index_cells(detector, layer, _index_of(hits, mapping.row), _index_of(hits, mapping.column))
 
 
-def _index_of(hits: Hits, index: CellIdIndex) -> Int64:
+def _index_of(hits: Deposits, index: CellIdIndex) -> Int64:
     """Return an index that the cell numbers give."""
     if hits.encoding is None or hits.cell_ids is None:
         raise ConfigurationError("the file does not hold the encoding of its cell numbers; give encoding.")
