@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Output, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import Output, SplitName, Threads, make_console
 
 
 def calibrate(
@@ -20,6 +20,7 @@ def calibrate(
     """Average reconstructions of several seeds, and correct bias and uncertainties on other showers."""
     from calokit.bundles.bundle import write_bundle
     from calokit.bundles.join import join_members
+    from calokit.compute.threads import use_threads
     from calokit.files import check_writable
     from calokit.inference import read_bundle
     from calokit.showers import open_showers

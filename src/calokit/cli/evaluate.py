@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calokit.cli.options import Seed, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import DeviceName, Seed, SplitName, Threads, make_console
 
 if TYPE_CHECKING:
     from calokit.evaluation import Evaluation, Scorecard
@@ -53,8 +53,11 @@ def evaluate(
     ] = None,
     seed: Seed = 1,
     threads: Threads = 0,
+    device_name: DeviceName = "auto",
 ) -> None:
     """Judge generated showers by the reference, and write a scorecard and a report."""
+    from calokit.compute.device import Device
+    from calokit.compute.threads import use_threads
     from calokit.evaluation import Evaluation, EvaluationSettings
     from calokit.files import check_folder_writable
     from calokit.report.compared import ComparedCards
@@ -64,6 +67,7 @@ def evaluate(
 
     check_folder_writable(output)
     use_threads(threads)
+    device = Device.of(device_name)
     settings = EvaluationSettings.from_mapping(
         {
             "threshold_mev": threshold,
@@ -80,7 +84,7 @@ def evaluate(
     )
     truth = open_showers(reference, split)
     other = None if floor is None else open_showers(floor)
-    evaluation = Evaluation(truth, other, settings)
+    evaluation = Evaluation(truth, other, settings, device.name)
     cards = ComparedCards.of(*(judge(evaluation, open_showers(path)) for path in generated))
     page = write_report(cards, output)
     console = make_console()

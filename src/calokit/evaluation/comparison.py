@@ -52,6 +52,7 @@ def evaluate_showers(
     floor: ShowerFile | None = None,
     settings: EvaluationSettings | None = None,
     progress: Progress = show_progress,
+    device: str = "cpu",
 ) -> Scorecard:
     """Compare generated showers with reference showers, going once through the files in bounded memory.
 
@@ -64,6 +65,7 @@ def evaluate_showers(
         floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
         settings: Default `EvaluationSettings()`.
         progress: Shows how far it is; see `calokit.progress`.
+        device: What trains the neural classifiers: `auto`, `cpu`, `cuda`, `cuda:1`, ...
 
     Raises:
         DetectorError: The files belong to different detectors.
@@ -71,7 +73,7 @@ def evaluate_showers(
         ConfigurationError: A named cell does not exist.
         CalokitError: The floor holds showers of the reference, or there is too little to compare.
     """
-    return Evaluation(reference, floor, settings).judge(generated, progress)
+    return Evaluation(reference, floor, settings, device).judge(generated, progress)
 
 
 class Evaluation:
@@ -81,6 +83,7 @@ class Evaluation:
         reference: The truth.
         floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
         settings: Default `EvaluationSettings()`.
+        device: What trains the neural classifiers: `auto`, `cpu`, `cuda`, `cuda:1`, ...
     """
 
     def __init__(
@@ -88,8 +91,10 @@ class Evaluation:
         reference: ShowerFile,
         floor: ShowerFile | None = None,
         settings: EvaluationSettings | None = None,
+        device: str = "cpu",
     ) -> None:
         self.reference, self.floor = reference, floor
+        self.device = device
         self.settings = settings or EvaluationSettings()
         self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
         self._trees = TreeJudge(self.settings.seed)
@@ -212,7 +217,7 @@ class Evaluation:
         # torch is loaded only here, since a comparison without classifiers does not need it
         from calokit.evaluation.classifiers.neural import ClassifierSettings, classifier_auc
 
-        training = ClassifierSettings(epochs=settings.classifier_epochs)
+        training = ClassifierSettings(epochs=settings.classifier_epochs, device=self.device)
         seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
         samples = [kept.first(showers) for kept in (passage.reference, passage.generated, passage.floor)]
         measurements = []
@@ -271,6 +276,7 @@ class Evaluation:
             range(settings.seed, settings.seed + settings.challenge_seeds),
             settings.challenge_patience,
             lambda text, _: tell(text, 1.0 - settings.kept_part),
+            self.device,
         )
 
 

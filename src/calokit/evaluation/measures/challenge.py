@@ -31,6 +31,7 @@ def judge_as_challenge(
     seeds: Sequence[int],
     patience: int | None,
     tell: TellPart,
+    device: str = "cpu",
 ) -> list[Measurement]:
     """Return areas and Jensen-Shannon divergences of CaloChallenge's dense networks and of its 3D network.
 
@@ -45,8 +46,9 @@ def judge_as_challenge(
         seeds: One training each.
         patience: Epochs without a better one after which a training stops; None never stops early.
         tell: Called with a text and the part done (0 to 1).
+        device: What trains.
     """
-    settings = ChallengeSettings(patience=patience, paired_split=True)
+    settings = ChallengeSettings(patience=patience, paired_split=True, device=device)
 
     def cells(kept: KeptShowers) -> ClassifierInputs:
         return voxel_inputs(kept.cells, kept.conditions, threshold)
