@@ -17,8 +17,9 @@ from calokit.errors import ConditionWarning, ConfigurationError, DetectorError
 from calokit.inference import Bundle, ShowerGenerator, generate_file, incidents_at, incidents_like
 from calokit.inference.generate import BLOCK
 from calokit.models.families import build_model
+from calokit.progress import no_progress
 from calokit.showers import Incidents, Showers, open_showers
-from made_up_runs import MakeFile, MakeShowers, silent, tiny_recipe
+from made_up_runs import MakeFile, MakeShowers, calling, silent, tiny_recipe
 
 FLOAT32 = Precision("float32", "contiguous")
 RANGES = [
@@ -39,7 +40,7 @@ def bundle(zdc: Detector, make_showers: MakeShowers) -> Bundle:
 
 
 def generate(bundle: Bundle, incidents: Iterator[Incidents], path: Path, seed: int = 1) -> Showers:
-    done = generate_file(bundle, incidents, path, seed, lambda count: None, FLOAT32)
+    done = generate_file(bundle, incidents, path, seed, no_progress, FLOAT32)
     showers = open_showers(path).read_all()
     assert done.showers == len(showers)
     return showers
@@ -88,7 +89,9 @@ def test_like_takes_every_condition_over(bundle: Bundle, shower_file: MakeFile, 
     view = open_showers(shower_file(300), "test")
     path = tmp_path / "made.h5"
     seen: list[int] = []
-    done = generate_file(bundle, incidents_like(view), path, 7, seen.append, FLOAT32, view)
+    done = generate_file(
+        bundle, incidents_like(view), path, 7, calling(lambda n, _: seen.append(n)), FLOAT32, view
+    )
     made, given = open_showers(path), view.read_all()
     showers = made.read_all()
     for name in ("incident_energies", "positions", "directions"):
@@ -136,7 +139,7 @@ def test_outside_the_range_warns_once_and_is_recorded(bundle: Bundle, tmp_path: 
 
     path = tmp_path / "made.h5"
     with pytest.warns(ConditionWarning) as caught:
-        done = generate_file(bundle, incidents(), path, 1, lambda count: None, FLOAT32)
+        done = generate_file(bundle, incidents(), path, 1, no_progress, FLOAT32)
     (warning,) = caught
     text = str(warning.message)
     assert (
@@ -180,9 +183,7 @@ def test_like_of_another_detector_is_refused(bundle: Bundle, shower_file: MakeFi
     with pytest.raises(
         DetectorError, match=r"generates in detector 'zdc_ecal', and .*showers.h5 holds showers of 'lhcb"
     ):
-        generate_file(
-            bundle, incidents_like(view), tmp_path / "made.h5", 1, lambda count: None, FLOAT32, view
-        )
+        generate_file(bundle, incidents_like(view), tmp_path / "made.h5", 1, no_progress, FLOAT32, view)
     assert not (tmp_path / "made.h5").exists()
 
 

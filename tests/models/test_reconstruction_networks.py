@@ -38,7 +38,7 @@ from calokit.recipes.recipe import Recipe
 from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.training.run import continue_training, start_training
 from made_up_positrons import made_up_positrons
-from made_up_runs import MakeFile, silent, tiny_recipe
+from made_up_runs import MakeFile, calling, silent, tiny_recipe
 
 TINY = [
     "training.batch_size=32",
@@ -356,7 +356,7 @@ def test_killed_training_ends_with_the_same_bits(luxe_file: Path, tmp_path: Path
 
     stop.steps = 0  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
-        start_training(recipe, luxe_file, tmp_path / "cut", stop)
+        start_training(recipe, luxe_file, tmp_path / "cut", calling(stop))
     again = continue_training(tmp_path / "cut", silent).bundle.model.state_dict()
     assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
 

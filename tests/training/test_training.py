@@ -39,12 +39,12 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, {tests!r})
-from made_up_runs import tiny_recipe
+from made_up_runs import calling, tiny_recipe
 from calokit.training import loop
 from calokit.training.run import start_training
 loop.CHECKPOINT_SECONDS, loop.LOG_EVERY = 0.02, 1
 recipe = tiny_recipe("zdc_flow", "training.steps=30")
-start_training(recipe, Path({data!r}), Path({folder!r}), lambda count, note: print("step", flush=True))
+start_training(recipe, Path({data!r}), Path({folder!r}), calling(lambda *_: print("step", flush=True)))
 """
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from calokit.cli.options import make_console
 
 
 def recipes(
@@ -18,9 +19,9 @@ def recipes(
     if name is not None:
         typer.echo(load_recipe(name).to_yaml(), nl=False)
         return
-    table = Table(width=min(Console().width, 100))
+    table = Table(width=min(make_console().width, 100))
     for column in ("name", "title", "detector", "steps"):
         table.add_column(column, overflow="fold")
     for recipe in list_recipes():
         table.add_row(recipe.name, recipe.title, recipe.detector or "any", str(recipe.training.steps))
-    Console().print(table)
+    make_console().print(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from calokit.compute.precision import Precision, native_precision
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
+from calokit.progress import Progress, show_progress
 from calokit.showers import Incidents, ShowerFile, Showers, ShowerWriter, concatenate
 from calokit.units import MEV_PER_GEV
 
@@ -175,9 +176,10 @@ def generate_file(
     incidents: Iterator[Incidents],
     path: Path,
     seed: int,
-    progress: Callable[[int], None],
+    progress: Progress = show_progress,
     precision: Precision | None = None,
     like: ShowerFile | None = None,
+    expected: int | None = None,
 ) -> Generated:
     """Draw showers and write them as a native file.
 
@@ -186,9 +188,10 @@ def generate_file(
         incidents: The incident particles, piece by piece.
         path: The file to write.
         seed: Decides every draw.
-        progress: Told how many showers were drawn since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
         precision: See `ShowerGenerator`.
         like: The file the incidents are taken from, for the detector check and the provenance.
+        expected: How many incident particles there are, where that is known; for the progress alone.
 
     Raises:
         DetectorError: The incidents belong to another detector.
@@ -207,11 +210,14 @@ def generate_file(
         **({} if like is None else {"like": like.path.name, "like_split": str(like.split)}),
     }
     made_by = f"calokit surrogate {bundle.name}"
-    with ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer:
+    with (
+        ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer,
+        progress(expected, f"generating {path.stem} with {bundle.name}", "showers") as advance,
+    ):
         for columns in incidents:
             showers = generator.draw(columns)
             writer.write(showers)
-            progress(len(showers))
+            advance(len(showers))
         milliseconds = 1e3 * generator.seconds / max(1, generator.showers)
         writer.set_attributes(
             {

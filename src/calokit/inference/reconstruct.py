@@ -6,7 +6,6 @@ import csv
 import math
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from calokit.compute.machine import processor_name
 from calokit.errors import BundleError, ConditionWarning
 from calokit.files import write_hdf5, write_whole
 from calokit.models.estimators.protocol import Reconstructor
+from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, Showers
 from calokit.units import MEV_PER_GEV
 
@@ -60,14 +60,14 @@ class Reconstruction:
 
 
 def reconstruct_showers(
-    bundle: Bundle, view: ShowerFile, progress: Callable[[int], None] | None = None
+    bundle: Bundle, view: ShowerFile, progress: Progress = show_progress
 ) -> Reconstruction:
     """Reconstruct every shower of a view; memory stays bounded.
 
     Args:
         bundle: A trained reconstruction.
         view: The showers; their incident particles are not looked at.
-        progress: Told how many showers were reconstructed since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
 
     Raises:
         BundleError: The bundle generates showers instead.
@@ -82,12 +82,12 @@ def reconstruct_showers(
     check_reconstructed(bundle, view)
     seconds = 0.0
     parts: list[dict[str, NDArray[Any]]] = []
-    for showers in view.chunks(BLOCK):
-        started = time.perf_counter()
-        parts.append(estimate_block(model, showers))
-        seconds += time.perf_counter() - started
-        if progress is not None:
-            progress(len(showers))
+    with progress(len(view), f"reconstructing {view.path.name} with {bundle.name}", "showers") as advance:
+        for showers in view.chunks(BLOCK):
+            started = time.perf_counter()
+            parts.append(estimate_block(model, showers))
+            seconds += time.perf_counter() - started
+            advance(len(showers))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outside = _check_range(bundle, columns)
     return Reconstruction(columns, 1e3 * seconds / len(view), outside)

@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from calokit.errors import RunError
 from calokit.files import write_text
 from calokit.models.parts.places import CartesianImage
 from calokit.models.protocols import Surrogate, Trainable
+from calokit.progress import Advance
 from calokit.recipes.recipe import TrainingSettings
 from calokit.showers import ShowerFile
 from calokit.training.augmentation import SquareSymmetries
@@ -37,7 +38,6 @@ from calokit.training.rates import learning_rate
 CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 50
 
-Progress = Callable[[int, str], None]
 """Called with the number of steps done since the last call and a short note (losses)."""
 
 
@@ -141,7 +141,7 @@ class TrainingLoop:
         self.state = _State.from_mapping(checkpoint.state)
         _cut_log(self.folder / "log.jsonl", self.state.step)
 
-    def run(self, progress: Progress) -> Trainable[Any]:
+    def run(self, advance: Advance) -> Trainable[Any]:
         """Train up to the last step (or early stopping) and return the averaged (or best) model."""
         settings, state = self.settings, self.state
         batches = self.source.training(state.step)
@@ -163,7 +163,7 @@ class TrainingLoop:
                 state.data_seconds += loaded - started
                 if state.step % LOG_EVERY == 0 or state.step == settings.steps:
                     _log(log, self._log_line(losses))
-                progress(1, " ".join(f"{name} {float(loss):.4f}" for name, loss in losses.items()))
+                advance(1, " ".join(f"{name} {float(loss):.4f}" for name, loss in losses.items()))
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = time.monotonic()

@@ -17,11 +17,12 @@ from calokit.files import check_folder_writable, make_folder, write_json, write_
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.families import build_model
 from calokit.models.protocols import Surrogate, Trainable
+from calokit.progress import Progress, show_progress
 from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile, Showers, Split, open_showers
 from calokit.training.checkpoint import read_checkpoint
 from calokit.training.data import ShuffledShowers, open_for_training
-from calokit.training.loop import Progress, TrainingLoop
+from calokit.training.loop import TrainingLoop
 from calokit.training.precision import choose_precision
 from calokit.training.start import check_detector, take_over
 
@@ -53,7 +54,7 @@ def start_training(
     recipe: Recipe,
     data: Path,
     folder: Path,
-    progress: Progress,
+    progress: Progress = show_progress,
     steps_for_seconds: float | None = None,
     start_from: Path | None = None,
 ) -> TrainedRun:
@@ -63,7 +64,7 @@ def start_training(
         recipe: What to train.
         data: A native shower file; its `train` split trains, its `validation` split validates.
         folder: The run folder; it must not hold a run already.
-        progress: Told of every step.
+        progress: Shows how far it is; see `calokit.progress`.
         steps_for_seconds: Choose the number of steps so that training takes about this long on this
             machine (measured before the start and recorded), instead of the recipe's.
         start_from: A bundle whose weights and transforms are taken over as far as the model has them; what
@@ -98,6 +99,7 @@ def start_training(
         "precision": precision.to_mapping(),
         "ranges": [vars(one) for one in measure_ranges(train)],
         "start": start,
+        "steps_for_seconds": steps_for_seconds,
         **describe_machine(),
     }
     write_text(folder / "recipe.yaml", recipe.to_yaml())
@@ -107,30 +109,62 @@ def start_training(
     return _finish(loop, recipe, train, folder, run, progress)
 
 
-def continue_training(folder: Path, progress: Progress, data: Path | None = None) -> TrainedRun:
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return what a run was started with.
+
+    Raises:
+        RunError: The folder holds no run.
+    """
+    try:
+        run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        raise RunError(f"{folder} holds no run to continue; start one without --resume.") from None
+    return run
+
+
+def continue_training(
+    folder: Path,
+    progress: Progress = show_progress,
+    data: Path | None = None,
+    steps: int | None = None,
+) -> TrainedRun:
     """Continue a run that was interrupted, from its last checkpoint.
 
     Args:
         folder: The run folder.
-        progress: Told of every step.
+        progress: Shows how far it is; see `calokit.progress`.
         data: Where the shower file stands now, if it has moved; its content must be the same.
+        steps: How many steps the run shall have in all, instead of those it was started with; rates and
+            schedules follow the new number from here on, and the provenance says where it changed.
 
     Raises:
-        RunError: The folder holds no run, or the shower file has changed.
+        RunError: The folder holds no run, the shower file has changed, or more steps are done already.
     """
-    try:
-        run = json.loads((folder / "run.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        raise RunError(f"{folder} holds no run to continue; start one without --resume.") from None
+    run = read_run(folder)
     recipe = Recipe.from_mapping(run["recipe"], f"{folder / 'run.json'}, recipe")
     train = _open_data(recipe, data or Path(run["data"]))
     if train.sha256 != run["data_sha256"]:
         raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
+    if steps is not None and steps != recipe.training.steps:
+        recipe = _change_steps(folder, run, recipe, steps)
     source = _make_source(recipe, train)
     model = build_model(recipe.model, train.detector, recipe.training.seed)
     loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
     loop.restore()
     return _finish(loop, recipe, train, folder, run, progress)
+
+
+def _change_steps(folder: Path, run: dict[str, Any], recipe: Recipe, steps: int) -> Recipe:
+    """Give a run another number of steps, and write down where that was."""
+    done = int(read_checkpoint(folder / "checkpoint.safetensors").state["step"])
+    if steps < done:
+        raise RunError(f"the run in {folder} has {done} steps done already; {steps} are fewer.")
+    changed = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+    before = [*run.get("steps_changed", []), {"at": done, "from": recipe.training.steps, "to": steps}]
+    run |= {"recipe": changed.to_mapping(), "steps_changed": before}
+    write_text(folder / "recipe.yaml", changed.to_yaml())
+    write_json(folder / "run.json", run)
+    return changed
 
 
 def planned_steps(folder: Path) -> int:
@@ -184,8 +218,12 @@ def _finish(
     run: dict[str, Any],
     progress: Progress,
 ) -> TrainedRun:
-    model = loop.run(progress)
-    _calibrate(model, loop, recipe)
+    doing, done = ("continuing", loop.state.step) if loop.state.step else ("training", 0)
+    with progress(recipe.training.steps, f"{doing} {recipe.name} in {folder}", "steps", done) as advance:
+        model = loop.run(advance)
+    with progress(None, f"calibrating {recipe.name}", "models") as advance:
+        _calibrate(model, loop, recipe)
+        advance(1)
     Precision("float32", "contiguous").lay_out(model)
     provenance = {
         "data_file": train.path.name,
@@ -199,6 +237,7 @@ def _finish(
         "cpu_seconds": round(loop.state.cpu_seconds, 1),
         "validation": loop.state.validation,
         "start": run.get("start"),
+        **({"steps_changed": run["steps_changed"]} if "steps_changed" in run else {}),
         "precision": run["precision"],
         **{key: run[key] for key in ("threads", "processor", "device", "python", "torch", "calokit")},
     }
