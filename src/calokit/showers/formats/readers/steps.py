@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from calokit.errors import ConfigurationError, ShowerFileError, suggest_near_miss
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.containers.event_runs import EventRuns, find_runs
-from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.formats.mapping.cell_ids import CellIdEncoding
 from calokit.showers.formats.mapping.hit_mapping import HitMapping
 from calokit.showers.formats.mapping.incidents import masses_mev
 from calokit.showers.formats.mapping.placement import Hits, Primaries, place_events
 from calokit.showers.formats.pieces import Piece, events_at_a_time, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.units import MEV_PER_GEV
 
 _NEEDED = ("steps/energy", "steps/position", "steps/event_id")
