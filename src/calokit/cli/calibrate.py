@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from calokit.cli.options import Output, SplitName, Threads, use_threads
+from calokit.cli.options import DetectorName, Output, SplitName, Threads, named_detector, use_threads
 
 
 def calibrate(
@@ -16,6 +16,7 @@ def calibrate(
     data: Annotated[Path, typer.Option("--data", help="Showers that trained none of them.")],
     output: Output,
     split: SplitName = "validation",
+    detector: DetectorName = None,
     threads: Threads = 1,
 ) -> None:
     """Average reconstructions of several seeds, and correct bias and uncertainties on other showers."""
@@ -25,8 +26,9 @@ def calibrate(
     from calokit.showers import open_showers
 
     use_threads(threads)
-    view = open_showers(data, split)
-    joined = join_members([read_bundle(path) for path in bundles], view)
+    members = [read_bundle(path) for path in bundles]
+    view = open_showers(data, split, named_detector(detector), members[0].detector)
+    joined = join_members(members, view)
     write_bundle(output, joined)
     Console().print(
         f"{output}: the mean of {len(joined.provenance['members'])} network(s), calibrated on {len(view)} "

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Output, Seed, make_console
+from calokit.cli.options import DetectorName, Output, Seed, make_console, named_detector
 
 
 def digitise(
     data: Annotated[Path, typer.Argument(help="Simulated showers.")],
     output: Output,
+    detector: DetectorName = None,
     noise: Annotated[float, typer.Option(min=0.0, help="Standard deviation of the noise of a cell.")] = 0.0,
     threshold: Annotated[float, typer.Option(min=0.0, help="Cells below it read nothing.")] = 0.0,
     step: Annotated[float, typer.Option(min=0.0, help="Step of the converter; 0 does not round.")] = 0.0,
@@ -31,7 +32,7 @@ def digitise(
         {"noise": noise, "threshold": threshold, "step": step, "saturation": saturation, "mip_mev": mip},
         "digitise",
     )
-    source = open_showers(data)
+    source = open_showers(data, detector=named_detector(detector))
     with track(len(source), "digitising", "showers") as advance:
         kept = digitise_file(source, output, settings, seed, advance)
     make_console().print(

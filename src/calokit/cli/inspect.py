@@ -9,24 +9,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from calokit.cli.options import SplitName
+from calokit.cli.options import DetectorName, SplitName, named_detector
 
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="A shower file.")],
     split: SplitName = "all",
-    detector: Annotated[
-        str | None, typer.Option(help="The detector, for a file that does not name its own.")
-    ] = None,
+    detector: DetectorName = None,
     threshold: Annotated[float, typer.Option(min=0.0, help="A cell above it counts as hit, in MeV.")] = 0.0,
 ) -> None:
     """Say what is inside a shower file and whether it is sane."""
-    from calokit.detector import load_detector
     from calokit.report.progress import track
     from calokit.showers import open_showers
     from calokit.showers.inspection import inspect_showers
 
-    view = open_showers(file, split, None if detector is None else load_detector(detector))
+    view = open_showers(file, split, named_detector(detector))
     with track(len(view), f"reading {file.name}", "showers") as advance:
         inspection = inspect_showers(view, threshold, advance)
     table = Table(show_header=False, box=None, pad_edge=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from calokit.cli.options import Output, SplitName, Threads, use_threads
+from calokit.cli.options import DetectorName, Output, SplitName, Threads, named_detector, use_threads
 
 
 def reconstruct(
@@ -16,6 +16,7 @@ def reconstruct(
     showers: Annotated[Path, typer.Argument(help="The showers to reconstruct.")],
     output: Output,
     split: SplitName = "all",
+    detector: DetectorName = None,
     csv: Annotated[Path | None, typer.Option(help="Write the estimates as CSV too.")] = None,
     report: Annotated[
         Path | None,
@@ -42,7 +43,7 @@ def reconstruct(
         raise ConfigurationError("--report needs --train FILE, showers to fit the classical methods on.")
     use_threads(threads)
     model = read_bundle(bundle)
-    view = open_showers(showers, split)
+    view = open_showers(showers, split, named_detector(detector), model.detector)
     with track(len(view), f"reconstructing with {model.name}", "showers") as advance:
         made = reconstruct_showers(model, view, advance)
     write_reconstruction(output, made, model, view)
@@ -52,7 +53,8 @@ def reconstruct(
         from calokit.studies.judging.page import report_reconstruction
 
         assert train is not None
-        page = report_reconstruction(model, made, view, open_showers(train, Split.TRAIN), report)
+        fitted = open_showers(train, Split.TRAIN, like=view.detector)
+        page = report_reconstruction(model, made, view, fitted, report)
         Console().print(f"report: {page}", soft_wrap=True, highlight=False)
     Console().print(
         f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads or 'all'} threads): "

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from calokit.cli.options import Threads, use_threads
+from calokit.cli.options import DetectorName, Threads, use_threads
 from calokit.errors import ConfigurationError
 
 
@@ -18,6 +18,7 @@ def train(
         Path | None, typer.Option(help="Showers: the train split trains, the validation split validates.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The run folder.")] = Path("run"),
+    detector: DetectorName = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe: training.steps=500.")
     ] = None,
@@ -45,6 +46,7 @@ def train(
         if data is None:
             raise ConfigurationError("--data FILE is missing: the showers to train on.")
         changes = list(changes or []) + ([] if seed is None else [f"training.seed={seed}"])
+        changes += [] if detector is None else [f"detector={detector}"]
         chosen = load_recipe(recipe, changes)
         total = chosen.training.steps if minutes is None else None
         with track(total, f"training {chosen.name}", "steps") as advance:

@@ -13,6 +13,7 @@ from calokit.bundles.ranges import ConditionRange, measure_ranges
 from calokit.compute.draws import step_generator
 from calokit.compute.machine import describe_machine
 from calokit.compute.precision import Precision, native_precision
+from calokit.detector import load_detector
 from calokit.errors import RunError
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.families import build_model
@@ -143,7 +144,8 @@ def planned_steps(folder: Path) -> int:
 
 def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
     """Open the training showers, as many as the recipe takes."""
-    train = open_for_training(open_showers(data, Split.TRAIN))
+    like = None if recipe.detector is None else load_detector(recipe.detector)
+    train = open_for_training(open_showers(data, Split.TRAIN, like=like))
     return train if recipe.training.showers is None else train.head(recipe.training.showers)
 
 
@@ -170,7 +172,7 @@ def _make_loop(
     folder: Path,
     precision: Precision,
 ) -> TrainingLoop:
-    validation = open_showers(train.path, Split.VALIDATION)
+    validation = open_showers(train.path, Split.VALIDATION, like=train.detector)
     return TrainingLoop(model, recipe.training, source, validation, folder, precision)
 
 
