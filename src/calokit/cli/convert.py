@@ -50,6 +50,7 @@ def convert(
     from calokit.detector import load_detector
     from calokit.report.progress import track
     from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native
+    from calokit.showers.particle_names import plain_particle
 
     for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
         if value is not None and not 0 < value < float("inf"):
@@ -62,6 +63,7 @@ def convert(
         tilt,
     )
     foreign = open_foreign(source, format_name, choices)
+    particle = None if particle is None else plain_particle(particle)
     with track(foreign.total, f"converting {source.name}", "showers") as advance:
         conversion = write_native(foreign, target, particle, split, advance)
     table = Table(show_header=False, box=None, pad_edge=False)

@@ -51,6 +51,7 @@ class Production:
             "block": self.backend.block,
             "seed": self.seed,
             "attributes": self.attributes,
+            **({"data_sets": list(self.backend.data_sets)} if self.backend.data_sets else {}),
         }
 
 
@@ -238,6 +239,7 @@ def _merge(production: Production, path: Path, tasks: list[Task]) -> list[dict[s
         "seed": production.seed,
         "energy_law": json.dumps([gun.energy.to_mapping() for gun in sample.guns]),
         "incidence_law": json.dumps([gun.incidence.to_mapping() for gun in sample.guns]),
+        **({"geant4_data": ", ".join(names)} if (names := production.backend.data_sets) else {}),
         **production.attributes,
     }
     records = []
