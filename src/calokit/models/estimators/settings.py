@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from calokit.config import Description
-from calokit.detector import Detector
 from calokit.models.settings import ModelSettings
-
-if TYPE_CHECKING:
-    from calokit.models.estimators.counting import CountingReconstructor
-    from calokit.models.estimators.hits import HitsReconstructor
-    from calokit.models.estimators.particles import ParticlesReconstructor
-    from calokit.models.estimators.voxel_energy import VoxelReconstructor
-    from calokit.models.estimators.voxel_place import VoxelPlaceReconstructor
-
 
 EnergyLossName = Literal[
     "mae",
@@ -63,18 +54,14 @@ class HitNetworkSettings(ModelSettings):
 class HitsSettings(HitNetworkSettings):
     """Settings of the network on hits."""
 
+    model: ClassVar[str] = "calokit.models.estimators.hits:HitsReconstructor"
     kind: Literal["hits"] = "hits"
-
-    def build(self, detector: Detector) -> HitsReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.hits import HitsReconstructor
-
-        return HitsReconstructor(self, detector)
 
 
 class CountingSettings(HitNetworkSettings):
     """Settings of the network that learns charged entries beside its targets."""
 
+    model: ClassVar[str] = "calokit.models.estimators.counting:CountingReconstructor"
     kind: Literal["counting_hits"] = "counting_hits"
     layer_channels: int = Field(0, ge=0)
     """Numbers a layer that are exchanged between hits; 0 exchanges nothing."""
@@ -86,12 +73,6 @@ class CountingSettings(HitNetworkSettings):
     """Weight of the loss of the entries; 0 learns from the targets alone and needs no entries."""
     teacher_weight: float = Field(0.0, ge=0, le=1)
     """Where the energy is aimed at between the true one (0) and the teacher's (1), if entries are learned."""
-
-    def build(self, detector: Detector) -> CountingReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.counting import CountingReconstructor
-
-        return CountingReconstructor(self, detector)
 
 
 class LayerDropout(Description):
@@ -131,6 +112,7 @@ class VoxelTrunkSettings(ModelSettings):
 class VoxelSettings(VoxelTrunkSettings):
     """Settings of the report's energy network and its variants."""
 
+    model: ClassVar[str] = "calokit.models.estimators.voxel_energy:VoxelReconstructor"
     kind: Literal["voxels"] = "voxels"
     inputs: Literal["both", "energy", "geometry"] = "both"
     """Cells and classical energy; `energy`: dense layers on the layers' sums; `geometry`: the cells alone."""
@@ -138,16 +120,11 @@ class VoxelSettings(VoxelTrunkSettings):
     huber_delta: float = Field(1.0, gt=0)
     """In the units of the loss's error (0.1 GeV)."""
 
-    def build(self, detector: Detector) -> VoxelReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.voxel_energy import VoxelReconstructor
-
-        return VoxelReconstructor(self, detector)
-
 
 class VoxelPlaceSettings(VoxelTrunkSettings):
     """Settings of the report's position and angle network and its variants."""
 
+    model: ClassVar[str] = "calokit.models.estimators.voxel_place:VoxelPlaceReconstructor"
     kind: Literal["voxels_place"] = "voxels_place"
     channels: tuple[int, int, int] = (16, 32, 64)
     normalise: bool = False
@@ -158,16 +135,11 @@ class VoxelPlaceSettings(VoxelTrunkSettings):
     whole_numbers: bool = False
     """Cut the targets to whole millimetres and degrees, as the report's code did; to compare only."""
 
-    def build(self, detector: Detector) -> VoxelPlaceReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.voxel_place import VoxelPlaceReconstructor
-
-        return VoxelPlaceReconstructor(self, detector)
-
 
 class ParticlesSettings(ModelSettings):
     """Settings of the network for several particles."""
 
+    model: ClassVar[str] = "calokit.models.estimators.particles:ParticlesReconstructor"
     kind: Literal["particles"] = "particles"
     most: int = Field(4, ge=1)
     """Most particles that an event can have."""
@@ -176,9 +148,3 @@ class ParticlesSettings(ModelSettings):
     """Residual blocks of two convolutions along the rows; each reaches twice as far as the one before."""
     presence_weight: float = Field(1.0, gt=0)
     mirror: bool = True
-
-    def build(self, detector: Detector) -> ParticlesReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.particles import ParticlesReconstructor
-
-        return ParticlesReconstructor(self, detector)

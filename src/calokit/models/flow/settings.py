@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from calokit.detector import Detector
 from calokit.models.parts.steps import uniform_times
 from calokit.models.settings import Condition, ModelSettings
-
-if TYPE_CHECKING:
-    from calokit.models.flow.surrogate import FlowSurrogate
 
 
 class FlowSettings(ModelSettings):
     """Settings of the two-stage flow; the defaults are the small ZDC network."""
 
+    model: ClassVar[str] = "calokit.models.flow.surrogate:FlowSurrogate"
     kind: Literal["flow"] = "flow"
     conditions: tuple[Condition, ...] = ("energy", "position")
     threshold_mev: float = Field(0.1, gt=0)
@@ -38,9 +35,3 @@ class FlowSettings(ModelSettings):
     """Give every shower exactly the number of hits that stage 1 drew."""
     times: tuple[float, ...] = tuple(uniform_times(7))
     """Times of the cells' solver steps, from 0 to 1."""
-
-    def build(self, detector: Detector) -> FlowSurrogate:
-        """Return the untrained model for a detector."""
-        from calokit.models.flow.surrogate import FlowSurrogate
-
-        return FlowSurrogate(self, detector)

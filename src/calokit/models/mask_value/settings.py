@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from calokit.detector import Detector
 from calokit.models.settings import Condition, ModelSettings
-
-if TYPE_CHECKING:
-    from calokit.models.mask_value.regression import RegressionSurrogate
-    from calokit.models.mask_value.sections import SectionsSurrogate
-
 
 Normalisation = Literal["incident", "largest", "log", "gev"]
 """Over the incident energy, over the largest cell of the training sample, as logarithm, or in GeV (none).
@@ -53,18 +47,14 @@ class MaskValueSettings(ModelSettings):
 class RegressionSettings(MaskValueSettings):
     """Settings of the mask + value regression."""
 
+    model: ClassVar[str] = "calokit.models.mask_value.regression:RegressionSurrogate"
     kind: Literal["regression"] = "regression"
-
-    def build(self, detector: Detector) -> RegressionSurrogate:
-        """Return the untrained model for a detector."""
-        from calokit.models.mask_value.regression import RegressionSurrogate
-
-        return RegressionSurrogate(self, detector)
 
 
 class SectionsSettings(ModelSettings):
     """Settings of the mask + value network for several sections."""
 
+    model: ClassVar[str] = "calokit.models.mask_value.sections:SectionsSurrogate"
     kind: Literal["sections"] = "sections"
     conditions: tuple[Condition, ...] = ("energy", "position", "direction")
     threshold_mev: float = Field(0.03, gt=0)
@@ -79,9 +69,3 @@ class SectionsSettings(ModelSettings):
     value_weight: float = Field(1.0, ge=0)
     sum_weight: float = Field(0.1, ge=0)
     """Weight of the squared relative error of each section's energy."""
-
-    def build(self, detector: Detector) -> SectionsSurrogate:
-        """Return the untrained model for a detector."""
-        from calokit.models.mask_value.sections import SectionsSurrogate
-
-        return SectionsSurrogate(self, detector)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,26 +11,6 @@ from numpy.typing import NDArray
 from calokit.arrays import Float64
 from calokit.errors import ShowerFileError
 from calokit.showers.particle_names import MASSES_MEV, name_of
-from calokit.showers.particles import Particles
-
-
-@dataclass(frozen=True)
-class Incidents:
-    """What is known of the incident particles of some events.
-
-    Attributes:
-        energies: Kinetic energies (event,) in MeV; of all particles together where there are several.
-        positions: Impacts x and y at the front face (event, 2) in mm.
-        directions: Unit vectors (event, 3), z into the calorimeter.
-        pdg: PDG numbers (event,).
-        particles: Every particle, where events have several.
-    """
-
-    energies: NDArray[Any]
-    positions: NDArray[Any] | None = None
-    directions: NDArray[Any] | None = None
-    pdg: NDArray[Any] | None = None
-    particles: Particles | None = None
 
 
 def name_particles(numbers: Iterable[int]) -> str:

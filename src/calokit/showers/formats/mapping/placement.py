@@ -16,12 +16,12 @@ from calokit.showers.formats.mapping.deposits import sum_deposits
 from calokit.showers.formats.mapping.frames import PlacedFrame, check_inward, place_frame
 from calokit.showers.formats.mapping.hit_mapping import CellIdIndex, HitMapping
 from calokit.showers.formats.mapping.incidents import (
-    Incidents,
     kinetic_energies,
     project_to_plane,
     unit_vectors,
 )
 from calokit.showers.formats.pieces import Piece, make_piece
+from calokit.showers.incidents import Incidents
 from calokit.showers.particles import Particles
 
 Int64 = NDArray[np.int64]
@@ -116,7 +116,7 @@ def _place_primaries(
     impacts = project_to_plane(points, turned, 0.0)
     energies = kinetic_energies(primaries.momenta_mev, primaries.masses_mev)
     if width == 1:
-        return Incidents(energies, impacts, turned, primaries.pdg)
+        return Incidents.of(energies, impacts, turned, primaries.pdg)
     place = (events, np.arange(len(events)) - first[events])
     shape = (len(first), width)
     particles = Particles(
@@ -129,7 +129,9 @@ def _place_primaries(
     particles.pdg[place] = primaries.pdg
     particles.positions[place] = impacts
     particles.directions[place] = turned
-    return Incidents(particles.total_energies, impacts[first], turned[first], primaries.pdg[first], particles)
+    return Incidents.of(
+        particles.total_energies, impacts[first], turned[first], primaries.pdg[first], particles
+    )
 
 
 def _place_hits(hits: Hits, mapping: HitMapping, detector: Detector, placed: PlacedFrame) -> Int64:
