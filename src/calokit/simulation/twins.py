@@ -13,7 +13,8 @@ import numpy as np
 
 from calokit.errors import SimulationError
 from calokit.showers import ShowerFile, open_showers
-from calokit.showers.particle_names import PDG_NUMBERS, Sample
+from calokit.showers.particle_names import PDG_NUMBERS
+from calokit.simulation.sample import Sample
 from calokit.showers.particles import Particles
 
 _TWIN_STREAM = 3
