@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from calokit.report.plain_text import ERRORS
+
+if TYPE_CHECKING:
+    from calokit.detector import Detector
 
 Seed = Annotated[int, typer.Option(min=0, help="Decides every random draw.")]
 
@@ -41,6 +44,12 @@ DeviceName = Annotated[
 SplitName = Annotated[
     str, typer.Option(help="Which showers of the file: train, validation, test or all.", metavar="SPLIT")
 ]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        "--detector", help="The detector (name or YAML file), for showers that name none.", metavar="NAME"
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
 WIDTH_OF_FILES = 100
@@ -58,3 +67,10 @@ def accept_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ERRORS)
+
+
+def named_detector(name: str | None) -> Detector | None:
+    """Return the detector that an option names, if it does."""
+    from calokit.detector import load_detector
+
+    return None if name is None else load_detector(name)

@@ -15,6 +15,7 @@ from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.machine import describe_machine
 from calokit.compute.precision import PLAIN, Precision
+from calokit.detector import load_detector
 from calokit.errors import RunError
 from calokit.files import check_folder_writable, make_folder, write_json, write_text
 from calokit.models.families import build_model
@@ -187,7 +188,8 @@ def planned_steps(folder: Path) -> int:
 
 def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
     """Open the training showers, as many as the recipe takes."""
-    train = open_for_training(open_showers(data, Split.TRAIN))
+    like = None if recipe.detector is None else load_detector(recipe.detector)
+    train = open_for_training(open_showers(data, Split.TRAIN, like=like))
     return train if recipe.training.showers is None else train.head(recipe.training.showers)
 
 
@@ -211,7 +213,7 @@ def _make_loop(
     folder: Path,
     precision: Precision,
 ) -> TrainingLoop:
-    validation = open_showers(train.path, Split.VALIDATION)
+    validation = open_showers(train.path, Split.VALIDATION, like=train.detector)
     return TrainingLoop(model, recipe.training, source, validation, folder, precision)
 
 

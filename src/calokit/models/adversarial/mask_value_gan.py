@@ -29,11 +29,11 @@ from calokit.models.mask_value.network import (
     MaskValueNetwork,
     cut_at_threshold,
     energy_penalty,
-    mask_value_image,
     mask_value_losses,
     open_gate,
 )
 from calokit.models.parts.conditions import IncidentEncoder
+from calokit.models.parts.places import CartesianImage
 from calokit.models.parts.symmetries import SquareSymmetries
 from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
@@ -80,7 +80,7 @@ class GanSurrogate(Surrogate):
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
-        self.image = mask_value_image(detector)
+        self.image = CartesianImage(detector)
         cells = (self.image.rows, self.image.columns)
         self.encoder = IncidentEncoder(settings.conditions, self.image.pitch_mm, cells)
         self.values = CellValues(settings.normalisation, settings.threshold_mev)

@@ -22,12 +22,10 @@ from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.estimators.hit_batch import HitBatch
 from calokit.models.estimators.protocol import Estimates, Reconstructor
-from calokit.models.estimators.settings import ParticlesSettings
+from calokit.models.estimators.settings import DEPTHS, ParticlesSettings
 from calokit.showers import Showers
 from calokit.units import MEV_PER_GEV
 
-DEPTHS = 4
-"""Groups of layers in which a row's mean y is told."""
 REACH_ROWS = 4
 """A row's own energy is the calibrated deposit of so many rows to both sides."""
 MATCH_ROWS = 6.0
@@ -41,9 +39,6 @@ class ParticlesReconstructor(Reconstructor):
     Args:
         settings: Sizes.
         detector: One Cartesian section; particles are told apart along its rows.
-
-    Raises:
-        ConfigurationError: The number of layers is no multiple of four.
     """
 
     row_weights: Tensor
@@ -54,10 +49,6 @@ class ParticlesReconstructor(Reconstructor):
         super().__init__(detector)
         self.settings = settings
         layers = self.grid.shape[0]
-        if layers % DEPTHS:
-            raise ConfigurationError(
-                f"the network groups layers by {DEPTHS}, and detector {detector.name!r} has {layers}."
-            )
         self.register_buffer("row_weights", torch.ones(2 * REACH_ROWS + 1), persistent=False)
         rows, columns = (np.arange(count) for count in self.grid.shape[1:])
         self.register_buffer("row_x", torch.from_numpy(self.grid.x_mm(rows)).float(), persistent=False)

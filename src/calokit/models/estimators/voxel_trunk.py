@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from calokit.compute.device import Device
 from calokit.compute.draws import Draws
 from calokit.detector import Detector
-from calokit.errors import ConfigurationError
 from calokit.models.estimators.hit_batch import HitBatch
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.estimators.settings import VoxelTrunkSettings
@@ -36,9 +35,6 @@ class VoxelTrunk(Reconstructor):
         beside: Numbers that join the cells before the dense layers.
         outputs: Numbers that the dense layers end in.
         looks: Whether there are convolutions at all.
-
-    Raises:
-        ConfigurationError: The detector does not fit.
     """
 
     settings: VoxelTrunkSettings
@@ -50,11 +46,6 @@ class VoxelTrunk(Reconstructor):
         self.settings = settings
         layers, every_row, columns = self.grid.shape
         rows = settings.window_rows or every_row
-        if min(layers, columns) < 8 or rows > every_row:
-            raise ConfigurationError(
-                f"the network needs 8 cells on each axis and window_rows of at most {every_row}; detector "
-                f"{detector.name!r} has {self.grid.shape}, window_rows is {settings.window_rows}."
-            )
         self.window = ((every_row - rows) // 2, rows)
         blocks: list[nn.Module] = []
         inputs = 1

@@ -59,11 +59,6 @@ class FlowSurrogate(Surrogate):
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
         self.image = CartesianImage(detector)
-        if self.image.rows % 2 or self.image.columns % 2:
-            raise ConfigurationError(
-                f"the flow folds 2 x 2 cells, and detector {detector.name!r} has "
-                f"{self.image.rows} x {self.image.columns}; give it an even number of both."
-            )
         times = settings.times
         if times[0] != 0.0 or times[-1] != 1.0 or list(times) != sorted(times):
             raise ConfigurationError(f"model.times must rise from 0 to 1, given {list(times)}.")

@@ -14,13 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.detector import Detector
-from calokit.errors import ConfigurationError
 from calokit.models.mask_value.settings import Gate, MaskValueSettings
-from calokit.models.parts.places import CartesianImage
-
-IMAGE_CELLS = 20
-"""Rows and columns that the layer lists unfold to (3 -> 5 -> 10 -> 20)."""
 
 VALUE_START = 0.05
 """Factor on the initial weights of the value head, so that it starts where its softplus is not flat."""
@@ -135,22 +129,6 @@ class MaskValueNetwork(nn.Module):
         images = [head(features).flatten(1).float() for head in self.positive_heads]
         logits = self.mask_head(features).flatten(1).float()
         return (logits, *(functional.softplus(image, beta=SOFTNESS) for image in images))
-
-
-def mask_value_image(detector: Detector) -> CartesianImage:
-    """Return the readout image of a detector that the layer lists can fill.
-
-    Raises:
-        ConfigurationError: The detector is not one layer of 20 x 20 cells.
-    """
-    image = CartesianImage(detector)
-    shape = (image.layers, image.rows, image.columns)
-    if shape != (1, IMAGE_CELLS, IMAGE_CELLS):
-        raise ConfigurationError(
-            f"the regression's layer list makes one image of {IMAGE_CELLS} x {IMAGE_CELLS} cells, and "
-            f"detector {detector.name!r} has {shape}."
-        )
-    return image
 
 
 def mask_value_losses(
