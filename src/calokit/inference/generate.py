@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,11 @@ import numpy as np
 import torch
 
 from calokit.bundles.bundle import Bundle, bundle_digest
+from calokit.bundles.ranges import incidents_outside, warn_outside
 from calokit.compute.draws import step_generator
 from calokit.compute.machine import processor_name
 from calokit.compute.precision import Precision, native_precision
-from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
+from calokit.errors import BundleError, ConfigurationError, DetectorError
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
 from calokit.progress import Progress, show_progress
@@ -25,9 +25,6 @@ from calokit.units import MEV_PER_GEV
 
 BLOCK = 256
 """Showers generated at a time; fixed, so that the same seed gives the same showers."""
-
-RANGE_MARGIN = 1e-3
-"""Share of a condition's training range by which it may be exceeded without a warning."""
 
 
 @dataclass(frozen=True)
@@ -123,39 +120,11 @@ class ShowerGenerator:
         return Showers.of(energies.float().numpy(), self.bundle.detector, block)
 
     def _check_range(self, incidents: Incidents) -> None:
-        values, names = incidents.conditions()
-        outside = np.zeros(len(incidents), bool)
-        for one in self.bundle.ranges:
-            if one.name not in names or not self._conditioned_on(one.name):
-                continue
-            column = values[:, names.index(one.name)]
-            margin = RANGE_MARGIN * (one.largest - one.smallest)
-            outside |= (column < one.smallest - margin) | (column > one.largest + margin)
-        if outside.any() and self.outside == 0:
-            warnings.warn(
-                f"{int(outside.sum())} of {len(outside)} incident particles lie outside the training range "
-                f"of {self.bundle.name} ({self.describe_range()}); do not trust their showers.",
-                ConditionWarning,
-                stacklevel=3,
-            )
-        self.outside += int(outside.sum())
-
-    def _conditioned_on(self, name: str) -> bool:
-        kinds = {"ln incident energy": "energy", "impact x": "position", "impact y": "position"}
-        return kinds.get(name, "direction") in self.model.conditions
-
-    def describe_range(self) -> str:
-        """Return the training range of the conditions the model uses, in words."""
-        words = []
-        for one in self.bundle.ranges:
-            if not self._conditioned_on(one.name):
-                continue
-            if one.name == "ln incident energy":
-                low, high = math.exp(one.smallest) / MEV_PER_GEV, math.exp(one.largest) / MEV_PER_GEV
-                words.append(f"{low:.3g} to {high:.3g} GeV")
-            else:
-                words.append(f"{one.name} {one.smallest:.4g} to {one.largest:.4g}")
-        return ", ".join(words)
+        ranges = [one for one in self.bundle.ranges if one.kind in self.model.conditions]
+        outside = incidents_outside(ranges, incidents)
+        if self.outside == 0:
+            warn_outside(outside, ranges, self.bundle.name, "incident particles", "their showers", 3)
+        self.outside += int(np.any(list(outside.values()), axis=0).sum())
 
 
 def need_surrogate(bundle: Bundle) -> Surrogate:

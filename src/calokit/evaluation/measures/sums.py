@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -23,26 +24,10 @@ from calokit.evaluation.metrics.cells import (
     worst_cell_deviation,
 )
 from calokit.evaluation.metrics.distances import Distance, Histogram, separation_power, wasserstein_distance
+from calokit.evaluation.samples.shown import SHOWN_OBSERVABLES
 from calokit.evaluation.samples.sums import Judge, Sides, SideSums
 from calokit.evaluation.scorecard import Curve, ImagePair, Measurement, Spectrum
 from calokit.units import MEV_PER_GEV
-
-SPECTRUM_TITLES = {
-    "visible_fraction": ("response", "visible / incident energy", "visible / incident energy"),
-    "hits": ("cells", "hits in a shower", "cells above threshold"),
-    "centre_x": ("lateral", "centre of energy in x", "x from the impact (mm)"),
-    "centre_y": ("lateral", "centre of energy in y", "y from the impact (mm)"),
-    "width_x": ("lateral", "width in x", "width in x (mm)"),
-    "width_y": ("lateral", "width in y", "width in y (mm)"),
-    "hottest_1": ("cells", "energy in the hottest cell", "fraction of the visible energy"),
-    "depth": ("longitudinal", "mean depth", "depth (mm)"),
-    "depth_width": ("longitudinal", "length", "spread in depth (mm)"),
-    "asymmetry_along": ("lateral", "asymmetry along the momentum", "(ahead - behind) / visible energy"),
-    "asymmetry_across": ("lateral", "asymmetry across the momentum", "(left - right) / visible energy"),
-    "width_along": ("lateral", "width along the momentum", "width along the momentum (mm)"),
-    "width_across": ("lateral", "width across the momentum", "width across the momentum (mm)"),
-}
-"""Topic, title and axis label by observable."""
 
 
 def measure_response(sides: Sides) -> list[Measurement]:
@@ -259,9 +244,10 @@ def make_energy_curve(
 def make_spectra(sides: Sides) -> list[Spectrum]:
     """Return the distributions of the observables, of all cells and of the named cells."""
     spectra = []
-    for name in sides.reference.observables:
-        topic, title, label = SPECTRUM_TITLES[name]
-        spectra.append(_spectrum(sides, topic, name, title, label, lambda s, name=name: s.histogram(name)))  # type: ignore[misc]
+    for one in SHOWN_OBSERVABLES:
+        if one.name in sides.reference.observables:
+            of = operator.methodcaller("histogram", one.name)
+            spectra.append(_spectrum(sides, one.topic, one.name, one.title, one.label, of))
     spectra.append(
         _spectrum(
             sides,
