@@ -16,6 +16,7 @@ from calokit.evaluation.metrics.binned import (
     largest_deviation,
     mean_deviation,
     overall_deviation,
+    plain_values,
     ratio_of,
 )
 from calokit.evaluation.metrics.cells import (
@@ -297,7 +298,7 @@ def _image(sides: Sides, image: CellImage) -> ImagePair:
         column_edges=image.fast.edges.tolist(),
         reference=reference.tolist(),
         generated=generated.tolist(),
-        ratio_error=[_finite(row) for row in error],
+        ratio_error=[plain_values(row) for row in error],
     )
 
 
@@ -362,12 +363,12 @@ def make_curve(
         y_label=labels[1],
         log_x=log_x,
         edges=edges.tolist(),
-        reference=_finite(reference.values),
-        reference_error=_finite(reference.errors),
-        generated=_finite(generated.values),
-        generated_error=_finite(generated.errors),
-        floor=_finite(floor.values),
-        floor_error=_finite(floor.errors),
+        reference=plain_values(reference.values),
+        reference_error=plain_values(reference.errors),
+        generated=plain_values(generated.values),
+        generated_error=plain_values(generated.errors),
+        floor=plain_values(floor.values),
+        floor_error=plain_values(floor.errors),
     )
 
 
@@ -398,7 +399,3 @@ def _average(distances: Iterable[Distance]) -> Distance:
     found = list(distances)
     value = sum(distance.value for distance in found) / len(found)
     return Distance(value, math.sqrt(sum(distance.error**2 for distance in found)) / len(found))
-
-
-def _finite(values: Float64) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]
