@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 from calokit.config import Description
 from calokit.detector import Detector, load_detector
 from calokit.errors import ConfigurationError, suggest_near_miss
-from calokit.showers.particles import Particles
+from calokit.showers.particles import Particles, particle_name
 from calokit.simulation.laws import ConeIncidence, EnergyLaw, IncidenceLaw
 from calokit.simulation.physics import Physics
 
@@ -60,6 +60,7 @@ class Gun(Description):
     @field_validator("particle")
     @classmethod
     def _check_particle(cls, particle: str) -> str:
+        particle = particle_name(particle)
         if particle not in PDG_NUMBERS:
             near = suggest_near_miss(particle, PDG_NUMBERS)
             raise ConfigurationError(f"unknown particle {particle!r}. {near}")
