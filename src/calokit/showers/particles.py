@@ -14,20 +14,6 @@ from calokit.errors import ShowerFileError
 Int32 = NDArray[np.int32]
 
 
-COMMON_NAMES = {"electron": "e-", "positron": "e+", "photon": "gamma", "muon": "mu-", "antimuon": "mu+"}
-"""Geant4's names of particles by those of every day."""
-
-
-def particle_name(word: str) -> str:
-    """Return Geant4's name of a particle, also for `electron`, `positron`, `photon`, `muon`.
-
-    Example:
-        >>> particle_name("Photon"), particle_name("pi+")
-        ('gamma', 'pi+')
-    """
-    return COMMON_NAMES.get(word.strip().lower(), word)
-
-
 @dataclass(frozen=True)
 class Particles:
     """Every incident particle of each event; events with fewer particles are padded at the end.
