@@ -36,6 +36,12 @@ UNITS = {
     "particle_position": "mm, x and y at the front face",
 }
 """Every column that a reconstruction can have, and its unit."""
+CSV_UNITS = {
+    name: unit.split(",")[0].lower()
+    for name, unit in UNITS.items()
+    if unit.split(",")[0] in ("MeV", "mm", "rad")
+}
+"""Ends of the headers of a CSV file."""
 RANGE_MARGIN_SIGMA = 4.0
 """An energy lies outside where it leaves the training range by more than so many of its uncertainties."""
 
@@ -138,12 +144,17 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
 
 
 def write_csv(path: Path, made: Reconstruction) -> None:
-    """Write estimates as CSV: one line a shower; columns of several numbers are numbered from 0."""
+    """Write estimates as CSV: one line a shower; headers end in the unit, such as `position_0_mm`.
+
+    Columns of several numbers are numbered from 0.
+    """
     flat: dict[str, NDArray[Any]] = {}
     for name, values in made.columns.items():
         wide = values.reshape(len(values), -1)
         for number in range(wide.shape[1]):
-            flat[name if wide.shape[1] == 1 else f"{name}_{number}"] = wide[:, number]
+            place = "" if wide.shape[1] == 1 else f"_{number}"
+            unit = CSV_UNITS.get(name)
+            flat[f"{name}{place}" if unit is None else f"{name}{place}_{unit}"] = wide[:, number]
     with write_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["shower", *flat])
