@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from calokit.config import read_yaml
+from calokit.detector import Detector
 from calokit.detector.library import detector_beside
 from calokit.errors import ConfigurationError, suggest_near_miss
 from calokit.models.settings import load_families
@@ -37,6 +38,18 @@ def _all_makers() -> dict[str, RecipeMaker]:
 def list_recipes() -> list[Recipe]:
     """Return every recipe that calokit ships or that is installed beside it."""
     return [make() for make in _all_makers().values()]
+
+
+def recipes_for(detector: Detector) -> list[Recipe]:
+    """Return every recipe whose model fits a detector, those meant for it first.
+
+    Example:
+        >>> from calokit.detector import load_detector
+        >>> [recipe.name for recipe in recipes_for(load_detector("luxe_ecal"))][0]
+        'luxe_energy'
+    """
+    fitting = [recipe for recipe in list_recipes() if recipe.model.misfit(detector) is None]
+    return sorted(fitting, key=lambda recipe: recipe.detector not in (None, detector.name))
 
 
 def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:

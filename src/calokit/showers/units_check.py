@@ -75,13 +75,16 @@ def mass_sampled(detector: Detector) -> float | None:
     return sensitive / total
 
 
-def find_unit_mistakes(scale: EnergyScale, detector: Detector, particle: str = "unknown") -> list[str]:
+def find_unit_mistakes(
+    scale: EnergyScale, detector: Detector, particle: str = "unknown", stated: bool = False
+) -> list[str]:
     """Say in sentences which energies cannot be in MeV.
 
     Args:
         scale: Of the showers.
         detector: Their detector, whose stack says about how much is visible.
         particle: The incident particle; muons leave as little as they like.
+        stated: Whether the energies are known to be in MeV: then low ones are believed.
     """
     found = []
     sampled = mass_sampled(detector)
@@ -103,7 +106,7 @@ def find_unit_mistakes(scale: EnergyScale, detector: Detector, particle: str = "
             f"the showers hold {scale.response:.2g} of their incident energy{about}; about a thousand times "
             "too little: the cells are in GeV and read as MeV?"
         )
-    elif low_energies:
+    elif low_energies and not stated:
         found.append(
             f"the incident energies are {scale.lowest_mev:.4g} to {scale.largest_mev:.4g} MeV, and the cells "
             "fit them; the whole file looks as if it were in GeV (if it is really so low, all is well)."
