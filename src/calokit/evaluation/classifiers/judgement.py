@@ -90,11 +90,11 @@ class TreeJudge:
         note = f"{len(value.whole.trees)} of {FOLDS} parts tested"
         note += f"; most telling: {told}" if told else ""
         title = f"classifier AUC, boosted trees{words}"
-        measurements = [
-            _as_measurement(f"{prefix}.auc_boosted", title, value.whole, floor.whole, showers, note)
-        ]
+        name = f"{prefix}.auc_boosted"
+        measurements = [_as_measurement("classifiers", name, title, value.whole, floor.whole, showers, note)]
         for group, area in value.groups.items():
             measurement = _as_measurement(
+                TOPIC,
                 f"{prefix}_group.{group.replace(' ', '_')}",
                 f"classifier AUC, {group} alone{words}",
                 area,
@@ -102,7 +102,7 @@ class TreeJudge:
                 showers,
                 "conditions and this group of observables",
             )
-            measurements.append(measurement.model_copy(update={"topic": TOPIC}))
+            measurements.append(measurement)
         return measurements, tuple(name for name, _ in value.whole.telling)
 
     def _areas(self, reference: FeatureTable, other: FeatureTable) -> _Areas:
@@ -118,8 +118,11 @@ class _Areas:
     groups: dict[str, Area]
 
 
-def _as_measurement(name: str, title: str, area: Area, floor: Area, showers: int, note: str) -> Measurement:
+def _as_measurement(
+    topic: str, name: str, title: str, area: Area, floor: Area, showers: int, note: str
+) -> Measurement:
     return Measurement(
+        topic=topic,
         name=name,
         title=title,
         value=area.value,
