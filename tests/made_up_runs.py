@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
+from calokit.compute.draws import Draws
 from calokit.progress import Advance, Progress, no_progress
 from calokit.recipes import load_recipe
 from calokit.recipes.recipe import Recipe
@@ -45,3 +48,13 @@ def calling(told: Callable[[int, str], object]) -> Progress:
         yield lambda n=1, note="": told(n, note)  # type: ignore[misc]
 
     return progress
+
+
+def seeded(seed: int = 1) -> torch.Generator:
+    """Random numbers for `generate`."""
+    return torch.Generator().manual_seed(seed)
+
+
+def draws(seed: int = 1) -> Draws:
+    """Random numbers for losses and transforms."""
+    return Draws(seeded(seed))

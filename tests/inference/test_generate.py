@@ -69,19 +69,21 @@ def test_showers_do_not_depend_on_what_follows(bundle: Bundle, shower_file: Make
     np.testing.assert_array_equal(part.incident_energies, whole.incident_energies[:280])
 
 
-def test_showers_do_not_depend_on_the_chunks(bundle: Bundle, make_showers: MakeShowers) -> None:
+def test_showers_do_not_depend_on_the_chunks(
+    bundle: Bundle, make_showers: MakeShowers, tmp_path: Path
+) -> None:
     showers = make_showers(3 * BLOCK + 17, 2)
 
     def draw(size: int) -> np.ndarray:
-        generator = ShowerGenerator(bundle, 1, FLOAT32)
         pieces = [showers[start : start + size] for start in range(0, len(showers), size)]
-        columns = [p.incidents for p in pieces]
-        return np.concatenate([generator.draw(one).energies for one in columns])
+        columns = [piece.incidents for piece in pieces]
+        path = tmp_path / f"{size}.h5"
+        return generate(bundle, iter(columns), path).energies
 
     whole = draw(len(showers))
     assert whole.shape == (3 * BLOCK + 17, 400)
-    np.testing.assert_array_equal(draw(BLOCK), whole)
-    np.testing.assert_array_equal(draw(2 * BLOCK), whole)
+    for size in (100, BLOCK, 2 * BLOCK, 700):
+        np.testing.assert_array_equal(draw(size), whole)
     assert not np.array_equal(whole[:BLOCK], whole[BLOCK : 2 * BLOCK])
 
 
@@ -109,12 +111,24 @@ def test_like_takes_every_condition_over(bundle: Bundle, shower_file: MakeFile, 
 
 
 def test_no_noise_is_used_twice(bundle: Bundle) -> None:
-    """The same particle gives other showers in every block and every call."""
+    """The same particle gives other showers in every block."""
     generator = ShowerGenerator(bundle, 1, FLOAT32)
     first = generator.at(20.0, 2 * BLOCK)
-    second = generator.at(20.0, BLOCK)
+    second = generator.at(20.0, BLOCK, first_block=2)
     energies = np.concatenate([first.energies, second.energies]).sum(axis=1)
     assert len(set(energies.tolist())) > 0.99 * 3 * BLOCK
+
+
+def test_blocks_can_be_made_in_any_order(bundle: Bundle, make_showers: MakeShowers) -> None:
+    """A block follows from the seed, its number and its particles; what was made before does not matter."""
+    showers = make_showers(3 * BLOCK, 2)
+    columns = showers.incidents
+    whole = ShowerGenerator(bundle, 1, FLOAT32).draw(columns)
+    generator = ShowerGenerator(bundle, 1, FLOAT32)
+    for number in (2, 0, 1, 0):
+        rows = slice(number * BLOCK, (number + 1) * BLOCK)
+        made = generator.draw(columns[rows], first_block=number)
+        np.testing.assert_array_equal(made.energies, whole.energies[rows])
 
 
 def test_at_one_energy(bundle: Bundle) -> None:
@@ -143,7 +157,7 @@ def test_outside_the_range_warns_once_and_is_recorded(bundle: Bundle, tmp_path: 
     (warning,) = caught
     text = str(warning.message)
     assert (
-        "30 of 30 incident particles lie outside the training range of zdc_flow (1 to 100 GeV, impact x"
+        "40 of 100 incident particles lie outside the training range of zdc_flow (1 to 100 GeV, impact x"
         in text
     )
     assert done.outside == open_showers(path).attributes["outside_training_range"] == 0.4

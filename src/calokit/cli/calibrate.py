@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Output, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Output,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 
 
 def calibrate(
@@ -15,6 +23,7 @@ def calibrate(
     data: Annotated[Path, typer.Option("--data", help="Showers that trained none of them.")],
     output: Output,
     split: SplitName = "validation",
+    detector: DetectorName = None,
     threads: Threads = 1,
 ) -> None:
     """Average reconstructions of several seeds, and correct bias and uncertainties on other showers."""
@@ -26,8 +35,9 @@ def calibrate(
 
     check_writable(output, *bundles, data)
     use_threads(threads)
-    view = open_showers(data, split)
-    joined = join_members([read_bundle(path) for path in bundles], view)
+    members = [read_bundle(path) for path in bundles]
+    view = open_showers(data, split, named_detector(detector), members[0].detector)
+    joined = join_members(members, view)
     write_bundle(output, joined)
     make_console().print(
         f"{output}: the mean of {len(joined.provenance['members'])} network(s), calibrated on {len(view)} "

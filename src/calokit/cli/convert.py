@@ -50,6 +50,7 @@ def convert(
     from calokit.detector import load_detector
     from calokit.files import check_writable
     from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native
+    from calokit.showers.particle_names import plain_particle
 
     for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
         if value is not None and not 0 < value < float("inf"):
@@ -63,6 +64,7 @@ def convert(
         tilt,
     )
     foreign = open_foreign(source, format_name, choices)
+    particle = None if particle is None else plain_particle(particle)
     conversion = write_native(foreign, target, particle, split)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calokit.cli.options import Seed, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Seed,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 
 if TYPE_CHECKING:
     from calokit.evaluation import Evaluation, Scorecard
@@ -21,6 +29,7 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="The report's folder: scorecard.json and report.html.")
     ] = Path("report"),
     split: SplitName = "all",
+    detector: DetectorName = None,
     floor: Annotated[
         Path | None,
         typer.Option(
@@ -78,10 +87,12 @@ def evaluate(
         },
         "the options of calokit evaluate",
     )
-    truth = open_showers(reference, split)
-    other = None if floor is None else open_showers(floor)
+    truth = open_showers(reference, split, named_detector(detector))
+    other = None if floor is None else open_showers(floor, like=truth.detector)
     evaluation = Evaluation(truth, other, settings)
-    cards = ComparedCards.of(*(judge(evaluation, open_showers(path)) for path in generated))
+    cards = ComparedCards.of(
+        *(judge(evaluation, open_showers(path, like=truth.detector)) for path in generated)
+    )
     page = write_report(cards, output)
     console = make_console()
     console.print(scorecard_table(cards, console.width, console.encoding))

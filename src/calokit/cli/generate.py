@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Output, Seed, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Output,
+    Seed,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 from calokit.errors import ConfigurationError
 
 
@@ -19,6 +28,7 @@ def generate(
         typer.Option(help="Take the incident particles, with every condition, from these showers."),
     ] = None,
     split: SplitName = "all",
+    detector: DetectorName = None,
     energy: Annotated[float | None, typer.Option(help="One incident energy, in GeV.")] = None,
     position: Annotated[tuple[float, float], typer.Option(help="With --energy: impact x and y, in mm.")] = (
         0.0,
@@ -44,7 +54,7 @@ def generate(
     check_writable(output, bundle, like)
     use_threads(threads)
     model = read_bundle(bundle)
-    view = None if like is None else open_showers(like, split)
+    view = None if like is None else open_showers(like, split, named_detector(detector), model.detector)
     if view is not None:
         total = len(view) if count is None else min(count, len(view))
         incidents = incidents_like(view, count)

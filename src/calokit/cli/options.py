@@ -5,17 +5,26 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from calokit.report.plain_text import ERRORS
 
+if TYPE_CHECKING:
+    from calokit.detector import Detector
+
 Seed = Annotated[int, typer.Option(min=0, help="Decides every random draw.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads to compute with; 0 takes all.")]
 SplitName = Annotated[
     str, typer.Option(help="Which showers of the file: train, validation, test or all.", metavar="SPLIT")
+]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        "--detector", help="The detector (name or YAML file), for showers that name none.", metavar="NAME"
+    ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
@@ -43,3 +52,10 @@ def use_threads(threads: int) -> None:
     from calokit.engine.local import usable_processors
 
     torch.set_num_threads(threads or usable_processors())
+
+
+def named_detector(name: str | None) -> Detector | None:
+    """Return the detector that an option names, if it does."""
+    from calokit.detector import load_detector
+
+    return None if name is None else load_detector(name)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Output, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Output,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 
 
 def reconstruct(
@@ -15,6 +23,7 @@ def reconstruct(
     showers: Annotated[Path, typer.Argument(help="The showers to reconstruct.")],
     output: Output,
     split: SplitName = "all",
+    detector: DetectorName = None,
     csv: Annotated[Path | None, typer.Option(help="Write the estimates as CSV too.")] = None,
     report: Annotated[
         Path | None,
@@ -43,7 +52,7 @@ def reconstruct(
         raise ConfigurationError("--report needs --train FILE, showers to fit the classical methods on.")
     use_threads(threads)
     model = read_bundle(bundle)
-    view = open_showers(showers, split)
+    view = open_showers(showers, split, named_detector(detector), model.detector)
     made = reconstruct_showers(model, view)
     write_reconstruction(output, made, model, view)
     if csv is not None:
@@ -52,7 +61,8 @@ def reconstruct(
         from calokit.studies.judging.page import report_reconstruction
 
         assert train is not None
-        page = report_reconstruction(model, made, view, open_showers(train, Split.TRAIN), report)
+        fitted = open_showers(train, Split.TRAIN, like=view.detector)
+        page = report_reconstruction(model, made, view, fitted, report)
         make_console().print(f"report: {page}")
     make_console().print(
         f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads or 'all'} threads): "

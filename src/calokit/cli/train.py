@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Threads, make_console, use_threads
+from calokit.cli.options import DetectorName, Threads, make_console, use_threads
 from calokit.errors import ConfigurationError
 
 
@@ -20,6 +20,7 @@ def train(
         Path | None, typer.Option(help="Showers: the train split trains, the validation split validates.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The run folder.")] = Path("run"),
+    detector: DetectorName = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe: training.steps=500.")
     ] = None,
@@ -41,6 +42,7 @@ def train(
 
     console = make_console()
     changes = list(changes or []) + ([] if seed is None else [f"training.seed={seed}"])
+    changes += [] if detector is None else [f"detector={detector}"]
     seconds = None if minutes is None else 60 * minutes
     if resume:
         steps = settle_steps(output, Typed(recipe, changes, seconds, start_from))

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from calokit.bundles.bundle import Bundle, bundle_digest, check_reconstructed
-from calokit.compute.machine import processor_name
+from calokit.compute.device import CPU, Device
 from calokit.errors import BundleError, ConditionWarning
 from calokit.files import write_hdf5, write_whole
 from calokit.models.estimators.protocol import Reconstructor
@@ -49,18 +49,20 @@ class Reconstruction:
         columns: Estimates by name, see `UNITS`; the first axis is the event.
         milliseconds_per_shower: Wall time, finding the hits included, reading and writing not.
         outside: Share of the energies outside the training range.
+        computed_on: Model of the processor or accelerator.
     """
 
     columns: dict[str, NDArray[Any]]
     milliseconds_per_shower: float
     outside: float
+    computed_on: str
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
 
 def reconstruct_showers(
-    bundle: Bundle, view: ShowerFile, progress: Progress = show_progress
+    bundle: Bundle, view: ShowerFile, progress: Progress = show_progress, device: Device = CPU
 ) -> Reconstruction:
     """Reconstruct every shower of a view; memory stays bounded.
 
@@ -68,6 +70,7 @@ def reconstruct_showers(
         bundle: A trained reconstruction.
         view: The showers; their incident particles are not looked at.
         progress: Shows how far it is; see `calokit.progress`.
+        device: What the network computes on.
 
     Raises:
         BundleError: The bundle generates showers instead.
@@ -78,7 +81,7 @@ def reconstruct_showers(
         >>> bundle = read_bundle("zoo/luxe_energy.calokit")                           # doctest: +SKIP
         >>> reconstruct_showers(bundle, open_showers("showers.h5")).columns["energy"]  # doctest: +SKIP
     """
-    model = need_reconstructor(bundle)
+    model = device.put(need_reconstructor(bundle))
     check_reconstructed(bundle, view)
     seconds = 0.0
     parts: list[dict[str, NDArray[Any]]] = []
@@ -90,13 +93,15 @@ def reconstruct_showers(
             advance(len(showers))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outside = _check_range(bundle, columns)
-    return Reconstruction(columns, 1e3 * seconds / len(view), outside)
+    return Reconstruction(columns, 1e3 * seconds / len(view), outside, device.model_name())
 
 
 def estimate_block(model: Reconstructor, showers: Showers) -> dict[str, NDArray[Any]]:
     """Return the estimates for some showers in memory, by name."""
-    with torch.inference_mode():
-        return model.estimate(model.prepare(showers)).columns()
+    device = model.device
+    precision = model.precision_in_use(device)
+    with torch.inference_mode(), precision.autocast(device):
+        return model.estimate(device.put(model.prepare(showers))).columns()
 
 
 def need_reconstructor(bundle: Bundle) -> Reconstructor:
@@ -127,7 +132,7 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
                 "detector": view.detector.name,
                 "milliseconds_per_shower": made.milliseconds_per_shower,
                 "timing_note": f"with the search of hits, batch {BLOCK}, {torch.get_num_threads()} "
-                f"thread(s), float32, {processor_name()}",
+                f"thread(s), float32, {made.computed_on}",
                 "outside_training_range": made.outside,
             }
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from calokit.arrays import Float64
-from calokit.detector.images import ImageFrame, frame_of
+from calokit.detector.images import CellImage, cell_images
 from calokit.evaluation.metrics.binned import (
     BinnedMoments,
     BinnedValues,
@@ -291,25 +291,24 @@ def make_spectra(sides: Sides) -> list[Spectrum]:
 
 def make_images(sides: Sides) -> list[ImagePair]:
     """Return the mean image of each section, summed over its layers."""
-    detector = sides.reference.calculator.detector
-    frames = [(section.name, frame_of(detector, section)) for section in detector.sections]
-    return [_image(sides, name, frame) for name, frame in frames if frame is not None]
+    images = cell_images(sides.reference.calculator.detector)
+    return [_image(sides, image) for image in images if image.is_regular]
 
 
-def _image(sides: Sides, name: str, frame: ImageFrame) -> ImagePair:
+def _image(sides: Sides, image: CellImage) -> ImagePair:
     one, two = sides.reference.cells, sides.generated.cells
-    reference, generated = frame.sum_layers(one.mean), frame.sum_layers(two.mean)
-    errors = [np.sqrt(frame.sum_layers(sums.variance_of_mean)) for sums in (one, two)]
+    reference, generated = image.sum_layers(one.mean), image.sum_layers(two.mean)
+    errors = [np.sqrt(image.sum_layers(sums.variance_of_mean)) for sums in (one, two)]
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.hypot(errors[1] / reference, generated * errors[0] / reference**2)
     return ImagePair(
         topic="lateral",
-        name=f"mean_image.{name}",
-        title=f"mean shower in {name}",
-        row_label=frame.row_label,
-        column_label=frame.column_label,
-        row_edges=frame.row_edges.tolist(),
-        column_edges=frame.column_edges.tolist(),
+        name=f"mean_image.{image.section}",
+        title=f"mean shower in {image.section}",
+        row_label=image.slow.label,
+        column_label=image.fast.label,
+        row_edges=image.slow.edges.tolist(),
+        column_edges=image.fast.edges.tolist(),
         reference=reference.tolist(),
         generated=generated.tolist(),
         ratio_error=[_finite(row) for row in error],

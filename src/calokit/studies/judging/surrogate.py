@@ -37,6 +37,7 @@ def judge_surrogate(
         threshold_mev=need_surrogate(bundle).threshold_mev,
         classifier_seeds=study.classifier_seeds,
         kept_metrics=study.kept_metrics,
+        cells=study.cells,
         seed=study.generation_seed,
     )
     card = evaluate_showers(
