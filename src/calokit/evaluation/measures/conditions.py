@@ -60,11 +60,14 @@ def measure_conditions(sides: Sides) -> list[Measurement]:
 
 
 def make_condition_curves(sides: Sides) -> list[Curve]:
-    """Return each quantity over each condition."""
+    """Return the response over every condition, and each other quantity over the one with its worst bin."""
     curves = []
     bins = sides.reference.bins.conditions
     for quantity in QUANTITIES:
+        worst = find_worst_bin(sides.reference.conditions, sides.generated.conditions, quantity).condition
         for name, edges in zip(bins.names, bins.edges, strict=True):
+            if quantity != "response" and name != worst:
+                continue
             energy = name == ENERGY
             values: list[BinnedValues] = [
                 side.conditions.values(quantity, name)
