@@ -38,23 +38,23 @@ from benchmarks.record import (
 from calokit.compute.precision import Precision
 from calokit.errors import ConditionWarning
 from calokit.inference import ShowerGenerator, read_bundle
-from calokit.inference.generate import BLOCK, IncidentColumns
-from calokit.showers import Showers, open_showers
+from calokit.inference.generate import BLOCK
+from calokit.showers import Incidents, Showers, open_showers
 
 BATCHES = (1, 16, 256, 10_000)
 LARGEST_PULL = 4.0
 """Geant4's mean visible energy and fraction may differ from the file's by so many standard errors."""
 
 
-def take_incidents(showers: Showers, count: int) -> IncidentColumns:
+def take_incidents(showers: Showers, count: int) -> Incidents:
     """Return the first `count` incident particles, repeated from the start where there are too few."""
     index = np.arange(count) % len(showers)
     picked = showers[index]
-    return IncidentColumns(picked.incident_energies, picked.positions, picked.directions)
+    return picked.incidents
 
 
 def time_batch(
-    bundle_path: Path, number_format: str, incidents: IncidentColumns, least: float
+    bundle_path: Path, number_format: str, incidents: Incidents, least: float
 ) -> tuple[float, float]:
     """Return wall and processor milliseconds a shower of drawing one batch.
 

@@ -27,7 +27,7 @@ def join_files(paths: Sequence[Path], target: Path, split: str) -> None:
         return
     total = sum(len(view) for view in views)
     first = views[0]
-    counted = all(view.has_entries for view in views)
+    counted = all("entries" in view.columns for view in views)
     attributes = {"split": split, "joined_of": json.dumps(content)}
     with (
         ShowerWriter(

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calokit.errors import ConfigurationError
 from calokit.evaluation import EvaluationSettings, evaluate_showers
+from calokit.report.verdict import state_verdict
 from calokit.showers import Showers, open_showers
 from calokit.showers.damages import collapse_showers, kill_cell, scale_energies, widen_showers
+from calokit.showers.digitisation import Digitisation
 from toy_showers import toy_showers, write_showers
 
 EVENTS = 500
@@ -54,6 +57,48 @@ def test_lost_variety_is_found_and_leaves_the_response_alone(cards):
     assert "classifier.auc_boosted" in card.verdict.flagged
     assert card.measurement("neighbours.coverage").deviation > 2
     assert abs(card.measurement("response.mean_deviation").deviation) < 4
+
+
+def test_the_headline_is_the_largest_area_and_groups_stand_beside_it(cards):
+    card = cards["wider"]
+    assert card.headline == "classifier.auc_boosted"
+    assert card.headline_read_out == ""
+    groups = {m.name.split(".")[1] for m in card.measurements if m.name.startswith("classifier_group.")}
+    assert {"topology", "spectrum", "hot_cells", "lateral", "impact_cells", "totals"} == groups
+    assert card.measurement("classifier_group.lateral").deviation > 5
+    spectra = [spectrum.name for spectrum in card.spectra]
+    assert "topology_isolated_hits" in spectra
+    assert len(spectra) == len(set(spectra))
+
+
+def test_every_condition_is_calibrated_in_bins(cards):
+    names = [m.name for m in cards["alike"].measurements if m.name.startswith("conditions.")]
+    assert names == [f"conditions.{name}" for name in ("response", "resolution", "width", "hits")]
+    assert cards["wider"].measurement("conditions.width").deviation > 5
+    assert "worst bin: " in cards["wider"].measurement("conditions.width").note
+    curves = [curve.name for curve in cards["alike"].curves if curve.topic == "conditions"]
+    assert "conditions_response_impact_x" in curves
+    assert "conditions_hits_incident_energy" in curves
+
+
+def test_samples_are_judged_once_more_behind_a_readout(tmp_path):
+    truth, alike = (written(tmp_path, str(seed), toy_showers(seed, 300)) for seed in (1, 3))
+    floor = written(tmp_path, "2", toy_showers(2, 300))
+    settings = EvaluationSettings(
+        classifier_seeds=0,
+        energy_bins=4,
+        gallery_events=0,
+        readout=Digitisation(noise=4.0, spread=0.03, threshold=20.0),
+        frechet_topology=True,
+    )
+    card = evaluate_showers(truth, alike, floor=floor, settings=settings)
+    assert card.headline_read_out == "readout.auc_boosted"
+    assert abs(card.measurement("readout.auc_boosted").deviation) < 4
+    assert abs(card.measurement("distance.fpd_topology").deviation) < 4
+    assert card.settings["readout"]["threshold"] == 20.0
+    assert "Behind the readout: classifier AUC, boosted trees, read out" in state_verdict(card)
+    with pytest.raises(ConfigurationError, match="threshold"):
+        EvaluationSettings(readout=Digitisation())
 
 
 def test_one_monstrous_shower_does_not_own_the_clipped_distance(tmp_path):

@@ -15,9 +15,9 @@ from calokit.compute.precision import Precision
 from calokit.detector import Detector, load_detector
 from calokit.errors import ConditionWarning, ConfigurationError, DetectorError
 from calokit.inference import Bundle, ShowerGenerator, generate_file, incidents_at, incidents_like
-from calokit.inference.generate import BLOCK, IncidentColumns
+from calokit.inference.generate import BLOCK
 from calokit.models.families import build_model
-from calokit.showers import Showers, open_showers
+from calokit.showers import Incidents, Showers, open_showers
 from made_up_runs import MakeFile, MakeShowers, silent, tiny_recipe
 
 FLOAT32 = Precision("float32", "contiguous")
@@ -38,7 +38,7 @@ def bundle(zdc: Detector, make_showers: MakeShowers) -> Bundle:
     return Bundle(model.eval(), recipe, zdc, RANGES, {"particle": "e+", "steps": 0})
 
 
-def generate(bundle: Bundle, incidents: Iterator[IncidentColumns], path: Path, seed: int = 1) -> Showers:
+def generate(bundle: Bundle, incidents: Iterator[Incidents], path: Path, seed: int = 1) -> Showers:
     done = generate_file(bundle, incidents, path, seed, lambda count: None, FLOAT32)
     showers = open_showers(path).read_all()
     assert done.showers == len(showers)
@@ -74,7 +74,7 @@ def test_showers_do_not_depend_on_the_chunks(bundle: Bundle, make_showers: MakeS
     def draw(size: int) -> np.ndarray:
         generator = ShowerGenerator(bundle, 1, FLOAT32)
         pieces = [showers[start : start + size] for start in range(0, len(showers), size)]
-        columns = [IncidentColumns(p.incident_energies, p.positions, p.directions) for p in pieces]
+        columns = [p.incidents for p in pieces]
         return np.concatenate([generator.draw(one).energies for one in columns])
 
     whole = draw(len(showers))
@@ -129,7 +129,7 @@ def test_impossible_incidents(energy: float, count: int) -> None:
 
 
 def test_outside_the_range_warns_once_and_is_recorded(bundle: Bundle, tmp_path: Path) -> None:
-    def incidents() -> Iterator[IncidentColumns]:
+    def incidents() -> Iterator[Incidents]:
         yield from incidents_at(50.0, 60)
         yield from incidents_at(250.0, 30)
         yield from incidents_at(0.5, 10)
@@ -162,12 +162,12 @@ def test_conditions_the_model_ignores_are_not_watched(bundle: Bundle) -> None:
     """This recipe knows energy and impact; a steep direction is no reason to warn."""
     steep = np.array([[0.6, 0.0, 0.8]], np.float32)
     generator = ShowerGenerator(bundle, 1, FLOAT32)
-    generator.draw(IncidentColumns(np.array([1e4], np.float32), np.zeros((1, 2), np.float32), steep))
+    generator.draw(Incidents(np.array([1e4], np.float32), np.zeros((1, 2), np.float32), steep))
     assert generator.outside == 0
 
 
 def test_missing_condition_is_refused_and_leaves_no_file(bundle: Bundle, tmp_path: Path) -> None:
-    columns = IncidentColumns(np.array([1e4], np.float32), None, None)
+    columns = Incidents(np.array([1e4], np.float32), None, None)
     with pytest.raises(ConfigurationError, match="needs the incident positions"):
         generate(bundle, iter([columns]), tmp_path / "made.h5")
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from calokit.models.adversarial.mask_value_gan import FIRST_LAYER, GanSurrogate
 from calokit.models.adversarial.objectives import discriminator_loss, generator_loss, gradient_penalty
 from calokit.models.adversarial.schedules import NoiseSchedule
 from calokit.models.adversarial.settings import GanSettings
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.regression import RegressionSurrogate
 from calokit.models.mask_value.settings import RegressionSettings
 from calokit.recipes import list_recipes, load_recipe
@@ -98,7 +98,7 @@ def test_strength_widens_the_noise(zdc: Detector, showers: Showers) -> None:
     model = tiny_gan(zdc, showers, noise="fixed", noise_width=0.01).eval()
     for head in model.network.positive_heads:
         head.bias.data.fill_(0.5)
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     widths = []
     for progress in (0.0, 1.0):
         model.progress = progress
@@ -115,7 +115,7 @@ def test_strength_widens_the_noise(zdc: Detector, showers: Showers) -> None:
 def test_generation_keeps_its_promises(zdc: Detector, showers: Showers, normalisation: str) -> None:
     model = tiny_gan(zdc, showers, normalisation=normalisation).eval()
     model.network.positive_heads[0].bias.data.fill_(0.05)
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     energies = model.generate(incidents, seeded())
     assert energies.shape == (64, 400)
     hits = energies[energies != 0]
@@ -194,7 +194,7 @@ def test_start_from_stage_1_makes_the_same_images(
     assert all(torch.equal(adapted[n], own[n]) for n in own if n.startswith("discriminator"))
     if conditions == ("energy",):
         assert torch.equal(model.encoder.position_scale, own["encoder.position_scale"])
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     with torch.no_grad():
         one, other = first.eval().images(incidents), model.eval().images(incidents, seeded())
     for left, right in zip(one, other, strict=True):
@@ -221,7 +221,7 @@ def test_two_stages_train(shower_file: MakeFile, tmp_path: Path) -> None:
     second = start_training(recipe, data, tmp_path / "2", silent, start_from=first.bundle_path)
     assert second.bundle.provenance["start"]["recipe"] == "zdc_regression_log"
     again = read_bundle(second.bundle_path).model
-    incidents = Incidents.of(open_showers(data).read(0, 20))
+    incidents = IncidentTensors.of(open_showers(data).read(0, 20).incidents)
     model = second.bundle.model
     model.begin_step(1, 1)
     assert torch.equal(again.generate(incidents, seeded()), model.generate(incidents, seeded()))

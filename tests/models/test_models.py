@@ -14,7 +14,7 @@ from calokit.bundles.ranges import ConditionRange
 from calokit.bundles.tensors import write_tensors
 from calokit.detector import Detector, load_detector
 from calokit.errors import BundleError, CalokitError, ConfigurationError
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.families import build_model
 from calokit.models.flow.settings import FlowSettings
 from calokit.models.flow.surrogate import FlowSurrogate
@@ -82,7 +82,7 @@ def test_losses_follow_from_the_generator(bundle: Bundle, showers: Showers) -> N
 
 
 def test_generation_keeps_its_promises(bundle: Bundle, showers: Showers) -> None:
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     energies = bundle.model.generate(incidents, seeded())
     assert energies.shape == (200, 400)
     assert energies.dtype == torch.float32
@@ -96,7 +96,7 @@ def test_generation_keeps_its_promises(bundle: Bundle, showers: Showers) -> None
 def test_flow_spends_the_drawn_visible_energy(zdc: Detector, showers: Showers) -> None:
     model = FlowSurrogate(FlowSettings(channels=4, blocks=1), zdc)
     model.fit_transforms(showers)
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     with torch.no_grad():
         visible, hits = model._draw_totals(incidents.energies, model.encoder(incidents), seeded(7))
     total = model.generate(incidents, seeded(7)).sum(1)
@@ -128,7 +128,7 @@ def test_bundle_round_trip_generates_the_same(bundle: Bundle, showers: Showers, 
     assert back.scorecard is None
     assert not back.model.training
     assert bundle_digest(back) == bundle_digest(bundle)
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     assert torch.equal(back.model.generate(incidents, seeded()), bundle.model.generate(incidents, seeded()))
     write_bundle(path, back.with_scorecard({"score": 0.5}))
     assert read_bundle(path).scorecard == {"score": 0.5}
@@ -303,7 +303,7 @@ def test_regression_gates(zdc: Detector, showers: Showers, gate: str) -> None:
     model.eval()
     model.network.positive_heads[0].bias.data.fill_(0.02)
     model.network.positive_heads[0].weight.data.mul_(0.1)
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     with torch.no_grad():
         logits, values = model.images(incidents)
     assert bool((values > 0).all())
@@ -324,7 +324,7 @@ def test_symmetries_move_image_and_impact_alike(zdc: Detector) -> None:
     cells = torch.tensor([3, 47, 130, 399]).repeat(40)
     centres = torch.tensor(np.stack([zdc.cells.x, zdc.cells.y], axis=1)).float()
     batch = TrainingBatch(
-        Incidents(torch.arange(160.0) + 1, centres[cells], centres[cells] / 1e5),
+        IncidentTensors(torch.arange(160.0) + 1, centres[cells], centres[cells] / 1e5),
         nn.functional.one_hot(cells, 400).float(),
     )
     moved = SquareSymmetries(CartesianImage(zdc))(batch, seeded())
@@ -368,7 +368,7 @@ def test_oblong_readout_is_mirrored_and_not_turned() -> None:
     symmetries = SquareSymmetries(luxe)
     assert not symmetries.square
     energies = torch.rand(8, luxe.cells, generator=seeded())
-    moved = symmetries(TrainingBatch(Incidents(torch.arange(8.0), None, None), energies), seeded())
+    moved = symmetries(TrainingBatch(IncidentTensors(torch.arange(8.0), None, None), energies), seeded())
     assert moved.incidents.positions is None
     images, moved_images = luxe.fold(energies), luxe.fold(moved.energies)
     seen = set()

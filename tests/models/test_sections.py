@@ -9,7 +9,7 @@ import torch
 from calokit.bundles.ranges import ConditionRange
 from calokit.detector import Detector, load_detector
 from calokit.inference import Bundle, ShowerGenerator
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.sections import SectionsSurrogate
 from calokit.models.mask_value.settings import SectionsSettings
 from calokit.models.parts.summary import SectionSummary
@@ -91,7 +91,7 @@ def test_losses_reach_every_parameter(model: SectionsSurrogate, showers: Showers
 
 
 def test_generation_keeps_its_promises(model: SectionsSurrogate, showers: Showers) -> None:
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     energies = model.generate(incidents, seeded())
     assert energies.shape == (12, 400 + 64 * 1600)
     hits = energies[energies != 0]
@@ -114,7 +114,7 @@ def test_a_bundle_of_sections_draws_showers(
 
 
 def test_sections_spend_the_drawn_energy(model: SectionsSurrogate, showers: Showers) -> None:
-    incidents = Incidents.of(showers)
+    incidents = IncidentTensors.of(showers.incidents)
     visible = [torch.full((12,), 500.0), torch.full((12,), 2000.0)]
     with torch.no_grad():
         for head, energy in zip(model.heads, visible, strict=True):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calokit.errors import ConfigurationError
-from calokit.models.batches import Incidents
+from calokit.models.batches import IncidentTensors
 from calokit.models.flow.hit_mixture import HitMixture
 from calokit.models.flow.transforms import LogCells, ShowerTotals
 from calokit.models.parts.conditions import EDGE_LENGTHS_MM, IncidentEncoder
@@ -179,7 +179,7 @@ def test_mixture_fit() -> None:
 
 def encode(encoder: IncidentEncoder, x: list[float]) -> torch.Tensor:
     positions = torch.tensor([[value, 3.0] for value in x])
-    return encoder(Incidents(torch.full((len(x),), 1e4), positions, torch.zeros(len(x), 2)))
+    return encoder(IncidentTensors(torch.full((len(x),), 1e4), positions, torch.zeros(len(x), 2)))
 
 
 @pytest.mark.parametrize(("cells", "edge"), [(20, 0.0), (11, 4.0)])
@@ -204,7 +204,7 @@ def test_energy_and_direction_features() -> None:
     encoder = IncidentEncoder(("energy", "direction"), (8.0, 8.0), (20, 20))
     tilt = torch.linspace(-1e-3, 1e-3, 101)
     directions = torch.stack([tilt, torch.zeros(101)], dim=1)
-    incidents = Incidents(torch.logspace(3, 5, 101), None, directions)
+    incidents = IncidentTensors(torch.logspace(3, 5, 101), None, directions)
     encoder.fit(incidents)
     features = encoder(incidents)
     assert features.shape == (101, 3) == (101, encoder.width)
@@ -218,7 +218,7 @@ def test_energy_and_direction_features() -> None:
 @pytest.mark.parametrize(("condition", "name"), [("position", "positions"), ("direction", "directions")])
 def test_missing_conditions_are_named(condition: str, name: str) -> None:
     encoder = IncidentEncoder(("energy", condition), (8.0, 8.0), (20, 20))
-    nothing = Incidents(torch.ones(2), None, None)
+    nothing = IncidentTensors(torch.ones(2), None, None)
     for call in (encoder, encoder.fit):
         with pytest.raises(ConfigurationError, match=f"needs the incident {name}"):
             call(nothing)
@@ -226,7 +226,7 @@ def test_missing_conditions_are_named(condition: str, name: str) -> None:
 
 def test_a_fixed_beam_has_finite_features() -> None:
     encoder = IncidentEncoder(("energy", "position", "direction"), (8.0, 8.0), (20, 20))
-    incidents = Incidents(torch.full((5,), 2e4), torch.zeros(5, 2), torch.zeros(5, 2))
+    incidents = IncidentTensors(torch.full((5,), 2e4), torch.zeros(5, 2), torch.zeros(5, 2))
     encoder.fit(incidents)
     assert bool(torch.isfinite(encoder(incidents)).all())
 

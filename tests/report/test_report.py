@@ -11,11 +11,9 @@ from matplotlib import colors
 from matplotlib.collections import QuadMesh
 from matplotlib.patches import StepPatch
 
-from calokit import files
 from calokit.errors import CalokitError
 from calokit.evaluation import EvaluationSettings, evaluate_showers
 from calokit.evaluation.scorecard import Curve, ImagePair, Spectrum, Verdict, read_scorecard
-from calokit.files import write_atomically
 from calokit.report.figures.catalogue import (
     draw_curve,
     draw_events,
@@ -367,19 +365,6 @@ def test_a_value_far_better_than_the_floor_is_remarked(card, tmp_path):
     )
     page = write_report([bare], tmp_path).read_text(encoding="utf-8")
     assert "better than the floor by 47." in page
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "report.html"
-    write_atomically(path, b"old")
-    monkeypatch.setattr(files.Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
-        write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-    monkeypatch.undo()
-    write_atomically(path, b"new")
-    assert path.read_bytes() == b"new"
 
 
 def test_everything_that_an_evaluation_finds_has_a_page(shower_file):

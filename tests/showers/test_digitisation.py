@@ -37,6 +37,19 @@ def test_noise_has_its_width_and_the_cut_leaves_the_expected_tail() -> None:
     assert (empty > 0).mean() == pytest.approx(expected, abs=4 * np.sqrt(expected / 1e5))
 
 
+def test_the_spread_is_in_proportion_and_none_leaves_the_noise_as_it_was() -> None:
+    deposits = np.repeat(np.array([[10.0, 1000.0]], np.float32), 20_000, axis=0)
+    read = Digitisation(spread=0.03).apply(deposits, np.random.default_rng(1)).astype(np.float64)
+    np.testing.assert_allclose(read.std(axis=0) / read.mean(axis=0), [0.03, 0.03], rtol=0.02)
+    one, two = (
+        Digitisation(noise=0.2, threshold=0.6, spread=spread).apply(deposits[:5], np.random.default_rng(2))
+        for spread in (0.0, 0.1)
+    )
+    expected = deposits[:5] + 0.2 * np.random.default_rng(2).standard_normal((5, 2))
+    np.testing.assert_allclose(one, expected, rtol=1e-6)
+    assert (one != two).all()
+
+
 def test_the_file_says_what_was_done_and_the_seed_decides(tmp_path: Path, shower_file: MakeFile) -> None:
     source = open_showers(shower_file(200, split="test"))
     settings = Digitisation(noise=0.05, threshold=0.2)

@@ -15,11 +15,12 @@ import pytest
 
 from calokit.engine.dask import DaskExecutor
 from calokit.engine.local import LocalExecutor
-from calokit.errors import ShowerFileError, SimulationError
+from calokit.errors import OutputError, SimulationError
 from calokit.showers import open_showers
 from calokit.simulation.backends import prepare_parametric
 from calokit.simulation.production import Produced, Production, produce_file
 from calokit.simulation.sample import load_sample
+from calokit.simulation.twins import Twins
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_what_is_there_is_kept_and_others_are_not_overwritten(production: Produc
     (tmp_path / "foreign.h5").write_bytes(b"mine")
     with pytest.raises(SimulationError, match="exists already; remove it"):
         produce(production, tmp_path / "foreign.h5", 150)
-    with pytest.raises(ShowerFileError, match="does not exist"):
+    with pytest.raises(OutputError, match="does not exist"):
         produce(production, tmp_path / "none" / "a.h5", 150)
     assert path.read_bytes() == before
 
@@ -139,3 +140,32 @@ def test_several_particles_stand_in_the_file(tmp_path: Path) -> None:
     assert showers.particles is not None
     assert showers.particles.count.max() > 1
     np.testing.assert_array_equal(showers.incident_energies, showers.particles.total_energies)
+
+
+def test_twins_are_other_showers_of_the_same_particles(production: Production, tmp_path: Path) -> None:
+    first = tmp_path / "first.h5"
+    produce(production, first, 300)
+    twins = replace(production, twins=Twins.open(first, production.sample))
+    produce(twins, tmp_path / "second.h5", 300)
+    produce(twins, tmp_path / "again.h5", 300, workers=2)
+    one, two = (open_showers(tmp_path / name).read_all() for name in ("first.h5", "second.h5"))
+    np.testing.assert_array_equal(one.incident_energies, two.incident_energies)
+    np.testing.assert_array_equal(one.positions, two.positions)
+    np.testing.assert_array_equal(one.directions, two.directions)
+    full = one.visible_energies > 0
+    same = (one.energies[full] == two.energies[full]).all(axis=1)
+    assert full.sum() > 200
+    assert not same.any(), "the same seed must not make the same shower"
+    assert (tmp_path / "second.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
+    response = [showers.visible_energies.sum() / showers.incident_energies.sum() for showers in (one, two)]
+    assert response[0] == pytest.approx(response[1], rel=0.1)
+    assert open_showers(tmp_path / "second.h5").attributes["twins_of_sha256"] == open_showers(first).sha256
+
+
+def test_twins_that_cannot_be_are_refused(production: Production, tmp_path: Path) -> None:
+    first = tmp_path / "first.h5"
+    produce(production, first, 50)
+    with pytest.raises(SimulationError, match="has 50 incident particles"):
+        produce(replace(production, twins=Twins.open(first, production.sample)), tmp_path / "b.h5", 51)
+    with pytest.raises(SimulationError, match="holds showers of detector 'zdc_ecal'"):
+        Twins.open(first, load_sample("luxe_positrons_a"))

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from calokit.errors import CalokitError
+from calokit.models.batches import TrainingBatch
 from calokit.recipes.recipe import OneCycle, TrainingSettings
 from calokit.report.figures.training import draw_against_setting, draw_history, read_history
 from calokit.showers import open_showers
 from calokit.training.data import ShuffledShowers
+from calokit.training.prepared import BatchSource
 from calokit.training.rates import learning_rate, one_cycle_rate
 from calokit.training.run import start_training
 from calokit.training.samplers import EnergyWeights
@@ -69,6 +71,33 @@ def test_batches_are_weighted_and_follow_from_their_number(shower_file: MakeFile
         np.testing.assert_array_equal(again.energies, batches[5].energies)
     assert means[1] < means[0] - 0.3
     np.testing.assert_array_equal(even.sample(50).energies, weighted.sample(50).energies)
+
+
+class KeepsInputs:
+    """What `BatchSource` asks of a model that keeps its inputs."""
+
+    keeps_inputs = True
+    prepare = staticmethod(TrainingBatch.of)
+
+
+def test_kept_inputs_are_drawn_by_weight_too(shower_file: MakeFile) -> None:
+    view = open_showers(shower_file(2000), "train")
+    drawn = {}
+    for sampler in ("even", "inverse_energy"):
+        data = ShuffledShowers(view, 100, 1, sampler)
+        batches = BatchSource(KeepsInputs(), data, view.head(100), 100).training()
+        energies = [next(batches).incidents.energies for _ in range(2 * data.batches_an_epoch)]
+        drawn[sampler] = float(torch.cat(energies).mean())
+    known = view.read_all().incident_energies.astype(np.float64)
+    weights = EnergyWeights.measure("inverse_energy", known).of(known)
+    assert drawn["even"] == pytest.approx(known.mean(), rel=0.02)
+    assert drawn["inverse_energy"] == pytest.approx((weights * known).sum() / weights.sum(), rel=0.1)
+    assert drawn["inverse_energy"] < 0.5 * drawn["even"]
+
+
+def test_one_cycle_whose_top_is_its_first_step() -> None:
+    cycle = OneCycle(highest_rate=1e-3, rising_part=0.1)
+    assert one_cycle_rate(0, 10, cycle) == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize("rising", [0.35, 0.8])

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.metrics.checks.agreement import Agreement, error_ratio, span
-from calokit.evaluation.classifiers.boosted import boosted_auc
+from calokit.evaluation.classifiers.boosted_judge import FeatureTable, judge_by_trees
 from calokit.evaluation.classifiers.challenge import ChallengeSettings, challenge_dense_auc
 from calokit.evaluation.classifiers.discrimination import jensen_shannon, roc_area, roc_area_error
 from calokit.evaluation.classifiers.inputs import observable_inputs
@@ -95,7 +95,9 @@ def _classifiers() -> list[Agreement]:
     floor_words = f"{SHOWERS} Gaussian"
     settings = ClassifierSettings(hidden=64, epochs=8, batch_size=256, learning_rate=3e-3)
     own = [classifier_auc(samples[0], other, (0, 1, 2), settings) for other in (moved, samples[2])]
-    boosted = [boosted_auc(samples[0], other) for other in (moved, samples[2])]
+    names, groups = tuple("abcde"), ("column",) * COLUMNS
+    tables = [FeatureTable(sample, names, groups) for sample in (samples[0], moved, samples[2])]
+    boosted = [judge_by_trees(tables[0], other) for other in tables[1:]]
     challenge = ChallengeSettings(hidden=128, epochs=12, batch_size=200, learning_rate=1e-3)
     inputs = [observable_inputs(each, conditions) for each in (samples[0], moved, samples[2])]
     dense = [challenge_dense_auc(inputs[0], other, (0, 1, 2), challenge) for other in inputs[1:]]
@@ -111,9 +113,9 @@ def _classifiers() -> list[Agreement]:
         Agreement(
             "boosted trees",
             words,
-            abs(boosted[0].auc - best),
+            abs(boosted[0].value - best),
             relative=False,
-            floor=Distance(boosted[1].auc, boosted[1].auc_error),
+            floor=Distance(boosted[1].value, boosted[1].error),
             floor_showers=floor_words,
         ),
         Agreement(

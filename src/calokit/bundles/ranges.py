@@ -28,7 +28,8 @@ def measure_ranges(view: ShowerFile) -> list[ConditionRange]:
     smallest: NDArray[np.float64] | None = None
     largest: NDArray[np.float64] | None = None
     names: list[str] = []
-    for conditions, columns in view.condition_chunks():
+    for incidents in view.incident_chunks():
+        conditions, columns = incidents.conditions()
         names = columns
         low, high = conditions.min(axis=0), conditions.max(axis=0)
         smallest = low if smallest is None else np.minimum(smallest, low)

@@ -12,14 +12,13 @@ from safetensors.torch import save
 from torch import Tensor
 
 from calokit.errors import RunError
+from calokit.files import write_bytes
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write a safetensors file whose only metadata entry is JSON, atomically."""
-    partial = path.with_name(path.name + ".partial")
     told = {"calokit": json.dumps(metadata, allow_nan=False)}
-    partial.write_bytes(save(dict(tensors), metadata=told))  # save_file would keep it from all other users
-    partial.replace(path)
+    write_bytes(path, save(dict(tensors), metadata=told))  # save_file would keep it from all other users
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

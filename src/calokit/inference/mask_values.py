@@ -12,7 +12,7 @@ from calokit.bundles.bundle import Bundle
 from calokit.compute.draws import step_generator
 from calokit.errors import ConfigurationError
 from calokit.models.adversarial.mask_value_gan import GanSurrogate
-from calokit.models.batches import Incidents
+from calokit.models.batches import IncidentTensors
 from calokit.models.mask_value.regression import RegressionSurrogate
 from calokit.showers import ShowerFile
 
@@ -50,7 +50,7 @@ def mask_values(bundle: Bundle, view: ShowerFile, count: int, seed: int = 1) -> 
     showers = view.read(0, min(count, len(view)))
     found = []
     for number, start in enumerate(range(0, len(showers), BLOCK)):
-        incidents = Incidents.of(showers[start : start + BLOCK])
+        incidents = IncidentTensors.of(showers[start : start + BLOCK].incidents)
         with torch.inference_mode():
             if isinstance(model, GanSurrogate):
                 logits, _ = model.images(incidents, step_generator(seed, number))

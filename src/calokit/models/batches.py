@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from calokit.errors import ConfigurationError
-from calokit.showers import Showers, direction_components
+from calokit.showers import Incidents, Showers, direction_components
 
 
 @dataclass(frozen=True)
-class Incidents:
+class IncidentTensors:
     """The incident particles of a batch, as tensors.
 
     Attributes:
@@ -28,29 +28,29 @@ class Incidents:
     directions: Tensor | None
 
     @classmethod
-    def of(cls, showers: Showers) -> Incidents:
-        """Return the incident particles of showers."""
+    def of(cls, incidents: Incidents) -> IncidentTensors:
+        """Return incident particles as tensors, energies and positions sharing their memory."""
         return cls(
-            torch.from_numpy(showers.incident_energies),
-            None if showers.positions is None else torch.from_numpy(showers.positions),
+            torch.from_numpy(incidents.energies),
+            None if incidents.positions is None else torch.from_numpy(incidents.positions),
             None
-            if showers.directions is None
-            else torch.from_numpy(direction_components(showers.directions)).float(),
+            if incidents.directions is None
+            else torch.from_numpy(direction_components(incidents.directions)).float(),
         )
 
     def __len__(self) -> int:
         return len(self.energies)
 
-    def __getitem__(self, index: Any) -> Incidents:
+    def __getitem__(self, index: Any) -> IncidentTensors:
         """Return the incidents at an index tensor or slice over events."""
-        return Incidents(
+        return IncidentTensors(
             self.energies[index],
             None if self.positions is None else self.positions[index],
             None if self.directions is None else self.directions[index],
         )
 
     @classmethod
-    def join(cls, parts: Sequence[Incidents]) -> Incidents:
+    def join(cls, parts: Sequence[IncidentTensors]) -> IncidentTensors:
         """Return the incidents of several batches, in order; a column that one of them lacks is left out."""
 
         def together(columns: list[Tensor | None]) -> Tensor | None:
@@ -90,13 +90,13 @@ class TrainingBatch:
         energies: (event, cell) MeV.
     """
 
-    incidents: Incidents
+    incidents: IncidentTensors
     energies: Tensor
 
     @classmethod
     def of(cls, showers: Showers) -> TrainingBatch:
         """Return showers as tensors (sharing their memory)."""
-        return cls(Incidents.of(showers), torch.from_numpy(showers.energies))
+        return cls(IncidentTensors.of(showers.incidents), torch.from_numpy(showers.energies))
 
     def __len__(self) -> int:
         return len(self.energies)
@@ -108,5 +108,5 @@ class TrainingBatch:
     @classmethod
     def join(cls, batches: Sequence[TrainingBatch]) -> TrainingBatch:
         """Return several batches as one."""
-        incidents = Incidents.join([batch.incidents for batch in batches])
+        incidents = IncidentTensors.join([batch.incidents for batch in batches])
         return cls(incidents, torch.cat([batch.energies for batch in batches]))

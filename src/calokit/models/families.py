@@ -22,7 +22,6 @@ def build_model(settings: ModelSettings, detector: Detector, seed: int) -> Train
     Raises:
         ConfigurationError: The model does not fit the detector.
     """
-    settings.require_fit(detector)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return settings.build(detector)

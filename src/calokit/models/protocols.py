@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.showers import Showers
 
 
@@ -107,7 +107,7 @@ class Surrogate(Trainable["TrainingBatch"]):
         """
 
     @abstractmethod
-    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Draw one shower for each incident particle.
 
         Returns:

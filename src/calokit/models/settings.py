@@ -1,15 +1,14 @@
 """What every family is described by: settings that build their model, found by their `kind`.
 
 This file and the settings of every family load no torch: recipes can be listed and changed without it. A
-settings class names its network and loads it only to build one. It is known by its `kind` as soon as its file
-is loaded; a file outside calokit is loaded where it is installed under the entry point `calokit.families`, or
-named in the environment variable CALOKIT_FAMILIES (module names with commas between).
+settings class names its model, which is loaded only to build one. It is known by its `kind` as soon as its
+file is loaded; a file outside calokit is loaded where it is installed under the entry point
+`calokit.families`, or named in the environment variable CALOKIT_FAMILIES (module names, commas between).
 """
 
 from __future__ import annotations
 
 import os
-from abc import abstractmethod
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -39,6 +38,8 @@ class ModelSettings(Description):
 
     kind: str
 
+    model: ClassVar[str]
+    """The model's class as `module:name`; it takes the settings and a detector, and is loaded to be built."""
     families: ClassVar[dict[str, type[ModelSettings]]] = {}
     """Every family that is loaded, by its kind."""
 
@@ -76,12 +77,16 @@ class ModelSettings(Description):
                 "a detector."
             )
 
-    @abstractmethod
     def build(self, detector: Detector) -> Trainable[Any]:
-        """Return the untrained model for a detector that fits (`misfit`).
+        """Return the untrained model for a detector; torch's global generator decides its initial weights.
 
-        torch's global generator decides its initial weights.
+        Raises:
+            ConfigurationError: The model does not fit the detector.
         """
+        self.require_fit(detector)
+        module, _, name = self.model.partition(":")
+        model: Trainable[Any] = getattr(import_module(module), name)(self, detector)
+        return model
 
 
 def lacks_one_cartesian_section(detector: Detector) -> str | None:

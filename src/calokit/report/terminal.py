@@ -63,7 +63,8 @@ def scorecard_table(scorecards: Sequence[Scorecard], width: int = 100) -> Table:
         table.add_column(card.generated.label, justify="right", no_wrap=not stacked, overflow="fold")
     before = None
     for name in measurement_names(cards):
-        topic = topic_of(name)
+        known = next(m for card in cards if (m := find_measurement(card, name)) is not None)
+        topic = topic_of(name, known.topic)
         if before not in (None, topic):
             table.add_section()
         before = topic

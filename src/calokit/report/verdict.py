@@ -55,22 +55,40 @@ def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
         worst: How many of the measurements farthest from the floor are named.
 
     Returns:
-        One to three sentences of plain text.
+        One to four sentences of plain text; the last one is the headline.
     """
     verdict = scorecard.verdict or judge_measurements(scorecard.measurements)
     if verdict.tested == 0:
         return f"{scorecard.generated.label}: nothing was measured that has a floor and an error."
     sample = f"{scorecard.generated.label} against {scorecard.reference.label}"
+    headline = f" {state_headline(scorecard)}".rstrip()
     family = f"{verdict.tested} measurements, family-wise {100 * verdict.family_wise_rate:.2g} %"
     if verdict.agrees:
         return (
             f"{sample}: not told apart by {scorecard.generated.showers:,} showers ({family}; Holm's test). "
-            "More showers, or trained classifiers, may still tell them apart."
+            f"More showers, or trained classifiers, may still tell them apart.{headline}"
         )
     flagged = [found for name in verdict.flagged if (found := find_measurement(scorecard, name)) is not None]
     named = "; ".join(_describe_deviation(m) for m in flagged[:worst])
     count = len(verdict.flagged)
-    return f"{sample}: told apart by {count} of {family} (Holm's test). Farthest from the floor: {named}."
+    told = f"{sample}: told apart by {count} of {family} (Holm's test)."
+    return f"{told} Farthest from the floor: {named}.{headline}"
+
+
+def state_headline(scorecard: Scorecard) -> str:
+    """Say how large the largest area of all classifiers is, raw and read out; empty where none was trained.
+
+    Args:
+        scorecard: The comparison.
+    """
+    raw = find_measurement(scorecard, scorecard.headline)
+    read_out = find_measurement(scorecard, scorecard.headline_read_out)
+    sentences = []
+    if raw is not None:
+        sentences.append(f"Largest area of all classifiers: {_describe_deviation(raw)}.")
+    if read_out is not None:
+        sentences.append(f"Behind the readout: {_describe_deviation(read_out)}.")
+    return " ".join(sentences)
 
 
 def _describe_deviation(measurement: Measurement) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from calokit.config import digest_of
 from calokit.errors import RunError
+from calokit.files import write_text
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
@@ -37,6 +38,4 @@ def read_table(path: Path) -> list[dict[str, Any]]:
 def append_row(path: Path, row: dict[str, Any]) -> None:
     """Add a finished row; the table is replaced in one move."""
     before = path.read_text() if path.is_file() else ""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(before + json.dumps({**row, "row_digest": digest_of(row)}) + "\n")
-    partial.replace(path)
+    write_text(path, before + json.dumps({**row, "row_digest": digest_of(row)}) + "\n")

@@ -70,6 +70,13 @@ class ShuffledShowers:
             yield from self._epoch_batches(epoch, first)
             start = (epoch + 1) * self.batches_an_epoch
 
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the places of all showers in the order in which an epoch draws them from one pool."""
+        rng = np.random.default_rng((self.seed, epoch))
+        if self.weights is None:
+            return rng.permutation(len(self.view))
+        return self.weights.order(_incident_energies(self.view), rng)
+
     def sample(self, showers: int) -> Showers:
         """Return a shuffled, unweighted sample of at most `showers` showers and at most one pool."""
         first = (self.seed, 0, 0)
@@ -126,4 +133,4 @@ class ShuffledShowers:
 
 def _incident_energies(view: ShowerFile) -> NDArray[np.float64]:
     """Return the incident energies (event,) of a view in MeV, reading the condition columns only."""
-    return np.concatenate([np.exp(columns[:, 0]) for columns, _ in view.condition_chunks()])
+    return np.concatenate([np.exp(one.conditions()[0][:, 0]) for one in view.incident_chunks()])

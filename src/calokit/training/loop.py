@@ -17,6 +17,7 @@ from torch import Tensor
 from calokit.compute.draws import step_generator
 from calokit.compute.precision import Precision
 from calokit.errors import RunError
+from calokit.files import write_text
 from calokit.models.parts.places import CartesianImage
 from calokit.models.protocols import Surrogate, Trainable
 from calokit.recipes.recipe import TrainingSettings
@@ -292,6 +293,4 @@ def _cut_log(path: Path, step: int) -> None:
             continue
         if content["step"] <= step:
             kept.append(line)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(line + "\n" for line in kept))
-    partial.replace(path)
+    write_text(path, "".join(line + "\n" for line in kept))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges
 from calokit.evaluation.samples.pairing import squared_errors
-from calokit.models.batches import Incidents
+from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
 from calokit.showers import ShowerFile, Showers
 from calokit.units import MEV_PER_GEV
@@ -36,7 +36,7 @@ def squared_error_by_energy(model: Surrogate, showers: Showers, generator: torch
     binned, whole = BinnedMoments(edges), BinnedMoments(edges[[0, -1]])
     for start in range(0, len(showers), BLOCK):
         part = showers[start : start + BLOCK]
-        made = model.generate(Incidents.of(part), generator).float().numpy()
+        made = model.generate(IncidentTensors.of(part.incidents), generator).float().numpy()
         drawn = Showers(made, part.incident_energies, part.detector)
         errors = squared_errors(part, drawn, model.threshold_mev)
         for moments in (binned, whole):

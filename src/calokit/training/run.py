@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from calokit.compute.draws import step_generator
 from calokit.compute.machine import describe_machine
 from calokit.compute.precision import Precision, native_precision
 from calokit.errors import RunError
+from calokit.files import check_folder_writable, make_folder, write_json, write_text
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.families import build_model
 from calokit.models.protocols import Surrogate, Trainable
@@ -71,11 +71,13 @@ def start_training(
 
     Raises:
         RunError: The folder holds a run already.
+        OutputError: The folder cannot be written.
         SplitError: The file offers no training showers.
         DetectorError: The showers belong to another detector than the recipe.
     """
     if (folder / "run.json").exists():
         raise RunError(f"{folder} holds a run already; continue it with --resume, or choose another folder.")
+    check_folder_writable(folder)
     train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
     source = _make_source(recipe, train)
@@ -88,7 +90,7 @@ def start_training(
     if steps_for_seconds is not None:
         steps = max(200, int(1e3 * steps_for_seconds / (1.15 * precision.milliseconds)))
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     run = {
         "recipe": recipe.to_mapping(),
         "data": str(data.resolve()),
@@ -98,10 +100,10 @@ def start_training(
         "start": start,
         **describe_machine(),
     }
-    (folder / "recipe.yaml").write_text(recipe.to_yaml())
+    write_text(folder / "recipe.yaml", recipe.to_yaml())
     loop = _make_loop(model, recipe, source, train, folder, precision)
     loop.save()
-    _write_json(folder / "run.json", run)
+    write_json(folder / "run.json", run)
     return _finish(loop, recipe, train, folder, run, progress)
 
 
@@ -217,12 +219,3 @@ def _calibrate(model: Trainable[Any], loop: TrainingLoop, recipe: Recipe) -> Non
         with precision.autocast():
             sample = loop.data.sample(CALIBRATION_SHOWERS)
             model.calibrate(sample, step_generator(recipe.training.seed, recipe.training.steps))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w") as stream:
-        json.dump(content, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

@@ -82,7 +82,7 @@ def true_centre_distances(one: Showers, other: Showers, threshold_mev: float) ->
     """
     incident = one.incident_energies.astype(np.float64)
     edges = energy_edges(float(incident.min()), float(incident.max()), MATCHING_BINS)
-    first, second = match_incidents(one, other, median_pitch(one.detector), edges)
+    first, second = match_incidents(one.incidents, other.incidents, median_pitch(one.detector), edges)
     return _join([_distances(one[first], other[second], threshold_mev, relative=True)], len(first))
 
 

@@ -1,4 +1,4 @@
-"""What is measured on the kept showers: distances of many features at once, neighbours and boosted trees."""
+"""What is measured on the kept showers: distances of many features at once, and neighbours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from calokit.arrays import Float64
-from calokit.evaluation.classifiers.boosted import boosted_auc
 from calokit.evaluation.metrics.distances import Distance
 from calokit.evaluation.metrics.frechet import (
     FrechetSettings,
@@ -33,8 +32,6 @@ Progress = Callable[[str, float], None]
 LEAST_SHOWERS = 200
 """With fewer showers a class these measurements are left out."""
 JACKKNIFE_GROUPS = 10
-MOST_BOOSTED = 10_000
-"""Showers a class that the boosted trees see at most."""
 MOST_NEIGHBOURS = 5000
 """Showers a class for the metrics of neighbours and clusters, whose time grows with the square."""
 MOST_IMAGES = 2000
@@ -52,6 +49,10 @@ class KeptSamples:
     generated: KeptShowers
     floor: KeptShowers
 
+    def each(self) -> tuple[KeptShowers, KeptShowers, KeptShowers]:
+        """Return reference, generated sample and floor."""
+        return self.reference, self.generated, self.floor
+
     @property
     def showers(self) -> int:
         """Number of each."""
@@ -63,13 +64,14 @@ class KeptSamples:
 
 
 def measure_kept_showers(
-    samples: KeptSamples, seed: int, found_warnings: list[str], tell: Progress
+    samples: KeptSamples, seed: int, with_topology: bool, found_warnings: list[str], tell: Progress
 ) -> list[Measurement]:
-    """Return boosted trees' area, Frechet and kernel distance, precision and recall of kept showers.
+    """Return Frechet and kernel distance, precision and recall of kept showers.
 
     Args:
         samples: The kept showers.
-        seed: Of draws, folds and clusterings.
+        seed: Of draws and clusterings.
+        with_topology: Measure the Frechet distance of all observables, those of topology with them, too.
         found_warnings: What the reader should know is added here.
         tell: Called with a text and the part done (0 to 1).
     """
@@ -79,30 +81,15 @@ def measure_kept_showers(
             f"{LEAST_SHOWERS} are needed."
         )
         return []
-    tell("boosted trees", 0.0)
-    measurements = [_boosted(samples.first(MOST_BOOSTED), seed)]
-    tell("Frechet and kernel distance", 0.4)
-    measurements += _frechet(samples, seed, found_warnings)
-    tell("neighbours and clusters", 0.7)
+    tell("Frechet and kernel distance", 0.0)
+    measurements = _frechet(samples, seed, found_warnings)
+    if with_topology:
+        measurements.append(_frechet_of_topology(samples))
+    tell("neighbours and clusters", 0.5)
     chosen = samples.first(MOST_NEIGHBOURS)
     measurements += [*_precision_recall(chosen, seed), *_manifolds(chosen, seed)]
     tell("neighbours and clusters", 1.0)
     return measurements
-
-
-def _boosted(samples: KeptSamples, seed: int) -> Measurement:
-    features = [kept.high_level for kept in (samples.reference, samples.generated, samples.floor)]
-    value, least = (boosted_auc(features[0], other, seed) for other in features[1:])
-    return Measurement(
-        name="classifier.auc_boosted",
-        title="classifier AUC, observables, boosted trees",
-        value=value.auc,
-        error=value.auc_error,
-        floor=least.auc,
-        floor_error=least.auc_error,
-        showers_per_class=samples.showers,
-        note=f"{len(value.by_fold)} folds",
-    )
 
 
 def _frechet(samples: KeptSamples, seed: int, found_warnings: list[str]) -> list[Measurement]:
@@ -123,10 +110,7 @@ def _frechet(samples: KeptSamples, seed: int, found_warnings: list[str]) -> list
         return Distance(value, _jackknife_error(reference, other))
 
     def clipped(other: Float64) -> Distance:
-        pair = clip_to_reference(reference, other)
-        largest = np.abs(pair[0]).max(axis=0)
-        scale = np.where(largest == 0, 1.0, largest)
-        return Distance(gaussian_distance(pair[0] / scale, pair[1] / scale), _jackknife_error(*pair))
+        return _clipped_distance(reference, other)
 
     def kpd(other: Float64) -> Distance:
         return kernel_physics_distance(reference, other, batches=5, batch_size=batch, seed=seed)
@@ -162,6 +146,29 @@ def _frechet(samples: KeptSamples, seed: int, found_warnings: list[str]) -> list
             )
         )
     return measurements
+
+
+def _frechet_of_topology(samples: KeptSamples) -> Measurement:
+    """Return the clipped distance of all observables, which has a covariance without outliers."""
+    reference, generated, floor = (kept.known_table.values.astype(np.float64) for kept in samples.each())
+    value, least = (_clipped_distance(reference, other) for other in (generated, floor))
+    return Measurement(
+        name="distance.fpd_topology",
+        title="Fréchet distance x 1000, all observables with topology",
+        value=1e3 * value.value,
+        error=1e3 * value.error,
+        floor=1e3 * least.value,
+        floor_error=1e3 * least.error,
+        showers_per_class=samples.showers,
+        note="outliers clipped; of all showers, not extrapolated",
+    )
+
+
+def _clipped_distance(reference: Float64, other: Float64) -> Distance:
+    pair = clip_to_reference(reference, other)
+    largest = np.abs(pair[0]).max(axis=0)
+    scale = np.where(largest == 0, 1.0, largest)
+    return Distance(gaussian_distance(pair[0] / scale, pair[1] / scale), _jackknife_error(*pair))
 
 
 def _jackknife_error(reference: Float64, other: Float64) -> float:

@@ -36,7 +36,7 @@ def draw_gallery(passage: Passage, number: int) -> list[EventPair]:
         frame = max(frames, key=lambda frame: float(reference[frame.cells].sum()))
         events.append(
             EventPair(
-                incident_energy_gev=float(incidents.incident_energies[event]) / MEV_PER_GEV,
+                incident_energy_gev=float(incidents.energies[event]) / MEV_PER_GEV,
                 position_mm=_numbers_of(incidents.positions, event),
                 row_edges=frame.row_edges.tolist(),
                 column_edges=frame.column_edges.tolist(),
@@ -57,7 +57,7 @@ def collect_hits(passage: Passage, number: int) -> list[EventHits]:
     incidents = passage.reference.incidents
     return [
         EventHits(
-            incident_energy_gev=float(incidents.incident_energies[event]) / MEV_PER_GEV,
+            incident_energy_gev=float(incidents.energies[event]) / MEV_PER_GEV,
             position_mm=_numbers_of(incidents.positions, event),
             direction=_numbers_of(incidents.directions, event),
             reference=_hits_of(passage.reference, event),
@@ -69,7 +69,7 @@ def collect_hits(passage: Passage, number: int) -> list[EventHits]:
 
 def _spread_over_energies(passage: Passage, number: int) -> list[int]:
     """Return the places of showers at evenly spread ranks of the incident energy."""
-    order = np.argsort(passage.reference.incidents.incident_energies, kind="stable")
+    order = np.argsort(passage.reference.incidents.energies, kind="stable")
     ranks = ((np.arange(number) + 0.5) / max(number, 1) * len(order)).astype(int)
     return [int(event) for event in order[ranks]]
 

@@ -8,9 +8,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from calokit.arrays import Float32, Float64, Integer
-from calokit.evaluation.samples.observables import (
-    join_low_level,
-)
+from calokit.evaluation.classifiers.boosted_judge import FeatureTable
+from calokit.evaluation.samples.observables import join_low_level
 from calokit.showers.incidents import Incidents
 
 
@@ -23,12 +22,20 @@ class KeptShowers:
         high_level: (event, k) float32, as `high_level_features` gives them.
         conditions: (event, k) float64, as `Showers.conditions` gives them.
         incidents: The incident particles.
+        table: What the strong judge sees of them, where it was asked for.
     """
 
     cells: csr_array
     high_level: Float32
     conditions: Float64
     incidents: Incidents
+    table: FeatureTable | None = None
+
+    @property
+    def known_table(self) -> FeatureTable:
+        """The strong judge's table, which must have been asked for."""
+        assert self.table is not None
+        return self.table
 
     def low_level(self, threshold: float) -> csr_array:
         """Return the features of `low_level_features`."""
@@ -41,7 +48,8 @@ class KeptShowers:
             self.cells[chosen],
             self.high_level[chosen],
             self.conditions[chosen],
-            _select(self.incidents, chosen),
+            self.incidents[chosen],
+            None if self.table is None else self.table.at(chosen),
         )
 
 
@@ -50,21 +58,3 @@ def spread_positions(showers: int, number: int) -> Integer:
     number = min(number, showers)
     positions: Integer = (np.arange(number, dtype=np.int64) * showers) // max(number, 1)
     return positions
-
-
-def _select(incidents: Incidents, chosen: Integer) -> Incidents:
-    return Incidents(
-        incidents.incident_energies[chosen],
-        None if incidents.positions is None else incidents.positions[chosen],
-        None if incidents.directions is None else incidents.directions[chosen],
-    )
-
-
-def _join(parts: list[Incidents]) -> Incidents:
-    positions = [part.positions for part in parts if part.positions is not None]
-    directions = [part.directions for part in parts if part.directions is not None]
-    return Incidents(
-        np.concatenate([part.incident_energies for part in parts]),
-        np.concatenate(positions) if positions else None,
-        np.concatenate(directions) if directions else None,
-    )

@@ -54,7 +54,7 @@ def same_incidents(first: Showers, second: Showers) -> bool:
 
 
 def match_incidents(
-    first: Showers | Incidents, second: Showers | Incidents, pitch: float, edges: Float64
+    first: Incidents, second: Incidents, pitch: float, edges: Float64
 ) -> tuple[Integer, Integer]:
     """Pair showers of nearly equal incidents: the truth against itself, for the floor of the squared error.
 
@@ -74,10 +74,10 @@ def match_incidents(
     Raises:
         CalokitError: One side is empty.
     """
-    if len(first.incident_energies) == 0 or len(second.incident_energies) == 0:
+    if len(first) == 0 or len(second) == 0:
         raise CalokitError("no incidents to match: one side has no showers.")
     distance, partner = cKDTree(_scaled(first, pitch)).query(_scaled(second, pitch))
-    bins = energy_bin(second.incident_energies.astype(np.float64), edges)
+    bins = energy_bin(second.energies.astype(np.float64), edges)
     kept = []
     for number in range(len(edges) - 1):
         members = np.flatnonzero(bins == number)
@@ -87,8 +87,8 @@ def match_incidents(
     return partner[chosen].astype(np.int64), chosen.astype(np.int64)
 
 
-def _scaled(incidents: Showers | Incidents, pitch: float) -> Float64:
-    columns = [np.log(incidents.incident_energies.astype(np.float64))[:, None] / ENERGY_SCALE]
+def _scaled(incidents: Incidents, pitch: float) -> Float64:
+    columns = [np.log(incidents.energies.astype(np.float64))[:, None] / ENERGY_SCALE]
     if incidents.positions is not None:
         columns.append(incidents.positions.astype(np.float64) / (POSITION_SCALE * pitch))
     if incidents.directions is not None:

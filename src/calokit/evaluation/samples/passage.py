@@ -13,6 +13,7 @@ from calokit.evaluation.samples.pairing import match_incidents, same_incidents, 
 from calokit.evaluation.samples.streams import Comparison
 from calokit.evaluation.samples.sums import Sides, SideSums
 from calokit.evaluation.samples.survey import Bins
+from calokit.evaluation.topology.features import FeatureMaker
 from calokit.showers import Showers
 
 KEPT_BYTES = 512 * 2**20
@@ -31,8 +32,10 @@ class Passage:
         bins: Every bin, from the survey of the reference.
         keep: How many showers of each sample shall be kept, memory allowing.
         tell: Called with the part of the passage done (0 to 1).
+        maker: Makes the strong judge's table of kept showers; None leaves it out.
 
     Attributes:
+        kept: Positions of the kept showers, rising.
         sides: The filled sums.
         reference: Kept showers of the reference.
         generated: Kept showers of the generated sample, at the same positions.
@@ -48,11 +51,12 @@ class Passage:
         bins: Bins,
         keep: int,
         tell: Callable[[float], None],
+        maker: FeatureMaker | None = None,
     ) -> None:
         affordable = int(KEPT_BYTES / (HIT_BYTES * max(bins.mean_hits, 1.0)))
-        kept = spread_positions(comparison.showers, min(keep, max(affordable, LEAST_AFFORDABLE)))
+        self.kept = spread_positions(comparison.showers, min(keep, max(affordable, LEAST_AFFORDABLE)))
         self.comparison, self.calculator, self.bins = comparison, calculator, bins
-        self.sides = Sides(*(SideSums(calculator, bins, kept) for _ in range(3)))
+        self.sides = Sides(*(SideSums(calculator, bins, self.kept, maker) for _ in range(3)))
         self.squared, self._floor_squared = BinnedMoments(bins.energy), BinnedMoments(bins.energy)
         self.paired, self._floor_paired = True, True
         for start, stop in comparison.blocks():
@@ -74,8 +78,8 @@ class Passage:
         one, two = match_incidents(
             self.reference.incidents, self.floor.incidents, self.calculator.pitch, self.bins.energy
         )
-        energies = self.reference.incidents.incident_energies[one].astype(np.float64)
-        others = self.floor.incidents.incident_energies[two].astype(np.float64)
+        energies = self.reference.incidents.energies[one].astype(np.float64)
+        others = self.floor.incidents.energies[two].astype(np.float64)
         for start in range(0, len(one), 1024):
             part = slice(start, start + 1024)
             first = self.reference.cells[one[part]].multiply(1.0 / energies[part, None])

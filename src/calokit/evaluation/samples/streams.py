@@ -179,8 +179,8 @@ def _refuse_overlap(reference: ShowerFile, floor: ShowerFile) -> None:
 def _common_columns(files: list[ShowerFile], warnings: list[str]) -> tuple[bool, bool]:
     presence = []
     for title, known in (
-        ("impact positions", [file.has_positions for file in files]),
-        ("directions", [file.has_directions for file in files]),
+        ("impact positions", ["incident_positions" in file.columns for file in files]),
+        ("directions", ["incident_directions" in file.columns for file in files]),
     ):
         if any(known) and not all(known):
             without = ", ".join(str(file.path) for file, has in zip(files, known, strict=True) if not has)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from calokit.arrays import Float64, Integer
+from calokit.evaluation.classifiers.boosted_judge import FeatureTable, join_tables
 from calokit.evaluation.metrics.binned import (
     BinnedMoments,
 )
@@ -17,6 +18,7 @@ from calokit.evaluation.metrics.cells import (
     CellHistograms,
     CellSums,
 )
+from calokit.evaluation.metrics.condition_calibration import ConditionSums, quantities_of
 from calokit.evaluation.metrics.correlations import CorrelationSums
 from calokit.evaluation.metrics.distances import (
     Distance,
@@ -29,10 +31,11 @@ from calokit.evaluation.metrics.kept_values import KeptValues
 from calokit.evaluation.metrics.layer_occupancy import THRESHOLD_MULTIPLES, LayerOccupancy
 from calokit.evaluation.metrics.linearity import EnergyResponse
 from calokit.evaluation.metrics.mask_classes import MaskClasses
-from calokit.evaluation.samples.kept_showers import KeptShowers, _join, _select
+from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator, Observables, features_of
 from calokit.evaluation.samples.survey import Bins
 from calokit.evaluation.scorecard import Measurement
+from calokit.evaluation.topology.features import FeatureMaker
 from calokit.showers import Showers
 from calokit.showers.hits import Hits, find_hits
 from calokit.showers.incidents import Incidents
@@ -45,11 +48,18 @@ class SideSums:
         calculator: Computes the observables.
         bins: Every bin, from the survey of the reference.
         kept: Positions of the showers that are kept, rising.
+        maker: Makes the strong judge's table of kept showers; None leaves it out.
     """
 
-    def __init__(self, calculator: ObservableCalculator, bins: Bins, kept: Integer) -> None:
+    def __init__(
+        self,
+        calculator: ObservableCalculator,
+        bins: Bins,
+        kept: Integer,
+        maker: FeatureMaker | None = None,
+    ) -> None:
         cells = calculator.detector.number_of_cells
-        self.calculator, self.bins, self.kept = calculator, bins, kept
+        self.calculator, self.bins, self.kept, self.maker = calculator, bins, kept, maker
         self.showers = 0
         self.empty_showers = 0
         self.visible_fraction = BinnedMoments(bins.energy)
@@ -69,6 +79,7 @@ class SideSums:
         self.cell_hits = CellHitsByEnergy(bins.energy, bins.named_cells)
         self.layer_correlations = CorrelationSums(calculator.detector.number_of_layers)
         self.upper_correlations = CorrelationSums(calculator.detector.number_of_layers)
+        self.conditions = ConditionSums(bins.conditions)
         self._middle_energy = float(np.sqrt(bins.energy[0] * bins.energy[-1]))
         self._parts: list[KeptShowers] = []
 
@@ -88,6 +99,7 @@ class SideSums:
         self.occupancy.add(hits)
         self.masks.add(energies, hits)
         self.cell_hits.add(energies, hits)
+        self.conditions.add(showers.conditions()[0], quantities_of(observables))
         self._add_spectra(hits)
         self._add_layers(observables, energies)
         self._keep(showers, hits, observables)
@@ -115,7 +127,8 @@ class SideSums:
             vstack([part.cells for part in parts], format="csr"),
             np.concatenate([part.high_level for part in parts]),
             np.concatenate([part.conditions for part in parts]),
-            _join([part.incidents for part in parts]),
+            Incidents.join([part.incidents for part in parts]),
+            join_tables([part.table for part in parts if part.table is not None]),
         )
         # the pieces are let go, which would hold as much memory again
         self._parts = [joined]
@@ -155,15 +168,24 @@ class SideSums:
         matrix = csr_array(
             (hits.energy.astype(np.float32), (hits.event, hits.cell)), shape=showers.energies.shape
         )
-        incidents = Incidents(showers.incident_energies, showers.positions, showers.directions)
         self._parts.append(
             KeptShowers(
                 matrix[chosen],
                 high_level[chosen],
                 showers.conditions()[0][chosen],
-                _select(incidents, chosen),
+                showers.incidents[chosen],
+                None if self.maker is None else self._tabulate(showers, hits, observables, chosen),
             )
         )
+
+    def _tabulate(
+        self, showers: Showers, hits: Hits, observables: Observables, chosen: Integer
+    ) -> FeatureTable:
+        """Return the strong judge's table of the chosen showers of a block."""
+        assert self.maker is not None
+        if len(chosen) == len(showers):
+            return self.maker(showers, hits, observables)
+        return self.maker(showers[chosen])
 
 
 Judge = Callable[[SideSums, SideSums], Distance]

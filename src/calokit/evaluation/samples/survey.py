@@ -10,11 +10,13 @@ from calokit.arrays import Float64
 from calokit.detector import Detector
 from calokit.evaluation.metrics.binned import energy_bin, energy_edges
 from calokit.evaluation.metrics.cells import CellSums
+from calokit.evaluation.metrics.condition_calibration import ConditionBins, bin_conditions, quantities_of
 from calokit.evaluation.metrics.distances import integer_edges, linear_edges, logarithmic_edges
 from calokit.evaluation.metrics.linearity import equal_width_edges
 from calokit.evaluation.metrics.mask_classes import MaskLimits, limits_from_reference, mask_extents
 from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.samples.streams import Comparison, block_size
+from calokit.evaluation.topology.lines import FineSpectrum, SpectralLine
 from calokit.showers.hits import Hits, find_hits
 
 SURVEY_SHOWERS = 20_000
@@ -58,6 +60,8 @@ class Bins:
         mean_hits: Mean number of hits of a shower.
         sampling: Edges of 10 GeV (or a multiple) in the incident energy, MeV.
         masks: What masks of hits look like.
+        conditions: Bins of every condition.
+        lines: Spectral lines of the cells' energies.
     """
 
     energy: Float64
@@ -68,6 +72,8 @@ class Bins:
     mean_hits: float
     sampling: Float64
     masks: MaskLimits
+    conditions: ConditionBins
+    lines: tuple[SpectralLine, ...]
 
 
 def survey_reference(
@@ -88,6 +94,10 @@ def survey_reference(
     extents: list[Float64] = []
     incident: list[Float64] = []
     names: tuple[str, ...] = ()
+    fine = FineSpectrum(calculator.threshold)
+    conditions: list[Float64] = []
+    quantities: list[dict[str, Float64]] = []
+    condition_names: list[str] = []
     for start, stop in _spread_blocks(comparison):
         showers = comparison.read(comparison.reference, start, stop)
         hits = find_hits(showers, calculator.threshold)
@@ -98,6 +108,10 @@ def survey_reference(
         incident.append(showers.incident_energies.astype(np.float64))
         sums.add(hits)
         _raise_to(largest, hits)
+        fine.add(hits.energy)
+        known, condition_names = showers.conditions()
+        conditions.append(known)
+        quantities.append(quantities_of(observables))
     values, energies = np.concatenate(columns), np.concatenate(incident)
     chosen = choose_cells(detector, sums.mean) if cells is None else cells
     lowest = calculator.threshold or 1e-3
@@ -121,6 +135,13 @@ def survey_reference(
         coarse_cell_energy=logarithmic_edges(lowest, float(largest.max()), COARSE_CELL_BINS),
         named_cells={cell: logarithmic_edges(lowest, float(largest[cell]), CELL_BINS) for cell in chosen},
         mean_hits=float(sums.hits.sum() / max(sums.showers, 1)),
+        conditions=bin_conditions(
+            np.concatenate(conditions),
+            condition_names,
+            {name: np.concatenate([part[name] for part in quantities]) for name in quantities[0]},
+            comparison.showers,
+        ),
+        lines=fine.find_lines(),
     )
 
 

@@ -69,7 +69,7 @@ def _differing_conditions(reference: KeptShowers, generated: KeptShowers) -> lis
 
 def _columns(kept: KeptShowers) -> list[NDArray[np.float64]]:
     incidents = kept.incidents
-    columns = [incidents.incident_energies.astype(np.float64)]
+    columns = [incidents.energies.astype(np.float64)]
     for known in (incidents.positions, incidents.directions):
         if known is not None:
             columns += [known[:, axis].astype(np.float64) for axis in (0, 1)]

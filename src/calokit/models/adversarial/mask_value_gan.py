@@ -23,7 +23,7 @@ from calokit.errors import RunError
 from calokit.models.adversarial.discriminators import ImageDiscriminator
 from calokit.models.adversarial.objectives import discriminator_loss, generator_loss, gradient_penalty
 from calokit.models.adversarial.settings import GanSettings
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
 from calokit.models.mask_value.network import (
     MaskValueNetwork,
@@ -131,7 +131,7 @@ class GanSurrogate(Surrogate):
         return self._terms(self._draw(batch.incidents, generator), batch)
 
     @torch.no_grad()
-    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Draw random inputs, mask and noise, compose them and cut at the threshold."""
         draw = self._draw(incidents, generator)
         energies = draw.energies
@@ -140,7 +140,7 @@ class GanSurrogate(Surrogate):
             energies = open_gate(draw.logits, self.settings.gate, generator) * noiseless
         return cut_at_threshold(energies, self.settings.threshold_mev)
 
-    def images(self, incidents: Incidents, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def images(self, incidents: IncidentTensors, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return mask logits and values without noise (event, cell) for drawn random inputs."""
         draw = self._draw(incidents, generator)
         return draw.logits, draw.values
@@ -172,7 +172,7 @@ class GanSurrogate(Surrogate):
             fresh += ["encoder.position_scale", "encoder.direction_scale"]
         return {**adapted, **{name: own[name] for name in fresh}}
 
-    def _draw(self, incidents: Incidents, generator: torch.Generator) -> Draw:
+    def _draw(self, incidents: IncidentTensors, generator: torch.Generator) -> Draw:
         """Draw one shower an incident particle, with gradients."""
         events, cells = len(incidents), self.image.cells
         inputs = torch.cat(
@@ -187,7 +187,7 @@ class GanSurrogate(Surrogate):
         gate = (soft > 0.5).to(soft.dtype) + soft - soft.detach()
         return Draw(logits, values, gate, gate * self.values.inverse(noisy, incidents.energies))
 
-    def _views(self, energies: Tensor, gate: Tensor, incidents: Incidents) -> tuple[Tensor, Tensor]:
+    def _views(self, energies: Tensor, gate: Tensor, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
         """Return what the discriminator sees: images of energies, hits and places, and numbers beside."""
         logarithms = torch.log1p(energies / self.settings.threshold_mev) / IMAGE_SCALE
         geometry = self.image.geometry(incidents.positions if self._knows_impact else None)

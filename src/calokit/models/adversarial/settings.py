@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from calokit.detector import Detector
 from calokit.models.adversarial.schedules import NoiseSchedule
 from calokit.models.mask_value.settings import MaskValueSettings, Normalisation
-
-if TYPE_CHECKING:
-    from calokit.models.adversarial.mask_value_gan import GanSurrogate
-
 
 Objective = Literal["cross_entropy", "hinge", "wasserstein"]
 
@@ -20,6 +15,7 @@ Objective = Literal["cross_entropy", "hinge", "wasserstein"]
 class GanSettings(MaskValueSettings):
     """Settings of the GAN; what concerns the network is as in the regression."""
 
+    model: ClassVar[str] = "calokit.models.adversarial.mask_value_gan:GanSurrogate"
     kind: Literal["gan"] = "gan"
     normalisation: Normalisation = "log"
     value_weight: float = Field(20.0, ge=0)
@@ -39,9 +35,3 @@ class GanSettings(MaskValueSettings):
     discriminator_steps: int = Field(1, ge=1)
     generator_steps: int = Field(1, ge=1)
     """So many steps of the generator follow on each turn of the discriminator (the report's DIS:GEN)."""
-
-    def build(self, detector: Detector) -> GanSurrogate:
-        """Return the untrained model for a detector."""
-        from calokit.models.adversarial.mask_value_gan import GanSurrogate
-
-        return GanSurrogate(self, detector)

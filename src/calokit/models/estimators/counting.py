@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calokit.classical.hits import find_hits
+from calokit.classical.hits import GridHits
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.estimators.hit_batch import HitBatch
@@ -134,8 +134,8 @@ class CountingReconstructor(HitsReconstructor):
         super().fit_transforms(sample)
         if not self.learns_entries or sample.entries is None:
             return
-        hits = find_hits(sample)
-        entries = hits.sum_by_layer(sample.entries[hits.event, hits.cells].astype(np.float64))
+        hits = GridHits.of(sample)
+        entries = hits.sum_by_layer(sample.entries[hits.event, hits.cell].astype(np.float64))
         energies = sample.incident_energies.astype(np.float64) / MEV_PER_GEV
         columns = np.concatenate([entries, np.ones((len(entries), 1))], axis=1) / np.sqrt(energies)[:, None]
         ridge = RIDGE * np.diag(np.square(columns).sum(axis=0))

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calokit.classical.hits import CellGrid, Hits
-from calokit.models.batches import Incidents
+from calokit.classical.hits import CellGrid, GridHits
+from calokit.models.batches import IncidentTensors
 from calokit.showers import Showers
 
 
@@ -34,7 +34,7 @@ class HitBatch:
             particle of events that have several; empty (event, 0, 3) otherwise.
     """
 
-    incidents: Incidents
+    incidents: IncidentTensors
     counts: Tensor
     cells: Tensor
     energies: Tensor
@@ -48,7 +48,7 @@ class HitBatch:
     def of(
         cls,
         showers: Showers,
-        hits: Hits,
+        hits: GridHits,
         neighbours: Tensor | None,
         lines: Tensor,
         entries: Tensor | None = None,
@@ -67,14 +67,14 @@ class HitBatch:
             known = showers.particles
             several = np.concatenate([known.energies[..., None], known.positions], axis=2)
         return cls(
-            Incidents.of(showers),
+            IncidentTensors.of(showers.incidents),
             torch.from_numpy(hits.counts),
-            torch.from_numpy(hits.cells),
-            torch.from_numpy(hits.energies),
-            torch.zeros(len(hits.cells), 0, dtype=torch.float16) if neighbours is None else neighbours,
-            torch.from_numpy(hits.sum_by_layer(hits.energies).astype(np.float32)),
+            torch.from_numpy(hits.cell.astype(np.int32)),
+            torch.from_numpy(hits.energy.astype(np.float32)),
+            torch.zeros(len(hits.cell), 0, dtype=torch.float16) if neighbours is None else neighbours,
+            torch.from_numpy(hits.sum_by_layer(hits.energy).astype(np.float32)),
             lines,
-            torch.zeros(len(hits.cells), 0) if entries is None else entries,
+            torch.zeros(len(hits.cell), 0) if entries is None else entries,
             torch.from_numpy(several),
         )
 
@@ -113,7 +113,7 @@ class HitBatch:
             torch.nn.functional.pad(batch.particles, (0, 0, 0, width - batch.particles.shape[1]))
             for batch in batches
         ]
-        incidents = Incidents.join([batch.incidents for batch in batches])
+        incidents = IncidentTensors.join([batch.incidents for batch in batches])
         return cls(incidents=incidents, particles=torch.cat(padded), **columns)
 
     @property
@@ -167,7 +167,7 @@ class HitBatch:
             neighbours = torch.where(hit_y[:, None, None, None], cube.flip(3), cube).view(-1, 27)
         sign = 1.0 - 2.0 * torch.stack([in_x, in_y], dim=1).float()
         known = self.incidents
-        incidents = Incidents(
+        incidents = IncidentTensors(
             known.energies,
             None if known.positions is None else known.positions * sign,
             None if known.directions is None else known.directions * sign,

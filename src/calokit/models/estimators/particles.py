@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.classical.hits import find_hits
+from calokit.classical.hits import GridHits
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.estimators.hit_batch import HitBatch
@@ -81,7 +81,7 @@ class ParticlesReconstructor(Reconstructor):
 
     def prepare(self, showers: Showers) -> HitBatch:
         """Return the hits."""
-        return HitBatch.of(showers, find_hits(showers), None, torch.zeros(len(showers), 4))
+        return HitBatch.of(showers, GridHits.of(showers), None, torch.zeros(len(showers), 4))
 
     def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the loss of the least costly matching of proposals and particles."""

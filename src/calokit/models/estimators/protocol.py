@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from calokit.classical.energy import CalibratedSum
-from calokit.classical.hits import CellGrid, find_hits
+from calokit.classical.hits import CellGrid, GridHits
 from calokit.classical.track_fit import LineFit, directions_to_slopes
 from calokit.detector import Detector
 from calokit.models.estimators.hit_batch import HitBatch
@@ -96,7 +96,7 @@ class Reconstructor(Trainable[HitBatch]):
             if sample.directions is None
             else directions_to_slopes(sample.directions)
         )
-        fit = LineFit.fit(find_hits(sample), positions.astype(np.float64), slopes)
+        fit = LineFit.fit(GridHits.of(sample), positions.astype(np.float64), slopes)
         self.line_errors.copy_(torch.from_numpy(fit.layer_errors))
         self.line_deposits.copy_(torch.from_numpy(fit.deposits))
         numbers = [fit.cut, fit.reach_mm, *fit.prior_slopes, *fit.prior_widths]
@@ -117,7 +117,7 @@ class Reconstructor(Trainable[HitBatch]):
 
     def prepare(self, showers: Showers) -> HitBatch:
         """Return the hits, and what classical reconstruction makes of them."""
-        hits = find_hits(showers)
+        hits = GridHits.of(showers)
         fitted = self.line_fit(hits)
         lines = np.concatenate([fitted.positions, fitted.slopes], axis=1).astype(np.float32)
         neighbours = None
@@ -126,7 +126,7 @@ class Reconstructor(Trainable[HitBatch]):
             neighbours = torch.from_numpy(scaled.astype(np.float16))
         entries = None
         if self.learns_entries and showers.entries is not None:
-            counts = showers.entries[hits.event, hits.cells].astype(np.float32)
+            counts = showers.entries[hits.event, hits.cell].astype(np.float32)
             entries = torch.from_numpy(counts[:, None])
         return HitBatch.of(showers, hits, neighbours, torch.from_numpy(lines), entries)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -10,14 +10,6 @@ from pydantic import Field
 from calokit.config import Description
 from calokit.detector import Detector
 from calokit.models.settings import ModelSettings, lacks_one_cartesian_section
-
-if TYPE_CHECKING:
-    from calokit.models.estimators.counting import CountingReconstructor
-    from calokit.models.estimators.hits import HitsReconstructor
-    from calokit.models.estimators.particles import ParticlesReconstructor
-    from calokit.models.estimators.voxel_energy import VoxelReconstructor
-    from calokit.models.estimators.voxel_place import VoxelPlaceReconstructor
-
 
 EnergyLossName = Literal[
     "mae",
@@ -81,18 +73,14 @@ class HitNetworkSettings(EstimatorSettings):
 class HitsSettings(HitNetworkSettings):
     """Settings of the network on hits."""
 
+    model: ClassVar[str] = "calokit.models.estimators.hits:HitsReconstructor"
     kind: Literal["hits"] = "hits"
-
-    def build(self, detector: Detector) -> HitsReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.hits import HitsReconstructor
-
-        return HitsReconstructor(self, detector)
 
 
 class CountingSettings(HitNetworkSettings):
     """Settings of the network that learns charged entries beside its targets."""
 
+    model: ClassVar[str] = "calokit.models.estimators.counting:CountingReconstructor"
     kind: Literal["counting_hits"] = "counting_hits"
     layer_channels: int = Field(0, ge=0)
     """Numbers a layer that are exchanged between hits; 0 exchanges nothing."""
@@ -104,12 +92,6 @@ class CountingSettings(HitNetworkSettings):
     """Weight of the loss of the entries; 0 learns from the targets alone and needs no entries."""
     teacher_weight: float = Field(0.0, ge=0, le=1)
     """Where the energy is aimed at between the true one (0) and the teacher's (1), if entries are learned."""
-
-    def build(self, detector: Detector) -> CountingReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.counting import CountingReconstructor
-
-        return CountingReconstructor(self, detector)
 
 
 class LayerDropout(Description):
@@ -160,6 +142,7 @@ class VoxelTrunkSettings(EstimatorSettings):
 class VoxelSettings(VoxelTrunkSettings):
     """Settings of the report's energy network and its variants."""
 
+    model: ClassVar[str] = "calokit.models.estimators.voxel_energy:VoxelReconstructor"
     kind: Literal["voxels"] = "voxels"
     inputs: Literal["both", "energy", "geometry"] = "both"
     """Cells and classical energy; `energy`: dense layers on the layers' sums; `geometry`: the cells alone."""
@@ -167,16 +150,11 @@ class VoxelSettings(VoxelTrunkSettings):
     huber_delta: float = Field(1.0, gt=0)
     """In the units of the loss's error (0.1 GeV)."""
 
-    def build(self, detector: Detector) -> VoxelReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.voxel_energy import VoxelReconstructor
-
-        return VoxelReconstructor(self, detector)
-
 
 class VoxelPlaceSettings(VoxelTrunkSettings):
     """Settings of the report's position and angle network and its variants."""
 
+    model: ClassVar[str] = "calokit.models.estimators.voxel_place:VoxelPlaceReconstructor"
     kind: Literal["voxels_place"] = "voxels_place"
     channels: tuple[int, int, int] = (16, 32, 64)
     normalise: bool = False
@@ -187,16 +165,11 @@ class VoxelPlaceSettings(VoxelTrunkSettings):
     whole_numbers: bool = False
     """Cut the targets to whole millimetres and degrees, as the report's code did; to compare only."""
 
-    def build(self, detector: Detector) -> VoxelPlaceReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.voxel_place import VoxelPlaceReconstructor
-
-        return VoxelPlaceReconstructor(self, detector)
-
 
 class ParticlesSettings(EstimatorSettings):
     """Settings of the network for several particles."""
 
+    model: ClassVar[str] = "calokit.models.estimators.particles:ParticlesReconstructor"
     kind: Literal["particles"] = "particles"
     most: int = Field(4, ge=1)
     """Most particles that an event can have."""
@@ -212,9 +185,3 @@ class ParticlesSettings(EstimatorSettings):
         if missing is None and detector.shape[0] % DEPTHS:
             return f"a number of layers that can be divided by {DEPTHS}"
         return missing
-
-    def build(self, detector: Detector) -> ParticlesReconstructor:
-        """Return the untrained model for a detector."""
-        from calokit.models.estimators.particles import ParticlesReconstructor
-
-        return ParticlesReconstructor(self, detector)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,13 +10,11 @@ from calokit.detector import Detector
 from calokit.models.parts.steps import uniform_times
 from calokit.models.settings import Condition, ModelSettings, lacks_one_cartesian_section
 
-if TYPE_CHECKING:
-    from calokit.models.flow.surrogate import FlowSurrogate
-
 
 class FlowSettings(ModelSettings):
     """Settings of the two-stage flow; the defaults are the small ZDC network."""
 
+    model: ClassVar[str] = "calokit.models.flow.surrogate:FlowSurrogate"
     kind: Literal["flow"] = "flow"
     conditions: tuple[Condition, ...] = ("energy", "position")
     threshold_mev: float = Field(0.1, gt=0)
@@ -45,9 +43,3 @@ class FlowSettings(ModelSettings):
         if missing is None and (detector.shape[1] % 2 or detector.shape[2] % 2):
             return "an even number of rows and of columns, which it folds 2 x 2"
         return missing
-
-    def build(self, detector: Detector) -> FlowSurrogate:
-        """Return the untrained model for a detector."""
-        from calokit.models.flow.surrogate import FlowSurrogate
-
-        return FlowSurrogate(self, detector)

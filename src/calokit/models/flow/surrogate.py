@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from calokit.compute.draws import NOISE_ROWS, draw_noise
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.flow.calibration import RingCalibration, match_hits
 from calokit.models.flow.hit_mixture import HitMixture
 from calokit.models.flow.settings import FlowSettings
@@ -110,7 +110,7 @@ class FlowSurrogate(Surrogate):
         }
 
     @torch.no_grad()
-    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
         values, visible, hits = self._draw_values(incidents, generator)
         rings = self.calibration.groups(self._radius(incidents, values), incidents.energies)
@@ -129,7 +129,9 @@ class FlowSurrogate(Surrogate):
         true = self.cells(batch.energies, generator)
         self.calibration.fit(generated, true, self._radius(batch.incidents, true), batch.incidents.energies)
 
-    def _draw_values(self, incidents: Incidents, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _draw_values(
+        self, incidents: IncidentTensors, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draw the totals and solve the flow; return cell values, visible energies (MeV) and hit counts."""
         encoded = self.encoder(incidents)
         visible, hits = self._draw_totals(incidents.energies, encoded, generator)
@@ -148,7 +150,7 @@ class FlowSurrogate(Surrogate):
 
         return integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
 
-    def _radius(self, incidents: Incidents, values: Tensor) -> Tensor:
+    def _radius(self, incidents: IncidentTensors, values: Tensor) -> Tensor:
         """Return the distance (event, cell) of each cell from the impact, in cell pitches."""
         radius = self.image.radius(incidents.positions)
         return radius[:, None].expand(-1, self.image.layers, -1, -1).flatten(1).expand_as(values)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from calokit.detector import Detector
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
 from calokit.models.mask_value.network import (
     MaskValueNetwork,
@@ -68,14 +68,14 @@ class RegressionSurrogate(Surrogate):
         return self._terms(batch)
 
     @torch.no_grad()
-    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Compose value and gated mask and cut at the threshold; cells are independent given the particle."""
         logits, values = self.images(incidents)
         gate = open_gate(logits, self.settings.gate, generator)
         energies = gate * self.values.inverse(values, incidents.energies)
         return cut_at_threshold(energies, self.settings.threshold_mev)
 
-    def images(self, incidents: Incidents) -> tuple[Tensor, Tensor]:
+    def images(self, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
         """Return mask logits and values (event, cell), values in the unit of the settings' normalisation."""
         logits, values = self.network(self.encoder(incidents))
         return logits, values

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from calokit.compute.draws import draw_noise, draw_uniform
 from calokit.detector import Detector
-from calokit.models.batches import Incidents, TrainingBatch
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.network import cut_at_threshold
 from calokit.models.mask_value.settings import SectionsSettings
 from calokit.models.parts.blocks import ConvolutionalNetwork, DenseNetwork
@@ -56,7 +56,7 @@ class SectionImages(nn.Module):
             inputs=0,
         )
 
-    def forward(self, features: Tensor, incidents: Incidents) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, features: Tensor, incidents: IncidentTensors) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits, means and widths (event, cell) for features (event, trunk width) of the trunk.
 
         Means and widths are those of ln(energy / threshold).
@@ -147,7 +147,7 @@ class SectionsSurrogate(Surrogate):
         return {"summary": self.summary_flow.loss(summary, encoded, generator), "cells": cells}
 
     @torch.no_grad()
-    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Draw the summary, then every section's cells given it; cut at the threshold."""
         encoded = self.encoder(incidents)
         summary = self.summary_flow.draw(encoded, generator)

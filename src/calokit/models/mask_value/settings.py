@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from calokit.detector import Detector
 from calokit.models.settings import Condition, ModelSettings, lacks_one_cartesian_section
-
-if TYPE_CHECKING:
-    from calokit.models.mask_value.regression import RegressionSurrogate
-    from calokit.models.mask_value.sections import SectionsSurrogate
 
 IMAGE_CELLS = 20
 """Rows and columns that the layer lists unfold to (3 -> 5 -> 10 -> 20)."""
@@ -62,18 +58,14 @@ class MaskValueSettings(ModelSettings):
 class RegressionSettings(MaskValueSettings):
     """Settings of the mask + value regression."""
 
+    model: ClassVar[str] = "calokit.models.mask_value.regression:RegressionSurrogate"
     kind: Literal["regression"] = "regression"
-
-    def build(self, detector: Detector) -> RegressionSurrogate:
-        """Return the untrained model for a detector."""
-        from calokit.models.mask_value.regression import RegressionSurrogate
-
-        return RegressionSurrogate(self, detector)
 
 
 class SectionsSettings(ModelSettings):
     """Settings of the mask + value network for several sections."""
 
+    model: ClassVar[str] = "calokit.models.mask_value.sections:SectionsSurrogate"
     kind: Literal["sections"] = "sections"
     conditions: tuple[Condition, ...] = ("energy", "position", "direction")
     threshold_mev: float = Field(0.03, gt=0)
@@ -97,9 +89,3 @@ class SectionsSettings(ModelSettings):
         if any(count % 2 for readout in readouts for count in readout.layer_shape or ()):
             return "an even number of rows and of columns in every section, which it folds 2 x 2"
         return None
-
-    def build(self, detector: Detector) -> SectionsSurrogate:
-        """Return the untrained model for a detector."""
-        from calokit.models.mask_value.sections import SectionsSurrogate
-
-        return SectionsSurrogate(self, detector)

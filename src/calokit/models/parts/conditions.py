@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from calokit.models.batches import Incidents
+from calokit.models.batches import IncidentTensors
 from calokit.models.settings import Condition
 
 EDGE_LENGTHS_MM = (0.2, 1.0, 5.0)
@@ -45,7 +45,7 @@ class IncidentEncoder(nn.Module):
         if "position" in conditions:
             self.width += 2 * (len(EDGE_LENGTHS_MM) - 1)
 
-    def fit(self, incidents: Incidents) -> None:
+    def fit(self, incidents: IncidentTensors) -> None:
         """Set the scales from a sample of training incidents."""
         log_energy = torch.log(incidents.energies.double())
         self.energy_scale.copy_(torch.stack([log_energy.mean(), _width(log_energy)]))
@@ -58,7 +58,7 @@ class IncidentEncoder(nn.Module):
             assert incidents.directions is not None
             self.direction_scale.copy_(_width(incidents.directions.double()))
 
-    def forward(self, incidents: Incidents) -> Tensor:
+    def forward(self, incidents: IncidentTensors) -> Tensor:
         """Return (event, width) inputs."""
         log_energy = torch.log(incidents.energies)
         columns = [((log_energy - self.energy_scale[0]) / self.energy_scale[1])[:, None]]

@@ -20,6 +20,7 @@ from matplotlib.patches import Circle, Patch, Rectangle
 
 from calokit.detector import Detector, RingReadout, Section, Slab, describe_shape
 from calokit.detector.grids import CartesianGrid, PolarGrid
+from calokit.files import write_whole
 
 ZOOMED_REPEATS = 3
 """Number of repeats of a long stack that are shown enlarged."""
@@ -78,7 +79,8 @@ def draw_detector(detector: Detector, path: Path) -> None:
                 panel.draw(figure.add_subplot(places[place]))
         figure.suptitle(f"{detector.title}\n{detector.name}: {describe_shape(detector)}", fontsize=12)
         _add_legend(figure, colours, any(section.shape for section in detector.sections))
-        figure.savefig(path, format="png")
+        with write_whole(path) as partial_path:
+            figure.savefig(partial_path, format="png")
 
 
 def _plan_panels(detector: Detector, colours: Colours) -> list[_Panel]:

@@ -19,7 +19,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from calokit.errors import CalokitError
-from calokit.files import write_atomically
+from calokit.files import write_bytes
 
 GENERATED_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, as given by Wong, Nature Methods 8 (2011) 441, without black and yellow."""
@@ -176,7 +176,7 @@ def save_figure(figure: Figure, path: Path, resolution: float = 200.0) -> None:
     Raises:
         CalokitError: The name ends in something else.
     """
-    write_atomically(path, figure_bytes(figure, path.suffix.removeprefix("."), resolution))
+    write_bytes(path, figure_bytes(figure, path.suffix.removeprefix("."), resolution))
 
 
 def _limit_width(begin: re.Match[str]) -> str:

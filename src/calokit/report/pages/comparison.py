@@ -15,7 +15,7 @@ from markupsafe import Markup
 from calokit.errors import CalokitError
 from calokit.evaluation.samples.gallery import MOST_HITS
 from calokit.evaluation.scorecard import EventHits, Scorecard, Spectrum
-from calokit.files import file_word, write_atomically
+from calokit.files import check_folder_writable, file_word, write_bytes, write_text
 from calokit.report.compared import has_display, leading_card, require_same_reference
 from calokit.report.figures.catalogue import NamedFigure, list_figures
 from calokit.report.figures.style import embed_svg, figure_bytes
@@ -72,16 +72,17 @@ def write_report(scorecards: Sequence[Scorecard], folder: Path) -> Path:
         CalokitError: None was given, or they do not share detector, threshold and reference.
     """
     cards = require_same_reference(scorecards)
+    check_folder_writable(folder)
     for card in cards:
         name = "scorecard.json" if len(cards) == 1 else f"scorecard_{file_word(card.generated.label)}.json"
-        write_atomically(folder / name, card.to_json().encode())
+        write_text(folder / name, card.to_json())
     display = pack_display(cards) if has_display(cards) else None
     scripts = _read_scripts(with_display=display is not None)
     taken = sum(map(len, (*scripts, display or "")))
     figures = _draw_figures(cards, folder / "figures", MOST_PAGE_BYTES - _TEXT_BYTES - taken)
     page = _render(cards, figures, display, scripts)
     path = folder / "report.html"
-    write_atomically(path, page.encode())
+    write_text(path, page)
     return path
 
 
@@ -91,8 +92,8 @@ def _draw_figures(cards: Sequence[Scorecard], folder: Path, room: int) -> dict[s
     for named in list_figures(cards):
         figure = named.draw()
         drawn = figure_bytes(figure, "svg")
-        write_atomically(folder / f"{named.key}.svg", drawn)
-        write_atomically(folder / f"{named.key}.pdf", figure_bytes(figure, "pdf", 200.0))
+        write_bytes(folder / f"{named.key}.svg", drawn)
+        write_bytes(folder / f"{named.key}.pdf", figure_bytes(figure, "pdf", 200.0))
         svg = embed_svg(drawn.decode(), named.key)
         inline = len(svg) <= room
         room -= len(svg) if inline else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 
 from calokit.arrays import Float64
 from calokit.evaluation.estimates.single import EnergyErrors, measure_coverage, paired_rms_ratio
-from calokit.files import write_atomically
+from calokit.files import check_folder_writable, write_bytes, write_json, write_text
 from calokit.report.figures.resolution import (
     draw_bias,
     draw_estimate_against_truth,
@@ -80,8 +79,7 @@ def write_reconstruction_page(content: ReconstructionContent, folder: Path) -> P
     Raises:
         CalokitError: No true energy has enough showers.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "figures").mkdir(exist_ok=True)
+    check_folder_writable(folder)
     methods = {name: EnergyErrors.of(one, content.true_energies) for name, one in content.energies.items()}
     numbers: dict[str, Any] = {"title": content.title, "sample": content.sample}
     sections: list[dict[str, Any]] = []
@@ -94,9 +92,9 @@ def write_reconstruction_page(content: ReconstructionContent, folder: Path) -> P
         loader=FunctionLoader(_read_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("reconstruction.html.j2").render(content=content, sections=sections)
-    write_atomically(folder / "reconstruction.json", (json.dumps(numbers, indent=1) + "\n").encode())
+    write_json(folder / "reconstruction.json", numbers)
     path = folder / "reconstruction.html"
-    write_atomically(path, page.encode())
+    write_text(path, page)
     return path
 
 
@@ -215,8 +213,8 @@ def _place_section(
 
 def _save(figure: Figure, key: str, folder: Path) -> dict[str, Any]:
     drawn = figure_bytes(figure, "svg")
-    write_atomically(folder / "figures" / f"{key}.svg", drawn)
-    write_atomically(folder / "figures" / f"{key}.pdf", figure_bytes(figure, "pdf", 200.0))
+    write_bytes(folder / "figures" / f"{key}.svg", drawn)
+    write_bytes(folder / "figures" / f"{key}.pdf", figure_bytes(figure, "pdf", 200.0))
     return {"key": key, "svg": Markup(embed_svg(drawn.decode(), key))}
 
 

@@ -14,7 +14,7 @@ from calokit.detector import Detector
 from calokit.errors import ShowerFileError
 from calokit.showers.batch import Showers
 from calokit.showers.files import READ_BYTES
-from calokit.showers.formats.mapping.incidents import Incidents
+from calokit.showers.incidents import Incidents
 
 MOST_EVENTS = 4096
 """Most events that a reader takes at a time, however small the detector."""
@@ -74,18 +74,6 @@ def make_piece(
     with np.errstate(over="ignore", invalid="ignore"):
         if source_energies is None:
             source_energies = cells_mev.sum(axis=1, dtype=np.float64)
-        showers = Showers(
-            np.ascontiguousarray(cells_mev, dtype=np.float32),
-            _as32(incidents.energies),
-            detector,
-            None if incidents.positions is None else _as32(incidents.positions),
-            None if incidents.directions is None else _as32(incidents.directions),
-            None if incidents.pdg is None else np.ascontiguousarray(incidents.pdg, dtype=np.int32),
-            incidents.particles,
-        )
+        cells = np.ascontiguousarray(cells_mev, dtype=np.float32)
+    showers = Showers.of(cells, detector, incidents)
     return Piece(showers, source_energies)
-
-
-def _as32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the values as float32."""
-    return np.ascontiguousarray(values, dtype=np.float32)

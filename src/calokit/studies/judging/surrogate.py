@@ -7,6 +7,7 @@ from typing import Any
 
 from calokit.bundles.bundle import Bundle
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
+from calokit.files import write_text
 from calokit.inference import generate_file, incidents_like
 from calokit.inference.generate import need_surrogate
 from calokit.report.progress import track
@@ -35,7 +36,7 @@ def judge_surrogate(
     )
     card = evaluate_showers(test, open_showers(generated_path), floor=floor, settings=settings)
     path = folder / "scorecard.json"
-    path.write_text(card.to_json())
+    write_text(path, card.to_json())
     return Judged(generated.milliseconds_per_shower, _metrics_of(card), _curves_of(card), path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.errors import ShowerFileError
-from calokit.showers.particles import Particles
 
 _NAMES_AND_MASSES: dict[int, tuple[str, float]] = {
     22: ("gamma", 0.0),
@@ -32,25 +30,6 @@ _NAMES_AND_MASSES: dict[int, tuple[str, float]] = {
     -2212: ("anti_proton", 938.27209),
 }
 """Geant4's name and the mass in MeV of each particle, by PDG number (Review of Particle Physics 2024)."""
-
-
-@dataclass(frozen=True)
-class Incidents:
-    """What is known of the incident particles of some events.
-
-    Attributes:
-        energies: Kinetic energies (event,) in MeV; of all particles together where there are several.
-        positions: Impacts x and y at the front face (event, 2) in mm.
-        directions: Unit vectors (event, 3), z into the calorimeter.
-        pdg: PDG numbers (event,).
-        particles: Every particle, where events have several.
-    """
-
-    energies: NDArray[Any]
-    positions: NDArray[Any] | None = None
-    directions: NDArray[Any] | None = None
-    pdg: NDArray[Any] | None = None
-    particles: Particles | None = None
 
 
 def name_particles(numbers: Iterable[int]) -> str:

@@ -16,12 +16,12 @@ from calokit.showers.formats.mapping.deposits import sum_deposits
 from calokit.showers.formats.mapping.frames import PlacedFrame, check_inward, place_frame
 from calokit.showers.formats.mapping.hit_mapping import CellIdIndex, HitMapping
 from calokit.showers.formats.mapping.incidents import (
-    Incidents,
     kinetic_energies,
     project_to_plane,
     unit_vectors,
 )
 from calokit.showers.formats.pieces import Piece, make_piece
+from calokit.showers.incidents import Incidents
 from calokit.showers.particles import Particles
 
 Int64 = NDArray[np.int64]
@@ -47,14 +47,14 @@ class Primaries:
 
 
 @dataclass(frozen=True)
-class Hits:
-    """Some hits of some events; `encoding` takes their cell numbers apart.
+class Deposits:
+    """Some deposits of some events, not yet in cells; `encoding` takes their cell numbers apart.
 
     Attributes:
-        events: Event of each hit, from 0 (hit,).
-        energies_mev: Its energy (hit,).
-        points_mm: Where it is (hit, 3).
-        cell_ids: Its cell number (hit,); None where not read.
+        events: Event of each deposit, from 0 (deposit,).
+        energies_mev: Its energy (deposit,).
+        points_mm: Where it is (deposit, 3).
+        cell_ids: Its cell number (deposit,); None where not read.
         encoding: The fields of the cell numbers.
     """
 
@@ -69,7 +69,7 @@ def place_events(
     detector: Detector,
     mapping: HitMapping,
     primaries: Primaries,
-    hits: list[Hits],
+    hits: list[Deposits],
     count: int,
     width: int,
     where: str,
@@ -116,7 +116,7 @@ def _place_primaries(
     impacts = project_to_plane(points, turned, 0.0)
     energies = kinetic_energies(primaries.momenta_mev, primaries.masses_mev)
     if width == 1:
-        return Incidents(energies, impacts, turned, primaries.pdg)
+        return Incidents.of(energies, impacts, turned, primaries.pdg)
     place = (events, np.arange(len(events)) - first[events])
     shape = (len(first), width)
     particles = Particles(
@@ -129,10 +129,12 @@ def _place_primaries(
     particles.pdg[place] = primaries.pdg
     particles.positions[place] = impacts
     particles.directions[place] = turned
-    return Incidents(particles.total_energies, impacts[first], turned[first], primaries.pdg[first], particles)
+    return Incidents.of(
+        particles.total_energies, impacts[first], turned[first], primaries.pdg[first], particles
+    )
 
 
-def _place_hits(hits: Hits, mapping: HitMapping, detector: Detector, placed: PlacedFrame) -> Int64:
+def _place_hits(hits: Deposits, mapping: HitMapping, detector: Detector, placed: PlacedFrame) -> Int64:
     """Return the cell of each hit; -1 outside the detector."""
     points = placed.turn_points(hits.events, hits.points_mm)
     layer = locate_layers(detector, points[:, 2]) if mapping.layer is None else _index_of(hits, mapping.layer)
@@ -141,7 +143,7 @@ def _place_hits(hits: Hits, mapping: HitMapping, detector: Detector, placed: Pla
     return index_cells(detector, layer, _index_of(hits, mapping.row), _index_of(hits, mapping.column))
 
 
-def _index_of(hits: Hits, index: CellIdIndex) -> Int64:
+def _index_of(hits: Deposits, index: CellIdIndex) -> Int64:
     """Return an index that the cell numbers give."""
     if hits.encoding is None or hits.cell_ids is None:
         raise ConfigurationError("the file does not hold the encoding of its cell numbers; give encoding.")

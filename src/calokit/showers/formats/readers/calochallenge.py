@@ -10,9 +10,9 @@ from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
-from calokit.showers.formats.mapping.incidents import Incidents
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
 
 DETECTORS_BY_CELLS = {
     368: "calochallenge_1_photons",
@@ -53,7 +53,9 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
             for start, stop in event_ranges(total, detector):
                 incident = file["incident_energies"][start:stop].reshape(stop - start)
                 yield make_piece(
-                    detector, np.asarray(file["showers"][start:stop]), Incidents(incident.astype(np.float64))
+                    detector,
+                    np.asarray(file["showers"][start:stop]),
+                    Incidents.of(incident),
                 )
 
     assumed = () if choices.detector else (f"{cells} cells mean detector {detector.name}.",)

@@ -13,9 +13,9 @@ from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
-from calokit.showers.formats.mapping.incidents import Incidents
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
 from calokit.units import MEV_PER_GEV
 
 HCAL_PITCH_MM = 30.0
@@ -118,7 +118,7 @@ def _read_incidents(file: h5py.File, start: int, stop: int) -> Incidents:
     if "theta" in file:
         theta = np.asarray(file["theta"][start:stop], dtype=np.float64).reshape(count)
         directions = np.stack([np.zeros(count), np.cos(theta), np.sin(theta)], axis=1)
-    return Incidents(energies * MEV_PER_GEV, directions=directions)
+    return Incidents.of(energies * MEV_PER_GEV, directions=directions)
 
 
 def _choose_detector(contents: Contents, choices: Choices, shapes: list[Shape]) -> Detector:

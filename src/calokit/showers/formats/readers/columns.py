@@ -17,7 +17,7 @@ from calokit.showers.formats.containers.contents import Contents
 from calokit.showers.formats.containers.event_runs import EventRuns, find_runs
 from calokit.showers.formats.containers.tables import Table, open_table
 from calokit.showers.formats.mapping.deposits import sum_deposits
-from calokit.showers.formats.mapping.incidents import Incidents, kinetic_energies, masses_mev, unit_vectors
+from calokit.showers.formats.mapping.incidents import kinetic_energies, masses_mev, unit_vectors
 from calokit.showers.formats.mapping.mapping import CellArray, HitColumns, Index, OwnMapping, Quantity
 from calokit.showers.formats.pieces import (
     Piece,
@@ -27,6 +27,7 @@ from calokit.showers.formats.pieces import (
     require_same_rows,
 )
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
 
 Int64 = NDArray[np.int64]
 
@@ -274,10 +275,10 @@ def _read_incidents(table: Table, plan: _Plan, start: int, stop: int) -> Inciden
         directions = None
         if mapping.direction is not None:
             directions = unit_vectors(vector("direction", "xyz"), where)
-        return Incidents(values["incident_energy"], positions, directions, pdg)
+        return Incidents.of(values["incident_energy"], positions, directions, pdg)
     momenta = vector("momentum", "xyz")
     energies = kinetic_energies(momenta, 0.0 if pdg is None else masses_mev(pdg))
-    return Incidents(energies, positions, unit_vectors(momenta, where), pdg)
+    return Incidents.of(energies, positions, unit_vectors(momenta, where), pdg)
 
 
 FORMAT = Format(

@@ -15,7 +15,7 @@ from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.containers.root import flatten_lists, open_root, read_branch
 from calokit.showers.formats.mapping.cell_ids import CellIdEncoding
 from calokit.showers.formats.mapping.hit_mapping import HitMapping
-from calokit.showers.formats.mapping.placement import Hits, Primaries, place_events
+from calokit.showers.formats.mapping.placement import Deposits, Primaries, place_events
 from calokit.showers.formats.pieces import Piece, events_at_a_time
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
 from calokit.units import MEV_PER_GEV
@@ -175,7 +175,7 @@ def _read_primaries(tree: Any, plan: _Plan, start: int, stop: int) -> Primaries:
     )
 
 
-def _read_hits(tree: Any, plan: _Plan, name: str, start: int, stop: int) -> Hits:
+def _read_hits(tree: Any, plan: _Plan, name: str, start: int, stop: int) -> Deposits:
     """Return the hits of a collection in some events."""
     path, encoding = plan.path, plan.encodings[name]
     energies, counts = _column(tree, path, f"{name}.energy", start, stop)
@@ -184,7 +184,7 @@ def _read_hits(tree: Any, plan: _Plan, name: str, start: int, stop: int) -> Hits
     if encoding is not None:
         cell_ids = _column(tree, path, f"{name}.cellID", start, stop)[0].astype(np.uint64)
     events = np.repeat(np.arange(stop - start), counts)
-    return Hits(events, energies.astype(np.float64) * MEV_PER_GEV, points, cell_ids, encoding)
+    return Deposits(events, energies.astype(np.float64) * MEV_PER_GEV, points, cell_ids, encoding)
 
 
 FORMAT = Format(

@@ -14,9 +14,9 @@ from calokit.detector.locate import index_cells
 from calokit.errors import ConfigurationError, DetectorError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.mapping.deposits import sum_deposits
-from calokit.showers.formats.mapping.incidents import Incidents
 from calokit.showers.formats.pieces import Piece, events_at_a_time, make_piece
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
 from calokit.units import MEV_PER_GEV
 
 _COLUMNS = ("event", "col", "row", "e")
@@ -122,7 +122,7 @@ def _make_piece(detector: Detector, block: list[list[Hit]], energy_mev: float, w
         (len(block), detector.number_of_cells),
         where,
     )
-    return make_piece(detector, cells, Incidents(np.full(len(block), energy_mev)), total)
+    return make_piece(detector, cells, Incidents.of(np.full(len(block), energy_mev)), total)
 
 
 FORMAT = Format(

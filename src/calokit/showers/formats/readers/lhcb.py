@@ -10,9 +10,10 @@ import numpy as np
 from calokit.errors import DetectorError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.containers.npz import NpzArrays, open_npz
-from calokit.showers.formats.mapping.incidents import Incidents, kinetic_energies, masses_mev, unit_vectors
+from calokit.showers.formats.mapping.incidents import kinetic_energies, masses_mev, unit_vectors
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
 from calokit.units import MEV_PER_GEV, MM_PER_CM
 
 _COLUMNS = {"ParticlePoint": 3, "ParticleMomentum": 3, "ParticlePDG": 1}
@@ -91,7 +92,7 @@ def _read_incidents(arrays: NpzArrays, start: int, stop: int, where: str) -> Inc
     momentum = momentum * MEV_PER_GEV
     directions = unit_vectors(momentum, where)
     energies = kinetic_energies(momentum, masses_mev(numbers))
-    return Incidents(energies, point[:, :2] * MM_PER_CM, directions, numbers)
+    return Incidents.of(energies, point[:, :2] * MM_PER_CM, directions, numbers)
 
 
 FORMAT = Format(

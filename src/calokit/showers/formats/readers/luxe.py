@@ -16,9 +16,9 @@ from calokit.detector.locate import index_cells
 from calokit.errors import ConfigurationError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.mapping.deposits import sum_deposits
-from calokit.showers.formats.mapping.incidents import Incidents
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
 from calokit.units import MEV_PER_GEV
 
 MEV_PER_MIP = 0.0885
@@ -174,7 +174,7 @@ def _make_incidents(shifts: NDArray[np.float64], energy_mev: float, tilt_deg: fl
         raise ShowerFileError(f"{where}: angles of 90 degrees and more do not lead into the calorimeter.")
     slopes = np.column_stack([np.tan(angles), np.ones(len(shifts))])
     directions = slopes / np.linalg.norm(slopes, axis=1, keepdims=True)
-    return Incidents(np.full(len(shifts), energy_mev), shifts[:, :2], directions)
+    return Incidents.of(np.full(len(shifts), energy_mev), shifts[:, :2], directions)
 
 
 FORMAT = Format(

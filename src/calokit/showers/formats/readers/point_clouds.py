@@ -13,9 +13,9 @@ from calokit.errors import ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.formats.mapping.deposits import sum_deposits
-from calokit.showers.formats.mapping.incidents import Incidents
 from calokit.showers.formats.pieces import Piece, events_at_a_time, make_piece, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
 from calokit.units import MEV_PER_GEV
 
 MOST_POINTS = 2**20
@@ -87,7 +87,7 @@ def _read_piece(file: h5py.File, contents: Contents, detector: Detector, start: 
         where,
     )
     incident = np.asarray(file["energy"][start:stop], dtype=np.float64).reshape(stop - start)
-    return make_piece(detector, cells, Incidents(incident * MEV_PER_GEV), total)
+    return make_piece(detector, cells, Incidents.of(incident * MEV_PER_GEV), total)
 
 
 FORMAT = Format(

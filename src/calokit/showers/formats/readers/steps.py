@@ -17,7 +17,7 @@ from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, 
 from calokit.showers.formats.mapping.cell_ids import CellIdEncoding
 from calokit.showers.formats.mapping.hit_mapping import HitMapping
 from calokit.showers.formats.mapping.incidents import masses_mev
-from calokit.showers.formats.mapping.placement import Hits, Primaries, place_events
+from calokit.showers.formats.mapping.placement import Deposits, Primaries, place_events
 from calokit.showers.formats.pieces import Piece, events_at_a_time, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
 from calokit.units import MEV_PER_GEV
@@ -152,7 +152,7 @@ def _choose_encoding(contents: Contents, mapping: HitMapping) -> CellIdEncoding 
     return CellIdEncoding.parse(mapping.encoding)
 
 
-def _read_hits(file: h5py.File, plan: _Plan, start: int, stop: int) -> Hits:
+def _read_hits(file: h5py.File, plan: _Plan, start: int, stop: int) -> Deposits:
     """Return the steps of some events."""
     first, last, events = plan.runs.members(start, stop)
     kept: Any = slice(None)
@@ -161,7 +161,7 @@ def _read_hits(file: h5py.File, plan: _Plan, start: int, stop: int) -> Hits:
     cell_ids = None
     if plan.encoding is not None:
         cell_ids = file["steps/cell_id"][first:last][kept].astype(np.uint64)
-    return Hits(
+    return Deposits(
         events[kept],
         file["steps/energy"][first:last][kept].astype(np.float64) * MEV_PER_GEV,
         file["steps/position"][first:last][kept].astype(np.float64),
