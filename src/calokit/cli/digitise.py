@@ -26,7 +26,6 @@ def digitise(
     seed: Seed = 1,
 ) -> None:
     """Write showers as a readout would give them: a step of its own behind the simulation."""
-    from calokit.report.progress import track
     from calokit.showers import open_showers
     from calokit.showers.digitisation import Digitisation, digitise_file
 
@@ -42,8 +41,7 @@ def digitise(
         "digitise",
     )
     source = open_showers(data)
-    with track(len(source), "digitising", "showers") as advance:
-        kept = digitise_file(source, output, settings, seed, advance)
+    kept = digitise_file(source, output, settings, seed)
     make_console().print(
         f"{len(source)} showers, {100 * kept:.4g} % of the deposited energy is read: {output}"
     )

@@ -1,12 +1,16 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the console that they write to."""
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from calokit.report.plain_text import ERRORS
 
 Seed = Annotated[int, typer.Option(min=0, help="Decides every random draw.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads to compute with; 0 takes all.")]
@@ -15,17 +19,27 @@ SplitName = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
+WIDTH_OF_FILES = 100
+"""Columns of tables where the output is no terminal."""
+
 
 def make_console() -> Console:
     """Return the console; where the output is no terminal, tables get 100 columns."""
     console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=100)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH_OF_FILES)
+
+
+def accept_any_encoding() -> None:
+    """Let standard output and error replace what their encoding cannot write, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ERRORS)
 
 
 def use_threads(threads: int) -> None:
     """Let torch compute with that many threads (0: one for each processor this process may use)."""
-    import os
-
     import torch
 
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    from calokit.engine.local import usable_processors
+
+    torch.set_num_threads(threads or usable_processors())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from calokit.cli.options import make_console
 
 
 def recipes(
@@ -30,11 +31,11 @@ def recipes(
     if detector is not None and not listed:
         typer.echo(f"no recipe fits detector {detector.name!r}.")
         return
-    table = Table(width=min(Console().width, 100))
+    table = Table(width=min(make_console().width, 100))
     for column in ("name", "title", "detector", "steps"):
         table.add_column(column, overflow="fold")
     for recipe in listed:
         table.add_row(recipe.name, recipe.title, recipe.detector or "any", str(recipe.training.steps))
-    Console().print(table)
+    make_console().print(table)
     if detector is not None and any(recipe.detector not in (None, detector.name) for recipe in listed):
         typer.echo("Those meant for another detector are trained with --set detector=null.")

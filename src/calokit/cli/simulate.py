@@ -64,7 +64,6 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate showers with Geant4 or by formulas; run again, it goes on where it stopped."""
-    from calokit.report.progress import track
     from calokit.showers.splits import parse_split
     from calokit.simulation.backends import prepare_geant4, prepare_parametric
     from calokit.simulation.production import Production, produce_file
@@ -83,8 +82,7 @@ def simulate(
     shot = None if twins is None else Twins.open(twins, described)
     production = Production(described, detector, ready, seed, attributes, shot)
     executor = _choose_executor(workers, dask)
-    with track(count, f"simulating {described.name}", "showers") as advance:
-        made = produce_file(production, output, count, executor, advance)
+    made = produce_file(production, output, count, executor)
     how = "made before" if made.made_now == 0 else f"{made.made_now} made now"
     make_console().print(
         f"{made.showers} showers ({how}), {made.milliseconds_per_shower:.3g} ms a shower and process, "

@@ -17,7 +17,7 @@ ENERGY_DIGITS = 4
 """Significant digits that the energy of a hit has in a scorecard."""
 
 
-def draw_gallery(passage: Passage, number: int) -> list[EventPair]:
+def collect_images(passage: Passage, number: int) -> list[EventPair]:
     """Return matched showers as images summed over layers, each in the section that holds most of it.
 
     Args:
@@ -48,7 +48,7 @@ def draw_gallery(passage: Passage, number: int) -> list[EventPair]:
 
 
 def collect_hits(passage: Passage, number: int) -> list[EventHits]:
-    """Return the hit cells of the same showers as `draw_gallery`, for every kind of readout.
+    """Return the hit cells of the same showers as `collect_images`, for every kind of readout.
 
     Args:
         passage: After a passage through files of the same incidents.

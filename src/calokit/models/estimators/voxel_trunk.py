@@ -12,6 +12,8 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.device import Device
+from calokit.compute.draws import Draws
 from calokit.detector import Detector
 from calokit.models.estimators.hit_batch import HitBatch
 from calokit.models.estimators.protocol import Reconstructor
@@ -70,14 +72,13 @@ class VoxelTrunk(Reconstructor):
     def data_loss(self, batch: HitBatch) -> Tensor:
         """Return the loss without penalties."""
 
-    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the loss with the penalties, showers in random mirror images where that is asked for."""
         if self.training and self.settings.mirror:
-            draw = torch.rand(2, len(batch), generator=generator) < 0.5
-            batch = batch.mirrored(self.grid, draw[0], draw[1])
+            batch = batch.mirrored(self.grid, *(draws.uniform(2, len(batch)) < 0.5))
         return {"voxels": self.data_loss(batch) + self.penalty()}
 
-    def validation_losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+    def validation_losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the loss without penalties."""
         return {"voxels": self.data_loss(batch)}
 
@@ -103,7 +104,7 @@ class VoxelTrunk(Reconstructor):
 
     def conclude(self, known: Tensor) -> Tensor:
         """Return what the dense layers make of all that is known (event, outputs)."""
-        with torch.autocast("cpu", enabled=False):
+        with Device.holding(known).full_precision():
             result: Tensor = self.dense(known.float())
         return result
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.compute.draws import draw_uniform
 from calokit.models.mask_value.settings import Gate, MaskValueSettings
 
 VALUE_START = 0.05
@@ -173,8 +172,14 @@ def energy_penalty(made: Tensor, true: Tensor, incident: Tensor) -> Tensor:
     return (incident / incident.mean() * cost).mean()
 
 
-def open_gate(logits: Tensor, gate: Gate, generator: torch.Generator) -> Tensor:
-    """Return the factor (event, cell) by which the mask lets a cell's energy through."""
+def open_gate(logits: Tensor, gate: Gate, uniform: Tensor | None) -> Tensor:
+    """Return the factor (event, cell) by which the mask lets a cell's energy through.
+
+    Args:
+        logits: (event, cell) of a hit.
+        gate: How it opens.
+        uniform: (event, cell) noise; needed where hits are drawn.
+    """
     probability = torch.sigmoid(logits)
     match gate:
         case "probability":
@@ -182,7 +187,8 @@ def open_gate(logits: Tensor, gate: Gate, generator: torch.Generator) -> Tensor:
         case "threshold":
             return (probability > 0.5).to(logits.dtype)
         case "draw":
-            return (draw_uniform(len(logits), logits.shape[1], generator) < probability).to(logits.dtype)
+            assert uniform is not None
+            return (uniform < probability).to(logits.dtype)
 
 
 def cut_at_threshold(energies: Tensor, threshold_mev: float) -> Tensor:

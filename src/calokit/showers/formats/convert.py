@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.errors import ShowerFileError
+from calokit.progress import Progress, show_progress
 from calokit.showers.checks import check_sanity
 from calokit.showers.formats.containers.contents import look_inside
 from calokit.showers.formats.mapping.incidents import name_particles
@@ -226,7 +226,7 @@ def write_native(
     target: str | Path,
     particle: str | None = None,
     split: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = show_progress,
 ) -> Conversion:
     """Write an opened foreign file as a native one, piece by piece.
 
@@ -235,7 +235,7 @@ def write_native(
         target: The native file; it appears only when complete.
         particle: The incident particle, for files that do not say it.
         split: What the file is meant for: train, validation or test.
-        progress: Told how many showers were written since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
 
     Raises:
         ShowerFileError: The showers hold values that no shower has, the file is damaged, or the target
@@ -252,13 +252,13 @@ def write_native(
         with (
             ShowerWriter(target, foreign.detector, named, generator, attributes) as writer,
             closing(foreign.pieces()) as pieces,
+            progress(foreign.total, f"converting {foreign.path.name}", "showers") as advance,
         ):
             for piece in pieces:
                 _check(piece, foreign.path, tally.showers)
                 tally.add(piece)
                 writer.write(piece.showers)
-                if progress is not None:
-                    progress(len(piece.showers))
+                advance(len(piece.showers))
             warnings = (*foreign.warnings, *tally.judge())
             named = particle or (named if named != "unknown" else name_particles(tally.pdg))
             writer.set_attributes(_account(tally, named, warnings))
