@@ -41,7 +41,7 @@ from calokit.showers.hits import find_hits
 
 NAME = "topology_damages"
 SETS = {
-    "zdc_ecal_positrons": (0.1, (1000, 3000, 10_000, 30_000)),
+    "zdc_ecal_positrons": (0.1, (1000, 3000, 10_000)),
     "lhcb_electrons": (0.1, (1000, 4000)),
     "par04_electrons": (0.0005, (1000, 2500)),
 }
