@@ -107,6 +107,15 @@ class ConditionSums:
             for name, column in zip(bins.names, bins.columns, strict=True):
                 self.moments[quantity, name].add(conditions[:, column], relative)
 
+    def merge(self, other: ConditionSums) -> None:
+        """Add the sums of other showers.
+
+        Raises:
+            CalokitError: The bins differ.
+        """
+        for key, moments in self.moments.items():
+            moments.merge(other.moments[key])
+
     def values(self, quantity: str, condition: str) -> BinnedValues:
         """Return a quantity in the bins of a condition, relative to what is expected at the energy."""
         if quantity == "resolution":
