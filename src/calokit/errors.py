@@ -54,6 +54,10 @@ class ConditionWarning(UserWarning):
     """Conditions lie outside the range a model was trained on; going on is possible, trust is not."""
 
 
+class UnitWarning(UserWarning):
+    """The energies of a file look as if they were in another unit than MeV."""
+
+
 def suggest_near_miss(given: str, known: Iterable[str]) -> str:
     """Return a sentence naming the closest known names, for the end of an error message.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from calokit.config import Description
 from calokit.detector import Detector
@@ -29,6 +29,18 @@ class Sample(Description):
     timing_note: str = ""
 
 
+class Measured(Protocol):
+    """A value with its statistical error."""
+
+    @property
+    def value(self) -> float:
+        """The value."""
+
+    @property
+    def error(self) -> float:
+        """Its standard error."""
+
+
 class Measurement(Description):
     """One number about the pair, beside the same number for truth against truth."""
 
@@ -47,6 +59,47 @@ class Measurement(Description):
     note: str = ""
     topic: str = ""
     """Which page of a report it belongs on (`report/topics.py`)."""
+
+    @classmethod
+    def of(
+        cls,
+        topic: str,
+        name: str,
+        title: str,
+        value: Measured,
+        floor: Measured,
+        showers: int,
+        *,
+        unit: str = "",
+        note: str = "",
+        direction: Literal["lower", "higher"] = "lower",
+    ) -> Measurement:
+        """Return a measurement from what was measured of the generated sample and of the floor.
+
+        Args:
+            topic: Page of a report that it belongs on.
+            name: Key.
+            title: Words for a table.
+            value: Of the generated sample, with its error.
+            floor: Of truth against truth, with its error.
+            showers: Showers a class.
+            unit: Of value and floor.
+            note: What a reader should know.
+            direction: Whether a smaller or a larger value means more alike.
+        """
+        return cls(
+            name=name,
+            title=title,
+            value=value.value,
+            error=value.error,
+            floor=floor.value,
+            floor_error=floor.error,
+            unit=unit,
+            direction=direction,
+            showers_per_class=showers,
+            note=note,
+            topic=topic,
+        )
 
     @property
     def deviation(self) -> float:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import math
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from calokit.bundles.bundle import Bundle, bundle_digest, check_reconstructed
+from calokit.bundles.ranges import energies_outside, warn_outside
 from calokit.compute.device import CPU, Device
-from calokit.errors import BundleError, ConditionWarning
+from calokit.errors import BundleError
 from calokit.files import write_hdf5, write_whole
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.progress import Progress, show_progress
@@ -165,19 +164,11 @@ def write_csv(path: Path, made: Reconstruction) -> None:
 
 def _check_range(bundle: Bundle, columns: dict[str, NDArray[Any]]) -> float:
     """Warn of energies outside the training range, and return their share."""
-    known = next((one for one in bundle.ranges if one.name == "ln incident energy"), None)
-    if known is None or "energy" not in columns:
+    if "energy" not in columns:
         return 0.0
-    low, high = math.exp(known.smallest), math.exp(known.largest)
     energy = columns["energy"].astype(np.float64)
     width = columns.get("energy_uncertainty", 0.2 * np.sqrt(MEV_PER_GEV * energy.clip(1.0)))
-    margin = RANGE_MARGIN_SIGMA * width
-    outside = (energy < low - margin) | (energy > high + margin)
-    if outside.any():
-        warnings.warn(
-            f"{int(outside.sum())} of {len(outside)} energies lie outside the training range of "
-            f"{bundle.name} ({low / MEV_PER_GEV:.3g} to {high / MEV_PER_GEV:.3g} GeV); do not trust them.",
-            ConditionWarning,
-            stacklevel=3,
-        )
-    return float(outside.mean())
+    outside = energies_outside(bundle.ranges, energy, RANGE_MARGIN_SIGMA * width)
+    known = [one for one in bundle.ranges if one.name in outside]
+    warn_outside(outside, known, bundle.name, "energies", "them", 3)
+    return float(np.any(list(outside.values()), axis=0).mean()) if outside else 0.0

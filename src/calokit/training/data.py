@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calokit.compute.draws import Purpose, order_generator
-from calokit.errors import ShowerFileError, SplitError
+from calokit.errors import ShowerFileError, SplitError, UnitWarning
 from calokit.recipes.recipe import Sampler
 from calokit.showers import ShowerFile, Showers, Split, concatenate
+from calokit.showers.units_check import find_unit_mistakes, read_scale, states_its_unit
 from calokit.showers.writer import chunk_rows
 from calokit.training.samplers import EnergyWeights
 
@@ -19,7 +21,7 @@ POOL_BYTES = 64 * 2**20
 
 
 def open_for_training(view: ShowerFile) -> ShowerFile:
-    """Return the view after checking that its showers may train.
+    """Return the view after checking that its showers may train; warns of energies in another unit.
 
     Raises:
         SplitError: The view is not a training split, or may hold test showers.
@@ -31,6 +33,9 @@ def open_for_training(view: ShowerFile) -> ShowerFile:
         )
     if view.split is not Split.TRAIN:
         raise SplitError(f"{view.path}: training takes the split 'train', not {str(view.split)!r}.")
+    stated = states_its_unit(view)
+    for mistake in find_unit_mistakes(read_scale(view), view.detector, view.particle, stated):
+        warnings.warn(f"{view.path}: {mistake}", UnitWarning, stacklevel=2)
     return view
 
 

@@ -25,6 +25,16 @@ class BinnedValues:
     showers: Float64
 
 
+def plain_values(values: Float64) -> list[float | None]:
+    """Return values as plain numbers for JSON, None where one is not finite.
+
+    Example:
+        >>> plain_values(np.array([1.0, np.nan]))
+        [1.0, None]
+    """
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
 class BinnedMoments:
     """Sums the powers 0 to 4 of a per-shower value in bins of the incident energy, in bounded memory.
 

@@ -10,6 +10,7 @@ import numpy as np
 from calokit.detector import Detector
 from calokit.errors import CalokitError, DetectorError
 from calokit.showers import ShowerFile, Showers
+from calokit.showers.units_check import require_same_units
 
 BLOCK_BYTES = 8 * 2**20
 """How much of one sample is in memory at a time."""
@@ -111,11 +112,13 @@ def plan_comparison(reference: ShowerFile, generated: ShowerFile, floor: ShowerF
 
     Raises:
         DetectorError: The files belong to different detectors.
+        ShowerFileError: The energies of two files differ by a thousand, a unit.
         CalokitError: The floor holds showers of the reference, or there are fewer than two showers.
     """
     files = [file for file in (generated, floor) if file is not None]
     for file in files:
         require_same_detector(reference, file)
+        require_same_units(reference, file)
     warnings: list[str] = []
     if len(reference) != len(generated):
         warnings.append(

@@ -213,15 +213,4 @@ class Sides:
             note: What a reader should know.
         """
         value, floor = judge(self.reference, self.generated), judge(self.reference, self.floor)
-        return Measurement(
-            name=name,
-            title=title,
-            value=value.value,
-            error=value.error,
-            floor=floor.value,
-            floor_error=floor.error,
-            unit=unit,
-            showers_per_class=self.reference.showers,
-            note=note,
-            topic=topic,
-        )
+        return Measurement.of(topic, name, title, value, floor, self.reference.showers, unit=unit, note=note)

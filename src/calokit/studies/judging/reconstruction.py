@@ -13,6 +13,7 @@ from calokit.arrays import Float64
 from calokit.bundles.bundle import Bundle
 from calokit.classical.methods import CALIBRATED_SUM, ClassicalEstimates, ClassicalInputs, ClassicalMethods
 from calokit.classical.track_fit import directions_to_slopes
+from calokit.compute.device import CPU, Device
 from calokit.evaluation.estimates.single import EnergyErrors, PairedRatio, measure_coverage, paired_rms_ratio
 from calokit.inference.reconstruct import reconstruct_showers, write_reconstruction
 from calokit.progress import Progress, show_progress
@@ -29,6 +30,7 @@ def judge_reconstruction(
     test: ShowerFile,
     folder: Path,
     progress: Progress = show_progress,
+    device: Device = CPU,
 ) -> Judged:
     """Reconstruct the test showers and compare with the classical methods, fitted on the training showers.
 
@@ -41,8 +43,9 @@ def judge_reconstruction(
         test: Showers to judge by.
         folder: Where the estimates are kept.
         progress: Shows how far it is; see `calokit.progress`.
+        device: What the network computes on.
     """
-    made = reconstruct_showers(bundle, test, progress)
+    made = reconstruct_showers(bundle, test, progress, device)
     path = folder / "reconstructed.h5"
     write_reconstruction(path, made, bundle, test)
     if "particle_energy" in made.columns:
