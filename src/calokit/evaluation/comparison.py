@@ -49,6 +49,7 @@ from calokit.evaluation.topology.features import FeatureMaker
 from calokit.progress import Progress, TellPart, add_up, show_progress
 from calokit.showers import ShowerFile, Showers
 from calokit.showers.memory import as_view
+from calokit.showers.threshold import settle_threshold
 
 PARTS = 1000
 """Steps of the progress of one comparison."""
@@ -103,7 +104,12 @@ class Evaluation:
     ) -> None:
         self.reference = as_view(reference, "reference")
         self.floor = None if floor is None else as_view(floor, "floor")
-        self.settings = settings or EvaluationSettings()
+        asked = settings or EvaluationSettings()
+        if asked.threshold_mev is None:
+            self.threshold, self.threshold_origin = settle_threshold(self.reference)
+        else:
+            self.threshold, self.threshold_origin = asked.threshold_mev, ""
+        self.settings = asked.model_copy(update={"threshold_mev": self.threshold})
         self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
         self._trees = TreeJudge(self.settings.seed)
         self._truths: tuple[Looks, Looks | None] | None = None
@@ -129,7 +135,7 @@ class Evaluation:
         tell("looking at every shower", 0.0)
         alarms = self._look_for_alarms(generated)
         tell("survey of the reference", 0.0)
-        calculator = ObservableCalculator(comparison.detector, settings.threshold_mev)
+        calculator = ObservableCalculator(comparison.detector, self.threshold)
         bins = survey_reference(comparison, calculator, settings.energy_bins, settings.cells)
         passage = Passage(
             comparison,
@@ -145,7 +151,8 @@ class Evaluation:
         tell("done", 1.0)
         return Scorecard(
             detector=comparison.detector.name,
-            threshold_mev=settings.threshold_mev,
+            threshold_mev=self.threshold,
+            threshold_origin=self.threshold_origin,
             seed=settings.seed,
             reference=_describe(self.reference, comparison.showers),
             generated=_describe(generated, comparison.showers),
@@ -246,7 +253,7 @@ class Evaluation:
         measurements = []
         for number, (name, title, features_of) in enumerate(
             (
-                ("classifier.auc_low", "classifier AUC, cells", _low_level(settings.threshold_mev)),
+                ("classifier.auc_low", "classifier AUC, cells", _low_level(self.threshold)),
                 ("classifier.auc_high", "classifier AUC, observables", lambda kept: kept.high_level),
             )
         ):
@@ -295,7 +302,7 @@ class Evaluation:
         return judge_as_challenge(
             samples.first(settings.classifier_showers),
             passage.comparison.detector,
-            settings.threshold_mev,
+            self.threshold,
             range(settings.seed, settings.seed + settings.challenge_seeds),
             settings.challenge_patience,
             lambda text, _: tell(text, 1.0 - settings.kept_part),

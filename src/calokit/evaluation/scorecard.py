@@ -228,6 +228,8 @@ class Scorecard(Description):
     format_version: int = SCORECARD_FORMAT_VERSION
     detector: str
     threshold_mev: float
+    threshold_origin: str = ""
+    """Where the threshold comes from, in words, where nobody named it."""
     seed: int
     reference: Sample
     generated: Sample
