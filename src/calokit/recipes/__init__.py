@@ -10,12 +10,18 @@ import yaml
 
 from calokit.config import read_yaml
 from calokit.errors import ConfigurationError, suggest_near_miss
-from calokit.recipes import luxe, zdc
+from calokit.recipes import cascade, luxe, zdc
 from calokit.training.recipe import Recipe
 
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     make.__name__: make
     for make in (
+        cascade.cascade,
+        cascade.zdc_cascade,
+        cascade.lhcb_cascade,
+        cascade.par04_cascade,
+        cascade.clic_cascade,
+        cascade.luxe_cascade,
         zdc.zdc_flow,
         zdc.zdc_regression,
         zdc.zdc_regression_report,

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from calokit.detector import Detector
+from calokit.models.cascade.settings import CascadeSettings
+from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.models.counting_network import CountingReconstructor, CountingSettings
 from calokit.models.flow import FlowSettings, FlowSurrogate
 from calokit.models.gan import GanSettings, GanSurrogate
@@ -36,6 +38,8 @@ def build_surrogate(settings: ModelSettings, detector: Detector, seed: int) -> T
         match settings:
             case FlowSettings():
                 return FlowSurrogate(settings, detector)
+            case CascadeSettings():
+                return CascadeSurrogate(settings, detector)
             case RegressionSettings():
                 return RegressionSurrogate(settings, detector)
             case GanSettings():

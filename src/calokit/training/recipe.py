@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from calokit.config import Description
+from calokit.models.cascade.settings import CascadeSettings
 from calokit.models.counting_network import CountingSettings
 from calokit.models.flow import FlowSettings
 from calokit.models.gan import GanSettings
@@ -20,6 +21,7 @@ from calokit.training.samplers import Sampler
 
 ModelSettings = Annotated[
     FlowSettings
+    | CascadeSettings
     | RegressionSettings
     | GanSettings
     | SectionsSettings

@@ -1,0 +1,91 @@
+"""The network of one level: from what a box sees to the densities of its hits and of its energy."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
+from calokit.models.cascade.hit_draw import HitChoice, HitDraw
+
+OUTPUT_SCALE = 0.1
+"""Factor on the initial weights of the last layers: training begins near the start of the densities."""
+
+
+class LevelNetwork(nn.Module):
+    """A dense trunk, a head for the hits, and another hidden layer for the energy, which sees the hits.
+
+    Args:
+        inputs: Width of what a box sees.
+        width: Width of the hidden layers.
+        layers: Hidden layers of the trunk.
+        hits: Density of the hits.
+        terms: Terms of the energy's density: in the ratio, in each child's own energy, lines.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    CHOSEN = 6
+
+    def __init__(
+        self, inputs: int, width: int, layers: int, hits: HitDraw, terms: tuple[int, int, int]
+    ) -> None:
+        super().__init__()
+        self.hits = hits
+        self.energy = EnergyDraw(*terms)
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        self.trunk = nn.Sequential(
+            *(
+                one
+                for before, after in pairwise([inputs, *[width] * layers])
+                for one in (nn.Linear(before, after), nn.SiLU())
+            )
+        )
+        self.hits_head = nn.Linear(width, hits.outputs)
+        self.energy_layer = nn.Linear(width + self.CHOSEN, width)
+        self.energy_head = nn.Linear(width, self.energy.outputs)
+        with torch.no_grad():
+            for head, start in ((self.hits_head, hits.start()), (self.energy_head, self.energy.start())):
+                head.weight.mul_(OUTPUT_SCALE)
+                head.bias.copy_(start)
+
+    @torch.no_grad()
+    def fit(self, seen: Tensor) -> None:
+        """Set mean and width of every input from a sample (row, input)."""
+        if len(seen) > 1:
+            self.mean.copy_(seen.mean(0))
+            self.scale.copy_(1 / seen.std(0).clamp_min(0.02))
+
+    def look(self, seen: Tensor) -> Tensor:
+        """Return the trunk's last hidden layer (row, width) for what boxes see (row, input)."""
+        hidden: Tensor = self.trunk(((seen - self.mean) * self.scale).clamp(-8.0, 8.0))
+        return hidden
+
+    def hit_outputs(self, hidden: Tensor) -> Tensor:
+        """Return the outputs for the hits (row, output)."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            outputs: Tensor = self.hits_head(hidden.float())
+        return outputs
+
+    def energy_outputs(self, hidden: Tensor, energy: EnergyChoice, hits: HitChoice) -> Tensor:
+        """Return the outputs for the energy (row, output), given the hits of both children."""
+        one, two = energy.first, energy.second
+        chosen = torch.stack(
+            [
+                torch.log(one) - 1,
+                torch.log(two) - 1,
+                torch.log(energy.energy / (one + two)) / 2 - 1,
+                torch.log(one / hits.first),
+                torch.log(two / hits.second),
+                torch.log(one / two),
+            ],
+            1,
+        )
+        deeper = nn.functional.silu(self.energy_layer(torch.cat([hidden, chosen], 1)))
+        with torch.autocast(hidden.device.type, enabled=False):
+            outputs: Tensor = self.energy_head(deeper.float())
+        return outputs
