@@ -46,27 +46,31 @@ class EnergyChoice:
         )
 
 
-class EnergyDraw(nn.Module):
+class EnergyDraw:
     """The density of z = ln(first child's energy / second child's).
 
     Terms are logistics in z, in ln(energy a hit / threshold) of either child (which do not depend on the
-    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at places that all boxes
-    share (lines of the spectrum); each is truncated to what the threshold allows.
+    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at places that all boxes of
+    a level share (lines of the spectrum); each is truncated to what the threshold allows.
 
     Args:
         shared: Terms in z.
         own: Terms in each child's own energy.
         lines: Narrow terms in each child's own energy.
+
+    Attributes:
+        outputs: What a network gives for each box: weights, then locations and widths of all terms but lines.
+        shape: The same with the places and widths of lines appended, which is what the densities take.
     """
 
     def __init__(self, shared: int, own: int, lines: int) -> None:
-        super().__init__()
         self.shared, self.own, self.lines = shared, own, lines
         self.terms = shared + 2 * own + 2 * lines
         self.placed = shared + 2 * own
         self.outputs = self.terms + 2 * self.placed
-        self.line_place = nn.Parameter(torch.linspace(0.5, 3.0, lines) if lines else torch.zeros(0))
-        self.line_width = nn.Parameter(torch.full((lines,), -3.0))
+        self.shape = self.outputs + 2 * lines
+        kinds = [0] * shared + [1] * own + [2] * own + [1] * lines + [2] * lines
+        self._kinds = torch.tensor(kinds)
 
     def start(self) -> Tensor:
         """Return outputs (output,) to begin training from."""
@@ -74,76 +78,72 @@ class EnergyDraw(nn.Module):
         places = torch.cat([torch.linspace(-1.5, 1.5, self.shared), own, own])
         return torch.cat([torch.zeros(self.terms), places, torch.zeros(self.placed)])
 
-    def log_density(self, outputs: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
+    def start_lines(self) -> Tensor:
+        """Return places and logarithms of widths of lines (2 x lines,) to begin training from."""
+        return torch.cat([torch.linspace(0.5, 3.0, self.lines), torch.full((self.lines,), -3.0)])
+
+    def log_density(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
         """Return the logarithm of the density in z (row,).
 
         Args:
-            outputs: (row, output) of the network.
+            shape: Outputs and lines (row, shape).
             choice: What is allowed.
             ratio: z (row,).
         """
         low, high = choice.bounds()
         ratio = torch.maximum(torch.minimum(ratio, high), low)
-        weights, location, width = self._mixture(outputs, choice)
-        places = self._coordinates(choice, ratio)
-        steep = self._coordinates_slope(ratio)
-        low_places, high_places = self._bounds(choice, low, high)
-        mass = log_mass((low_places - location) / width, (high_places - location) / width)
-        density = log_density((places - location) / width) - torch.log(width) - mass + steep
-        return torch.logsumexp(weights + density, 1)
+        weights, location, width = self._mixture(shape, choice)
+        first, second = choice.mean_hits(ratio)
+        first_low, second_high = choice.mean_hits(low)
+        first_high, second_low = choice.mean_hits(high)
+        steep = self._spread(
+            torch.zeros_like(ratio), nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio)
+        )
+        places, bottoms, tops = (
+            (self._spread(*one) - location) / width
+            for one in ((ratio, first, second), (low, first_low, second_low), (high, first_high, second_high))
+        )
+        density = log_density(places) - torch.log(width) - log_mass(bottoms, tops) + steep
+        return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
 
-    def draw(self, outputs: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
+    def draw(self, shape: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
         """Draw z (row,) from two uniform numbers (row,) each."""
         low, high = choice.bounds()
-        weights, location, width = self._mixture(outputs, choice)
-        term = choose(weights, first)[:, None]
-        low_places, high_places = (one.gather(1, term)[:, 0] for one in self._bounds(choice, low, high))
-        location, width = location.gather(1, term)[:, 0], width.gather(1, term)[:, 0]
-        place = location + width * draw_between(
-            (low_places - location) / width, (high_places - location) / width, second
-        )
-        kind = self._kinds(place.device)[term[:, 0]]
-        hits = torch.where(kind == 1, choice.first, choice.second)
-        child = (place + torch.log(hits) - torch.log(choice.energy)).clamp_max(-EDGE)
+        weights, location, width = self._mixture(shape, choice)
+        term = choose(weights, first)
+        kind = self._kinds.to(term.device)[term]
+        location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
+        own = torch.where(kind == 1, choice.first, choice.second)
+        offset = torch.log(choice.energy / own)
+        turn = torch.where(kind == 2, -1.0, 1.0).to(low.dtype)
+        near, far = torch.where(kind == 2, -high, low), torch.where(kind == 2, -low, high)
+        shared = kind == 0
+        bottom = torch.where(shared, near, offset + nn.functional.logsigmoid(near))
+        top = torch.where(shared, far, offset + nn.functional.logsigmoid(far))
+        place = location + width * draw_between((bottom - location) / width, (top - location) / width, second)
+        child = (place - offset).clamp_max(-EDGE)
         odds = child - torch.log(-torch.expm1(child))
-        ratio = torch.where(kind == 0, place, torch.where(kind == 1, odds, -odds))
+        ratio = turn * torch.where(shared, place, odds)
         return torch.maximum(torch.minimum(ratio, high), low)
-
-    def _kinds(self, device: torch.device) -> Tensor:
-        """Return the coordinate of each term (term,): 0 is z, 1 and 2 the energy a hit of a child."""
-        sizes = torch.tensor([self.shared, self.own, self.own, self.lines, self.lines], device=device)
-        return torch.repeat_interleave(torch.tensor([0, 1, 2, 1, 2], device=device), sizes)
 
     def _spread(self, in_ratio: Tensor, in_first: Tensor, in_second: Tensor) -> Tensor:
         """Return (row, term) of a number in each coordinate (row,)."""
-        return torch.stack([in_ratio, in_first, in_second], 1)[:, self._kinds(in_ratio.device)]
+        pieces = [
+            (in_ratio, self.shared),
+            (in_first, self.own),
+            (in_second, self.own),
+            (in_first, self.lines),
+            (in_second, self.lines),
+        ]
+        return torch.cat([one[:, None].expand(-1, count) for one, count in pieces], 1)
 
-    def _coordinates(self, choice: EnergyChoice, ratio: Tensor) -> Tensor:
-        return self._spread(ratio, *choice.mean_hits(ratio))
-
-    def _coordinates_slope(self, ratio: Tensor) -> Tensor:
-        """Return ln |d coordinate / dz| (row, term)."""
-        return self._spread(
-            torch.zeros_like(ratio), nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio)
+    def _mixture(self, shape: Tensor, choice: EnergyChoice) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logarithms of weights (not normalised), locations and widths (row, term)."""
+        weights, free, spread, line, narrow = shape.split(
+            [self.terms, self.placed, self.placed, self.lines, self.lines], 1
         )
-
-    def _bounds(self, choice: EnergyChoice, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the smallest and largest value of each term's coordinate (row, term)."""
-        first_low, second_high = choice.mean_hits(low)
-        first_high, second_low = choice.mean_hits(high)
-        return self._spread(low, first_low, second_low), self._spread(high, first_high, second_high)
-
-    def _mixture(self, outputs: Tensor, choice: EnergyChoice) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logarithms of weights, locations and widths (row, term)."""
-        weights = torch.log_softmax(outputs[:, : self.terms], 1)
-        free = outputs[:, self.terms : self.terms + self.placed]
         base = torch.log(choice.first / choice.second)[:, None]
-        location = torch.cat([free[:, : self.shared] + base, free[:, self.shared :]], 1)
-        width = torch.exp(outputs[:, self.terms + self.placed :].clamp(-6.0, 3.0)) + SMALLEST_WIDTH
-        if self.lines:
-            rows = len(outputs)
-            line = self.line_place.expand(rows, -1)
-            narrow = (torch.exp(self.line_width) + SMALLEST_LINE).expand(rows, -1)
-            location = torch.cat([location, line, line], 1)
-            width = torch.cat([width, narrow, narrow], 1)
-        return weights, location, width
+        location = torch.cat([free[:, : self.shared] + base, free[:, self.shared :], line, line], 1)
+        narrow = torch.exp(narrow) + SMALLEST_LINE
+        width = torch.exp(spread.clamp(-6.0, 3.0)) + SMALLEST_WIDTH
+        return weights, location, torch.cat([width, narrow, narrow], 1)

@@ -22,7 +22,7 @@ class LevelNetwork(nn.Module):
         width: Width of the hidden layers.
         layers: Hidden layers of the trunk.
         hits: Density of the hits.
-        terms: Terms of the energy's density: in the ratio, in each child's own energy, lines.
+        energy: Density of the energy.
     """
 
     mean: Tensor
@@ -30,12 +30,10 @@ class LevelNetwork(nn.Module):
 
     CHOSEN = 6
 
-    def __init__(
-        self, inputs: int, width: int, layers: int, hits: HitDraw, terms: tuple[int, int, int]
-    ) -> None:
+    def __init__(self, inputs: int, width: int, layers: int, hits: HitDraw, energy: EnergyDraw) -> None:
         super().__init__()
         self.hits = hits
-        self.energy = EnergyDraw(*terms)
+        self.energy = energy
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         self.trunk = nn.Sequential(
@@ -48,6 +46,7 @@ class LevelNetwork(nn.Module):
         self.hits_head = nn.Linear(width, hits.outputs)
         self.energy_layer = nn.Linear(width + self.CHOSEN, width)
         self.energy_head = nn.Linear(width, self.energy.outputs)
+        self.lines = nn.Parameter(self.energy.start_lines())
         with torch.no_grad():
             for head, start in ((self.hits_head, hits.start()), (self.energy_head, self.energy.start())):
                 head.weight.mul_(OUTPUT_SCALE)
@@ -72,7 +71,7 @@ class LevelNetwork(nn.Module):
         return outputs
 
     def energy_outputs(self, hidden: Tensor, energy: EnergyChoice, hits: HitChoice) -> Tensor:
-        """Return the outputs for the energy (row, output), given the hits of both children."""
+        """Return the shape of the energy's density (row, shape), given the hits of both children."""
         one, two = energy.first, energy.second
         chosen = torch.stack(
             [
@@ -88,4 +87,4 @@ class LevelNetwork(nn.Module):
         deeper = nn.functional.silu(self.energy_layer(torch.cat([hidden, chosen], 1)))
         with torch.autocast(hidden.device.type, enabled=False):
             outputs: Tensor = self.energy_head(deeper.float())
-        return outputs
+        return torch.cat([outputs, self.lines.expand(len(outputs), -1)], 1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.counter import uniform_pair
-from calokit.models.cascade.energy_draw import EnergyChoice
+from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 from calokit.models.cascade.level_network import LevelNetwork
 from calokit.models.cascade.sight import Part, Scene
@@ -44,8 +44,9 @@ class Stage(nn.Module):
         self.parts = tuple(parts)
         inputs = sum(part.width for part in parts)
         self.hits = HitDraw(hit_terms)
+        self.energy = EnergyDraw(*energy_terms)
         self.networks = nn.ModuleList(
-            LevelNetwork(inputs, width, layers, self.hits, energy_terms) for _ in range(tables.tree.levels)
+            LevelNetwork(inputs, width, layers, self.hits, self.energy) for _ in range(tables.tree.levels)
         )
 
     def see(self, scene: Scene, rows: Rows) -> Tensor:
@@ -78,10 +79,33 @@ class Stage(nn.Module):
             return total, 0
         with torch.no_grad():
             seen = self.see(scene, rows)
+            energy, choice = self._choice(scene, rows)
+            one, two = rows.places(self.tables.halves).unbind(1)
+            taken = scene.values.hits.view(-1)[one]
+            both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
+            share = EnergyChoice(energy[both], taken[both], choice.hits[both] - taken[both])
+            first, second = (scene.values.energy.view(-1)[place[both]] for place in (one, two))
+        hits, shapes = self._run(rows, seen, choice, both, share)
+        found = self.hits.log_probability(hits, choice, taken)
+        density = self.energy.log_density(shapes, share, torch.log(first / second))
+        jacobian = torch.log((first + second) / (first * second))
+        total = total.index_add(0, rows.block, found)
+        return total.index_add(0, rows.block[both], density + jacobian), len(rows)
+
+    def _run(
+        self, rows: Rows, seen: Tensor, choice: HitChoice, both: Tensor, share: EnergyChoice
+    ) -> tuple[Tensor, Tensor]:
+        """Return the outputs of all networks: for the hits of all rows, for the energy of the rows `both`."""
+        hits, shapes = [], []
         for network, piece in self._levels(rows):
-            here = rows[piece]
-            total = total.index_add(0, here.block, self._log_level(network, scene, here, seen[piece]))
-        return total, len(rows)
+            hidden = network.look(seen[piece])
+            hits.append(network.hit_outputs(hidden))
+            start, stop = torch.searchsorted(both, torch.tensor([piece.start, piece.stop])).tolist()
+            some = both[start:stop]
+            part = HitChoice(choice.hits[some], choice.first[some], choice.second[some])
+            here = EnergyChoice(share.energy[start:stop], share.first[start:stop], share.second[start:stop])
+            shapes.append(network.energy_outputs(hidden[some - piece.start], here, part))
+        return torch.cat(hits), torch.cat(shapes)
 
     def draw(self, scene: Scene, keys: Tensor, first_number: int) -> None:
         """Fill the boxes below the roots, which are given.
@@ -129,24 +153,6 @@ class Stage(nn.Module):
         hits = HitChoice(scene.values.hits.view(-1)[place], capacity[:, 0], capacity[:, 1])
         return scene.values.energy.view(-1)[place], hits
 
-    def _log_level(self, network: LevelNetwork, scene: Scene, rows: Rows, seen: Tensor) -> Tensor:
-        energy, choice = self._choice(scene, rows)
-        one, two = rows.places(self.tables.halves).unbind(1)
-        taken = scene.values.hits.view(-1)[one]
-        hidden = network.look(seen)
-        found = network.hits.log_probability(network.hit_outputs(hidden), choice, taken)
-        both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
-        if not len(both):
-            return found
-        part = HitChoice(choice.hits[both], choice.first[both], choice.second[both])
-        share = EnergyChoice(energy[both], taken[both], part.hits - taken[both])
-        first, second = (scene.values.energy.view(-1)[place[both]] for place in (one, two))
-        ratio = torch.log(first / second)
-        outputs = network.energy_outputs(hidden[both], share, part)
-        density = network.energy.log_density(outputs, share, ratio)
-        jacobian = torch.log(first + second) - torch.log(first) - torch.log(second)
-        return found.index_add(0, both, density + jacobian)
-
     def _pass_on(self, scene: Scene, rows: Rows) -> Rows:
         """Hand boxes that are not cut to the next level as they are."""
         place = rows.place
@@ -164,7 +170,7 @@ class Stage(nn.Module):
         number = 2 * (first_number + rows.box)
         key = keys[rows.block]
         hidden = network.look(self.see(scene, rows))
-        taken = network.hits.draw(network.hit_outputs(hidden), choice, *uniform_pair(key, number))
+        taken = self.hits.draw(network.hit_outputs(hidden), choice, *uniform_pair(key, number))
         given = torch.where(taken > 0, energy, torch.zeros_like(energy))
         kept = energy - given
         both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
@@ -172,7 +178,7 @@ class Stage(nn.Module):
             part = HitChoice(choice.hits[both], choice.first[both], choice.second[both])
             share = EnergyChoice(energy[both], taken[both], part.hits - taken[both])
             outputs = network.energy_outputs(hidden[both], share, part)
-            ratio = network.energy.draw(outputs, share, *uniform_pair(key[both], number[both] + 1))
+            ratio = self.energy.draw(outputs, share, *uniform_pair(key[both], number[both] + 1))
             one, two = share_out(share, ratio)
             given[both], kept[both] = one, two
         children = self.tables.halves[rows.box]

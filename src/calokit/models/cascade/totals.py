@@ -256,7 +256,8 @@ def _log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
     left, right = torch.where(turned, -high, low), torch.where(turned, -low, high)
     upper, lower = torch.special.log_ndtr(right), torch.special.log_ndtr(left)
     gap = (upper - lower).clamp_min(1e-12)
-    return upper + torch.log(-torch.expm1(-gap))
+    mass: Tensor = upper + torch.log(-torch.expm1(-gap))
+    return mass
 
 
 def _coefficients(polynomial: Polynomial, degree: int) -> Tensor:
