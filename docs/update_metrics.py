@@ -41,8 +41,8 @@ def agreement() -> str:
         for row in found["rows"]
     ]
     words = (
-        f"By `benchmarks/metric_agreement.py`, {found['date'][:10]}, numpy {found['numpy']}; the codes of "
-        "others run in an environment of their own, on the same arrays."
+        f"By `benchmarks/metrics/metric_agreement.py`, {found['date'][:10]}, numpy {found['numpy']}; the "
+        "codes of others run in an environment of their own, on the same arrays."
     )
     return markdown(table) + "\n\n" + words
 

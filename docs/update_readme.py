@@ -85,7 +85,7 @@ def draw_picture() -> None:
     """Draw Geant4 beside generated showers with the score of the full test."""
     from calokit.evaluation import EvaluationSettings, evaluate_showers
     from calokit.inference import generate_file, incidents_like, read_bundle
-    from calokit.report.figures import draw_hero, save_figure
+    from calokit.report.figures.catalogue import draw_hero, save_figure
     from calokit.showers import open_showers
 
     bundle = read_bundle(HOME / "zoo" / "zdc_flow.calokit")

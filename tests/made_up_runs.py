@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from calokit.recipes import load_recipe
+from calokit.recipes.recipe import Recipe
 from calokit.showers import Showers
-from calokit.training.recipe import Recipe
 
 MakeShowers = Callable[[int, int], Showers]
 MakeFile = Callable[..., Path]

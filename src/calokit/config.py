@@ -38,7 +38,7 @@ class Description(BaseModel):
         try:
             return cls.model_validate(mapping)
         except ValidationError as error:
-            raise ConfigurationError(f"{where}: {_first_mistake(cls, error)}") from None
+            raise ConfigurationError(f"{where}: {_first_mistake(cls, mapping, error)}") from None
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
@@ -48,6 +48,11 @@ class Description(BaseModel):
             ConfigurationError: The file is missing, is not YAML, or does not fit the description.
         """
         return cls.from_mapping(read_yaml(path), str(path))
+
+    @classmethod
+    def described_by(cls, mapping: Any) -> type[Description]:  # noqa: ARG003
+        """Return the class that plain data is a description of; by default this one."""
+        return cls
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain data that `from_mapping` reads back to an equal description."""
@@ -87,16 +92,18 @@ def read_yaml(path: Path) -> Any:
         raise ConfigurationError(f"{path}: not readable as YAML ({' '.join(str(error).split())}).") from None
 
 
-def _first_mistake(cls: type[BaseModel], error: ValidationError) -> str:
+def _first_mistake(cls: type[Description], mapping: Any, error: ValidationError) -> str:
     """Turn pydantic's report into one line: the key, what is wrong with it, and the near miss."""
     mistakes = error.errors()
     mistake = next((m for m in mistakes if m["type"] == "extra_forbidden"), mistakes[0])
-    location, known = _follow(cls, mistake["loc"])
+    location, known = _follow(cls, mapping, mistake["loc"])
     key = ".".join(location) or "(top level)"
     if mistake["type"] == "extra_forbidden":
         return f"unknown key {key!r}. {suggest_near_miss(location[-1], known)}"
     if mistake["type"] == "missing":
         return f"key {key!r} is missing."
+    if mistake["type"] == "unknown_kind":
+        return f"{key}: {mistake['msg']}"
     if mistake["type"] == "union_tag_invalid":
         tag = str(mistake["ctx"]["tag"])
         tags = [one.strip("' ") for one in mistake["ctx"]["expected_tags"].split(",")]
@@ -104,7 +111,9 @@ def _first_mistake(cls: type[BaseModel], error: ValidationError) -> str:
     return f"{key}: {mistake['msg']} (given: {mistake['input']!r})."
 
 
-def _follow(cls: Any, location: tuple[int | str, ...]) -> tuple[list[str], set[str]]:
+def _follow(
+    cls: type[Description], mapping: Any, location: tuple[int | str, ...]
+) -> tuple[list[str], set[str]]:
     """Follow pydantic's location of a mistake.
 
     Returns:
@@ -119,12 +128,20 @@ def _follow(cls: Any, location: tuple[int | str, ...]) -> tuple[list[str], set[s
             models = tagged
             continue
         written.append(str(part))
+        mapping = _inside(mapping, part)
         found: set[Any] = set()
         for model in models:
             field = model.model_fields.get(str(part))
             found |= _models_in(field.annotation) if field is not None else set()
-        models = found or models
+        models = {model.described_by(mapping) for model in found} or models
     return [*written, *map(str, location[-1:])], {name for model in models for name in model.model_fields}
+
+
+def _inside(mapping: Any, part: int | str) -> Any:
+    """Return what stands under a key or at a place of plain data, or None."""
+    if isinstance(mapping, dict):
+        return mapping.get(part)
+    return mapping[part] if isinstance(mapping, list) and isinstance(part, int) else None
 
 
 def _is_tag(model: Any, part: int | str) -> bool:
@@ -135,6 +152,6 @@ def _is_tag(model: Any, part: int | str) -> bool:
 
 def _models_in(annotation: Any) -> set[Any]:
     """Collect the description classes that stand anywhere inside a type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Description):
         return {annotation}
     return {model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)}

@@ -38,6 +38,10 @@ class SimulationError(CalokitError):
     """Geant4 or its data sets are missing, or a simulation cannot be run or continued as asked."""
 
 
+class OutputError(CalokitError):
+    """A file or folder cannot be written: missing, read-only, taken, or without space."""
+
+
 class WorkerError(CalokitError):
     """A process that does part of a work failed again and again."""
 

@@ -19,10 +19,10 @@ def calibrate(
     threads: Threads = 1,
 ) -> None:
     """Average reconstructions of several seeds, and correct bias and uncertainties on other showers."""
+    from calokit.bundles.bundle import write_bundle
+    from calokit.bundles.join import join_members
     from calokit.inference import read_bundle
     from calokit.showers import open_showers
-    from calokit.training.bundle import write_bundle
-    from calokit.training.ensemble import join_members
 
     use_threads(threads)
     view = open_showers(data, split)

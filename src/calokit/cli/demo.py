@@ -28,7 +28,7 @@ def demo(
     """Train a surrogate on real Geant4 showers, generate, and judge it beside the shipped one."""
     from calokit.cli.evaluate import judge
     from calokit.evaluation import Evaluation, EvaluationSettings
-    from calokit.report.html import write_report
+    from calokit.report.pages.comparison import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
 

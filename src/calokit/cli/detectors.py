@@ -11,7 +11,7 @@ from rich.table import Table
 
 from calokit.detector import describe_detector, describe_shape, list_detectors, load_detector
 from calokit.errors import DetectorError
-from calokit.report.detector_drawing import draw_detector
+from calokit.report.figures.detector import draw_detector
 
 TABLE_WIDTH = 100
 """Columns that the table of detectors fits into."""

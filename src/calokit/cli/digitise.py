@@ -14,6 +14,9 @@ def digitise(
     data: Annotated[Path, typer.Argument(help="Simulated showers.")],
     output: Output,
     noise: Annotated[float, typer.Option(min=0.0, help="Standard deviation of the noise of a cell.")] = 0.0,
+    spread: Annotated[
+        float, typer.Option(min=0.0, help="Relative spread of each cell's reading: 0.03 is 3 %.")
+    ] = 0.0,
     threshold: Annotated[float, typer.Option(min=0.0, help="Cells below it read nothing.")] = 0.0,
     step: Annotated[float, typer.Option(min=0.0, help="Step of the converter; 0 does not round.")] = 0.0,
     saturation: Annotated[float | None, typer.Option(help="Largest energy that is read.")] = None,
@@ -28,7 +31,14 @@ def digitise(
     from calokit.showers.digitisation import Digitisation, digitise_file
 
     settings = Digitisation.from_mapping(
-        {"noise": noise, "threshold": threshold, "step": step, "saturation": saturation, "mip_mev": mip},
+        {
+            "noise": noise,
+            "spread": spread,
+            "threshold": threshold,
+            "step": step,
+            "saturation": saturation,
+            "mip_mev": mip,
+        },
         "digitise",
     )
     source = open_showers(data)

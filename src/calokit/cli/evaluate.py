@@ -38,6 +38,16 @@ def evaluate(
         int,
         typer.Option(min=0, help="Trainings of CaloChallenge's classifiers too (hours without a GPU)."),
     ] = 0,
+    readout: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="NOISE THRESHOLD",
+            help="Judge once more with all samples behind a readout: noise and threshold of a cell, in MeV.",
+        ),
+    ] = None,
+    readout_spread: Annotated[
+        float, typer.Option(min=0.0, help="With --readout: relative spread of each cell; 0.03 is 3 %.")
+    ] = 0.0,
     cells: Annotated[
         str | None, typer.Option(help="Flat numbers of the cells to show: 130,210 (default: chosen).")
     ] = None,
@@ -46,7 +56,7 @@ def evaluate(
 ) -> None:
     """Judge generated showers by the reference, and write a scorecard and a report."""
     from calokit.evaluation import Evaluation, EvaluationSettings
-    from calokit.report.html import write_report
+    from calokit.report.pages.comparison import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
 
@@ -57,6 +67,9 @@ def evaluate(
             "classifier_seeds": classifiers,
             "classifier_showers": showers,
             "challenge_seeds": challenge,
+            "readout": None
+            if readout is None
+            else {"noise": readout[0], "spread": readout_spread, "threshold": readout[1]},
             "cells": None if cells is None else cells.split(","),
             "seed": seed,
         },

@@ -33,10 +33,10 @@ def generate(
     ] = "auto",
 ) -> None:
     """Generate showers, for the incident particles of a file or for one energy."""
+    from calokit.compute.precision import parse_precision
     from calokit.inference import generate_file, incidents_at, incidents_like, read_bundle
     from calokit.report.progress import track
     from calokit.showers import open_showers
-    from calokit.training.precision import parse_precision
 
     if (like is None) == (energy is None):
         raise ConfigurationError("give either --like FILE or --energy GEV.")

@@ -49,7 +49,7 @@ def reconstruct(
     if csv is not None:
         write_csv(csv, made)
     if report is not None:
-        from calokit.studies.reconstruction_report import report_reconstruction
+        from calokit.studies.judging.page import report_reconstruction
 
         assert train is not None
         page = report_reconstruction(model, made, view, open_showers(train, Split.TRAIN), report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -54,6 +55,10 @@ def simulate(
     entries: Annotated[
         bool, typer.Option("--entries", help="Also count the charged particles that enter each cell.")
     ] = False,
+    twins: Annotated[
+        Path | None,
+        typer.Option(help="Shoot the incident particles of this file again: other showers of each."),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="What the file is meant for: train, validation or test.")
     ] = None,
@@ -64,6 +69,7 @@ def simulate(
     from calokit.simulation.backends import prepare_geant4, prepare_parametric
     from calokit.simulation.production import Production, produce_file
     from calokit.simulation.sample import load_sample
+    from calokit.simulation.twins import Twins
 
     described = load_sample(sample).with_physics(physics_list, cut)
     if entries:
@@ -74,7 +80,8 @@ def simulate(
     for words in ready.shortcomings:
         warnings.warn(f"Geant4 data: {words}.", DataSetWarning, stacklevel=1)
     attributes = {} if split is None else {"split": str(parse_split(split))}
-    production = Production(described, detector, ready, seed, attributes)
+    shot = None if twins is None else Twins.open(twins, described)
+    production = Production(described, detector, ready, seed, attributes, shot)
     executor = _choose_executor(workers, dask)
     with track(count, f"simulating {described.name}", "showers") as advance:
         made = produce_file(production, output, count, executor, advance)

@@ -45,7 +45,9 @@ def study(
     threads: Threads = 1,
 ) -> None:
     """Do every run of a study that is not done yet, or print its table."""
-    from calokit.studies.study import StudyFile, read_table, run_study
+    from calokit.studies.description import StudyFile
+    from calokit.studies.study import run_study
+    from calokit.studies.table import read_table
 
     described = StudyFile.read(file, sets)
     if table:

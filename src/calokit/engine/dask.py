@@ -19,6 +19,7 @@ from calokit.engine.child import Child, ChildDied
 from calokit.engine.local import ATTEMPTS
 from calokit.engine.tasks import Result, Task, Work
 from calokit.errors import CalokitError, ConfigurationError, WorkerError
+from calokit.files import write_bytes
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -101,10 +102,7 @@ def _bring_home(content: bytes | None, output: str | None) -> None:
     """Write the file of a task under the name that the task gave it."""
     if content is None or output is None:
         return
-    path = Path(output)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_bytes(Path(output), content)
 
 
 _CHILDREN = threading.local()

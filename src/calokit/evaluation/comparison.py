@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
-from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
-from calokit.evaluation.accumulators import KeptShowers
-from calokit.evaluation.gallery import collect_hits, draw_gallery
-from calokit.evaluation.measurements import (
+from calokit.evaluation.classifiers.judgement import JudgedTables, TreeJudge, compare_observables
+from calokit.evaluation.measures.conditions import draw_conditions, measure_conditions
+from calokit.evaluation.measures.kept import LEAST_SHOWERS, KeptSamples, measure_kept_showers
+from calokit.evaluation.measures.sums import (
     draw_curves,
     draw_energy_curve,
     draw_images,
@@ -22,79 +22,26 @@ from calokit.evaluation.measurements import (
     measure_separations,
     overall_mean,
 )
-from calokit.evaluation.observables import ObservableCalculator
-from calokit.evaluation.passage import Passage
-from calokit.evaluation.response import BinnedValues
-from calokit.evaluation.sample_measurements import MOST_BOOSTED, KeptSamples, measure_kept_showers
-from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard
+from calokit.evaluation.measures.tables import SideTables
+from calokit.evaluation.metrics.binned import BinnedValues
+from calokit.evaluation.samples.gallery import collect_hits, draw_gallery
+from calokit.evaluation.samples.kept_showers import KeptShowers
+from calokit.evaluation.samples.observables import ObservableCalculator
+from calokit.evaluation.samples.passage import Passage
+from calokit.evaluation.samples.readout_tables import ReadOutSamples
+from calokit.evaluation.samples.streams import plan_comparison
+from calokit.evaluation.samples.survey import survey_reference
+from calokit.evaluation.samples.suspicions import find_suspicious
+from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard, Spectrum, find_headline
+from calokit.evaluation.settings import EvaluationSettings
 from calokit.evaluation.significance import judge_measurements
-from calokit.evaluation.streams import plan_comparison
-from calokit.evaluation.survey import survey_reference
-from calokit.evaluation.suspicions import find_suspicious
-from calokit.evaluation.table_measurements import SideTables
+from calokit.evaluation.topology.features import FeatureMaker
 from calokit.showers import ShowerFile
 
 Progress = Callable[[str, float], None]
 
-LEAST_KEPT = 2000
-"""So many showers are kept for the gallery and the matching of incidents even without classifiers."""
 LEAST_CLASSIFIED = 50
 """With fewer showers a class the classifiers are left out."""
-CLASSIFIER_SHARE = 3.0
-"""Time of the classifiers beside that of going through the files, about; for the progress alone."""
-
-
-class EvaluationSettings(Description):
-    """What a comparison is made with; the defaults are those of a full evaluation.
-
-    Attributes:
-        threshold_mev: Cells at or below it count as empty in all samples.
-        energy_bins: Bins of equal width in the logarithm of the incident energy, over the reference's range.
-        classifier_showers: At most so many showers of each class, evenly spread, train and test the
-            classifiers.
-        classifier_seeds: Classifiers trained for each number; 0 leaves the classifiers out.
-        classifier_epochs: Passes over the training part.
-        cells: Flat cells whose spectra are shown; None chooses them from the reference.
-        challenge_seeds: Trainings of CaloChallenge's own classifiers, on cells, on observables and, where all
-            layers are alike, on images; 0 leaves them out.
-        challenge_patience: They stop after so many epochs without a better one; None goes through all 50, as
-            CaloChallenge does.
-        kept_metrics: Measure Frechet and kernel distances, precision and recall, and boosted trees.
-        gallery_events: Showers shown side by side, spread over the energies.
-        seed: Fixes the splits and initial weights of the classifiers.
-    """
-
-    threshold_mev: float = Field(default=0.1, ge=0.0)
-    energy_bins: int = Field(default=8, ge=1)
-    classifier_showers: int = Field(default=60_000, ge=0)
-    classifier_seeds: int = Field(default=3, ge=0)
-    classifier_epochs: int = Field(default=12, ge=1)
-    cells: tuple[int, ...] | None = None
-    challenge_seeds: int = Field(default=0, ge=0)
-    challenge_patience: int | None = Field(default=None, ge=1)
-    kept_metrics: bool = True
-    gallery_events: int = Field(default=6, ge=0)
-    seed: int = Field(default=0, ge=0)
-
-    @property
-    def kept_showers(self) -> int:
-        """How many showers of each sample what is asked for needs at most."""
-        trained = self.classifier_seeds + self.challenge_seeds > 0
-        return max(
-            LEAST_KEPT,
-            self.classifier_showers if trained else 0,
-            min(MOST_BOOSTED, self.classifier_showers) if self.kept_metrics else 0,
-        )
-
-    @property
-    def passage_part(self) -> float:
-        """Part of the progress that going through the files makes."""
-        return 1.0 / (1.0 + self.kept_metrics + CLASSIFIER_SHARE * (self.classifier_seeds > 0))
-
-    @property
-    def kept_part(self) -> float:
-        """Part of the progress that the distances of the kept showers make; the classifiers make the rest."""
-        return self.passage_part * self.kept_metrics
 
 
 def evaluate_showers(
@@ -144,6 +91,7 @@ class Evaluation:
         self.reference, self.floor = reference, floor
         self.settings = settings or EvaluationSettings()
         self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
+        self._trees = TreeJudge(self.settings.seed)
 
     def judge(self, generated: ShowerFile, progress: Progress | None = None) -> Scorecard:
         """Compare one file of generated showers with the reference; see `evaluate_showers`."""
@@ -160,9 +108,10 @@ class Evaluation:
             bins,
             settings.kept_showers,
             lambda done: tell("going through the showers", settings.passage_part * done),
+            FeatureMaker(calculator, bins.lines) if settings.kept_metrics else None,
         )
         warnings = [*comparison.warnings, *find_suspicious(passage)]
-        measurements, curves = self._measure(passage, warnings, tell)
+        found = self._measure(passage, warnings, tell)
         tell("done", 1.0)
         return Scorecard(
             detector=comparison.detector.name,
@@ -171,10 +120,12 @@ class Evaluation:
             reference=_describe(self.reference, comparison.showers),
             generated=_describe(generated, comparison.showers),
             floor_sample=comparison.floor_sample,
-            measurements=measurements,
-            verdict=judge_measurements(measurements),
-            curves=curves,
-            spectra=draw_spectra(passage.sides),
+            measurements=found.measurements,
+            verdict=judge_measurements(found.measurements),
+            headline=find_headline(found.measurements, ("classifier.auc", "challenge.auc")),
+            headline_read_out=find_headline(found.measurements, ("readout.auc",)),
+            curves=found.curves,
+            spectra=draw_spectra(passage.sides) + found.spectra,
             images=draw_images(passage.sides),
             events=draw_gallery(passage, settings.gallery_events) if passage.paired else [],
             hits=collect_hits(passage, settings.gallery_events) if passage.paired else [],
@@ -183,35 +134,64 @@ class Evaluation:
             warnings=warnings,
         )
 
-    def _measure(
-        self, passage: Passage, warnings: list[str], tell: Progress
-    ) -> tuple[list[Measurement], list[Curve]]:
-        """Return every measurement and curve, and add what is left out to the warnings."""
-        measurements = self._judge_by_classifiers(passage, warnings, tell)
+    def _measure(self, passage: Passage, warnings: list[str], tell: Progress) -> _Found:
+        """Return what was found, and add what is left out to the warnings."""
+        found = _Found(self._judge_by_classifiers(passage, warnings, tell), [], [])
         samples = KeptSamples(passage.reference, passage.generated, passage.floor)
         if self.settings.challenge_seeds:
-            measurements += self._judge_as_challenge(passage, samples, tell)
+            found.measurements += self._judge_as_challenge(passage, samples, tell)
         if self.settings.kept_metrics:
-            part = self.settings.kept_part
-            measurements += measure_kept_showers(
-                samples,
-                self.settings.seed,
-                warnings,
-                lambda text, done: tell(text, 1.0 + part * (done - 1.0)),
-            )
-        tables = SideTables(passage.sides)
-        measurements += measure_response(passage.sides) + tables.measure()
-        curves = draw_curves(passage.sides) + tables.draw()
+            self._measure_kept(passage, samples, found, warnings, tell)
+        sides, tables = passage.sides, SideTables(passage.sides)
+        found.measurements += measure_response(sides) + tables.measure() + measure_conditions(sides)
+        found.curves += draw_curves(sides) + tables.draw() + draw_conditions(sides)
         if passage.paired:
             measurement, curve = _judge_squared_errors(passage)
-            measurements.append(measurement)
-            curves.append(curve)
+            found.measurements.append(measurement)
+            found.curves.append(curve)
         else:
             warnings.append(
                 "the generated showers are not of the same incidents as the reference's in the same order; "
                 "squared error and matched showers are left out."
             )
-        return measurements + measure_separations(passage.sides), curves
+        found.measurements += measure_separations(sides)
+        return found
+
+    def _measure_kept(
+        self, passage: Passage, samples: KeptSamples, found: _Found, warnings: list[str], tell: Progress
+    ) -> None:
+        """Add what the kept showers say: boosted trees, raw and read out, and distances."""
+        settings = self.settings
+        part = settings.kept_part
+
+        def tell_part(text: str, done: float) -> None:
+            tell(text, 1.0 + part * (done - 1.0))
+
+        if samples.showers >= LEAST_SHOWERS:
+            tell_part("boosted trees", 0.0)
+            self._judge_by_trees(passage, samples, found, tell_part)
+        found.measurements += measure_kept_showers(
+            samples,
+            settings.seed,
+            settings.frechet_topology,
+            warnings,
+            lambda text, done: tell_part(text, 0.6 + 0.4 * done),
+        )
+
+    def _judge_by_trees(self, passage: Passage, samples: KeptSamples, found: _Found, tell: Progress) -> None:
+        """Add the areas of the strong judge by groups, and distributions of topology."""
+        settings, circumstances = self.settings, passage.comparison.circumstances
+        tables = JudgedTables(*(kept.known_table for kept in samples.each()))
+        areas, telling = self._trees.judge(tables, circumstances, "classifier", "")
+        distances, spectra = compare_observables(tables, telling)
+        found.measurements += areas + distances
+        found.spectra += spectra
+        if settings.readout is not None:
+            read_out = ReadOutSamples(passage.comparison, passage.kept, settings.readout, settings.seed)
+            tables = read_out.tabulate(lambda done: tell("reading out", 0.3 + 0.1 * done))
+            tell("boosted trees, read out", 0.4)
+            areas, _ = self._trees.judge(tables, circumstances, "readout", ", read out")
+            found.measurements += areas
 
     def _judge_by_classifiers(
         self, passage: Passage, warnings: list[str], tell: Progress
@@ -226,7 +206,7 @@ class Evaluation:
             )
             return []
         # torch is loaded only here, since a comparison without classifiers does not need it
-        from calokit.evaluation.classifier import ClassifierSettings, classifier_auc
+        from calokit.evaluation.classifiers.neural import ClassifierSettings, classifier_auc
 
         training = ClassifierSettings(epochs=settings.classifier_epochs)
         seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
@@ -276,7 +256,7 @@ class Evaluation:
     ) -> list[Measurement]:
         """Train CaloChallenge's classifiers, each for the generated sample and for the floor."""
         # torch is loaded only here, since a comparison without classifiers does not need it
-        from calokit.evaluation.challenge_measurements import judge_as_challenge
+        from calokit.evaluation.measures.challenge import judge_as_challenge
 
         settings = self.settings
         return judge_as_challenge(
@@ -287,6 +267,15 @@ class Evaluation:
             settings.challenge_patience,
             lambda text, _: tell(text, 1.0 - settings.kept_part),
         )
+
+
+@dataclass
+class _Found:
+    """What a comparison has found so far."""
+
+    measurements: list[Measurement]
+    curves: list[Curve]
+    spectra: list[Spectrum]
 
 
 def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:

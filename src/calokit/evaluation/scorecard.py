@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,6 +174,10 @@ class Scorecard(Description):
     measurements: list[Measurement]
     verdict: Verdict | None = None
     """Of the measurements that have an error; a file of an older release may lack it."""
+    headline: str = ""
+    """Name of the classifier measurement with the largest area of all; empty where none was trained."""
+    headline_read_out: str = ""
+    """The same of those behind a readout; empty where none was asked for."""
     curves: list[Curve] = []
     spectra: list[Spectrum] = []
     images: list[ImagePair] = []
@@ -200,6 +205,17 @@ class Scorecard(Description):
     def to_json(self) -> str:
         """Return the scorecard as JSON text; `read_scorecard` reads it back."""
         return json.dumps(self.to_mapping(), allow_nan=False)
+
+
+def find_headline(measurements: Sequence[Measurement], prefixes: tuple[str, ...]) -> str:
+    """Return the name of the measurement with the largest value; empty where there is none.
+
+    Args:
+        measurements: Those of a scorecard.
+        prefixes: Beginnings of the names that take part.
+    """
+    areas = [m for m in measurements if m.name.startswith(prefixes)]
+    return max(areas, key=lambda m: m.value).name if areas else ""
 
 
 def read_scorecard(path: Path) -> Scorecard:

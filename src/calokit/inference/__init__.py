@@ -1,8 +1,8 @@
 """Using trained bundles."""
 
+from calokit.bundles.bundle import Bundle, read_bundle, write_bundle
 from calokit.inference.generate import ShowerGenerator, generate_file, incidents_at, incidents_like
 from calokit.inference.reconstruct import Reconstruction, reconstruct_showers
-from calokit.training.bundle import Bundle, read_bundle, write_bundle
 
 __all__ = [
     "Bundle",

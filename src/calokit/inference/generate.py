@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from calokit.bundles.bundle import Bundle, bundle_digest
+from calokit.compute.draws import step_generator
+from calokit.compute.machine import processor_name
+from calokit.compute.precision import Precision, native_precision
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
-from calokit.models.protocols import Incidents, Surrogate
-from calokit.showers import ShowerFile, Showers, ShowerWriter, concatenate
-from calokit.showers.batch import Float32, condition_columns
-from calokit.training.bundle import Bundle, bundle_digest
-from calokit.training.loop import step_generator
-from calokit.training.precision import Precision, native_precision
-from calokit.training.run import processor_name
+from calokit.models.batches import IncidentTensors
+from calokit.models.protocols import Surrogate
+from calokit.showers import Incidents, ShowerFile, Showers, ShowerWriter, concatenate
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 256
@@ -44,36 +44,21 @@ class Generated:
     outside: float
 
 
-@dataclass(frozen=True)
-class IncidentColumns:
-    """Incident particles without showers.
-
-    Attributes:
-        energies: (event,) float32, MeV.
-        positions: (event, 2) float32, mm, or None.
-        directions: (event, 3) float32 unit vectors, or None.
-    """
-
-    energies: Float32
-    positions: Float32 | None
-    directions: Float32 | None
-
-
-def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[IncidentColumns]:
+def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[Incidents]:
     """Yield the incident particles of a file, with every condition that the file has, in blocks."""
     left = len(view) if count is None else min(count, len(view))
-    for showers in view.chunks(16 * BLOCK):
-        picked = showers[:left]
+    for known in view.incident_chunks(16 * BLOCK):
+        picked = known[:left]
         left -= len(picked)
         if len(picked):
-            yield IncidentColumns(picked.incident_energies, picked.positions, picked.directions)
+            yield Incidents(picked.energies, picked.positions, picked.directions)
         if left <= 0:
             return
 
 
 def incidents_at(
     energy_gev: float, count: int, position_mm: tuple[float, float] = (0.0, 0.0)
-) -> Iterator[IncidentColumns]:
+) -> Iterator[Incidents]:
     """Yield `count` particles of one energy, along the axis, at one impact point.
 
     Raises:
@@ -83,7 +68,7 @@ def incidents_at(
         raise ConfigurationError(f"energy {energy_gev} GeV and count {count}: both must be positive.")
     for start in range(0, count, 16 * BLOCK):
         events = min(16 * BLOCK, count - start)
-        yield IncidentColumns(
+        yield Incidents(
             np.full(events, energy_gev * MEV_PER_GEV, np.float32),
             np.tile(np.array(position_mm, np.float32), (events, 1)),
             np.tile(np.array([0.0, 0.0, 1.0], np.float32), (events, 1)),
@@ -115,43 +100,30 @@ class ShowerGenerator:
         self._block = 0
         self.precision.lay_out(self.model)
 
-    def draw(self, incidents: IncidentColumns) -> Showers:
+    def draw(self, incidents: Incidents) -> Showers:
         """Draw one shower an incident particle; warns once where conditions leave the training range."""
         self._check_range(incidents)
-        parts = [self._draw_block(incidents, start) for start in range(0, len(incidents.energies), BLOCK)]
+        parts = [self._draw_block(incidents, start) for start in range(0, len(incidents), BLOCK)]
         return concatenate(parts)
 
     def at(self, energy_gev: float, count: int, position_mm: tuple[float, float] = (0.0, 0.0)) -> Showers:
         """Draw showers of one energy (GeV) along the axis at one impact point (mm)."""
         return concatenate([self.draw(columns) for columns in incidents_at(energy_gev, count, position_mm)])
 
-    def _draw_block(self, columns: IncidentColumns, start: int) -> Showers:
-        window = slice(start, start + BLOCK)
-        template = Showers(
-            np.zeros((len(columns.energies[window]), self.bundle.detector.number_of_cells), np.float32),
-            columns.energies[window],
-            self.bundle.detector,
-            None if columns.positions is None else columns.positions[window],
-            None if columns.directions is None else columns.directions[window],
-        )
+    def _draw_block(self, incidents: Incidents, start: int) -> Showers:
+        block = incidents[start : start + BLOCK]
         generator = step_generator(self.seed, self._block)
         self._block += 1
         started = time.perf_counter()
         with torch.inference_mode(), self.precision.autocast():
-            energies = self.model.generate(Incidents.of(template), generator)
+            energies = self.model.generate(IncidentTensors.of(block), generator)
         self.seconds += time.perf_counter() - started
-        self.showers += len(template)
-        return Showers(
-            energies.float().numpy(),
-            template.incident_energies,
-            template.detector,
-            template.positions,
-            template.directions,
-        )
+        self.showers += len(block)
+        return Showers.of(energies.float().numpy(), self.bundle.detector, block)
 
-    def _check_range(self, columns: IncidentColumns) -> None:
-        values, names = condition_columns(columns.energies, columns.positions, columns.directions)
-        outside = np.zeros(len(columns.energies), bool)
+    def _check_range(self, incidents: Incidents) -> None:
+        values, names = incidents.conditions()
+        outside = np.zeros(len(incidents), bool)
         for one in self.bundle.ranges:
             if one.name not in names or not self._conditioned_on(one.name):
                 continue
@@ -200,7 +172,7 @@ def need_surrogate(bundle: Bundle) -> Surrogate:
 
 def generate_file(
     bundle: Bundle,
-    incidents: Iterator[IncidentColumns],
+    incidents: Iterator[Incidents],
     path: Path,
     seed: int,
     progress: Callable[[int], None],

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from calokit.arrays import Float32
+from calokit.bundles.bundle import Bundle
+from calokit.compute.draws import step_generator
 from calokit.errors import ConfigurationError
-from calokit.models.gan import GanSurrogate
-from calokit.models.protocols import Incidents
-from calokit.models.regression import RegressionSurrogate
+from calokit.models.adversarial.mask_value_gan import GanSurrogate
+from calokit.models.batches import IncidentTensors
+from calokit.models.mask_value.regression import RegressionSurrogate
 from calokit.showers import ShowerFile
-from calokit.training.bundle import Bundle
-from calokit.training.loop import step_generator
 
 BLOCK = 256
-
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def mask_values(bundle: Bundle, view: ShowerFile, count: int, seed: int = 1) -> 
     showers = view.read(0, min(count, len(view)))
     found = []
     for number, start in enumerate(range(0, len(showers), BLOCK)):
-        incidents = Incidents.of(showers[start : start + BLOCK])
+        incidents = IncidentTensors.of(showers[start : start + BLOCK].incidents)
         with torch.inference_mode():
             if isinstance(model, GanSurrogate):
                 logits, _ = model.images(incidents, step_generator(seed, number))

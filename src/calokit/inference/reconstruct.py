@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calokit.bundles.bundle import Bundle, bundle_digest, check_reconstructed
+from calokit.compute.machine import processor_name
 from calokit.errors import BundleError, ConditionWarning
-from calokit.models.reconstruction import Reconstructor
+from calokit.files import write_hdf5, write_whole
+from calokit.models.estimators.protocol import Reconstructor
 from calokit.showers import ShowerFile, Showers
-from calokit.training.bundle import Bundle, bundle_digest, check_reconstructed
-from calokit.training.run import processor_name
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 512
@@ -112,30 +112,25 @@ def need_reconstructor(bundle: Bundle) -> Reconstructor:
 
 def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view: ShowerFile) -> None:
     """Write estimates as HDF5: one dataset a column with its unit, and where they come from."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with h5py.File(partial, "w") as file:
-            for name, values in made.columns.items():
-                file.create_dataset(name, data=values, compression="gzip", shuffle=True)
-                file[name].attrs["unit"] = UNITS[name]
-            file.attrs.update(
-                {
-                    "format_version": 1,
-                    "bundle": bundle.name,
-                    "bundle_digest": bundle_digest(bundle),
-                    "showers": view.path.name,
-                    "showers_sha256": view.sha256,
-                    "split": str(view.split),
-                    "detector": view.detector.name,
-                    "milliseconds_per_shower": made.milliseconds_per_shower,
-                    "timing_note": f"with the search of hits, batch {BLOCK}, {torch.get_num_threads()} "
-                    f"thread(s), float32, {processor_name()}",
-                    "outside_training_range": made.outside,
-                }
-            )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with write_hdf5(path) as (file, _):
+        for name, values in made.columns.items():
+            file.create_dataset(name, data=values, compression="gzip", shuffle=True)
+            file[name].attrs["unit"] = UNITS[name]
+        file.attrs.update(
+            {
+                "format_version": 1,
+                "bundle": bundle.name,
+                "bundle_digest": bundle_digest(bundle),
+                "showers": view.path.name,
+                "showers_sha256": view.sha256,
+                "split": str(view.split),
+                "detector": view.detector.name,
+                "milliseconds_per_shower": made.milliseconds_per_shower,
+                "timing_note": f"with the search of hits, batch {BLOCK}, {torch.get_num_threads()} "
+                f"thread(s), float32, {processor_name()}",
+                "outside_training_range": made.outside,
+            }
+        )
 
 
 def write_csv(path: Path, made: Reconstruction) -> None:
@@ -145,13 +140,11 @@ def write_csv(path: Path, made: Reconstruction) -> None:
         wide = values.reshape(len(values), -1)
         for number in range(wide.shape[1]):
             flat[name if wide.shape[1] == 1 else f"{name}_{number}"] = wide[:, number]
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as stream:
+    with write_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["shower", *flat])
         for number, row in enumerate(zip(*flat.values(), strict=True)):
             writer.writerow([number, *(f"{value:.7g}" for value in row)])
-    partial.replace(path)
 
 
 def _check_range(bundle: Bundle, columns: dict[str, NDArray[Any]]) -> float:

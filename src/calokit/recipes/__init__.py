@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 import yaml
 
 from calokit.config import read_yaml
 from calokit.errors import ConfigurationError, suggest_near_miss
-from calokit.recipes import cascade, luxe, zdc
-from calokit.training.recipe import Recipe
+from calokit.models.settings import load_families
+from calokit.recipes.recipe import Recipe
 
-_RECIPES: dict[str, Callable[[], Recipe]] = {
-    make.__name__: make
-    for make in (
-        cascade.cascade,
-        cascade.zdc_cascade,
-        cascade.lhcb_cascade,
-        cascade.par04_cascade,
-        cascade.clic_cascade,
-        cascade.luxe_cascade,
-        zdc.zdc_flow,
-        zdc.zdc_regression,
-        zdc.zdc_regression_report,
-        zdc.zdc_regression_extended_2,
-        zdc.zdc_regression_log,
-        zdc.zdc_gan,
-        zdc.zdc_gan_wgan_gp,
-        zdc.zdc_gan_25,
-        zdc.zdc_gan_26_lr4,
-        zdc.zdc_gan_26_lr4_ns1,
-        zdc.zdc_gan_26_lr6,
-        zdc.zdc_gan_26_lr8,
-        zdc.zdc_neutrons,
-        zdc.zdc_neutrons_small,
-        luxe.luxe_energy,
-        luxe.luxe_energy_counting,
-        luxe.luxe_energy_report,
-        luxe.luxe_direction,
-        luxe.luxe_direction_report,
-        luxe.luxe_shared,
-        luxe.luxe_particles,
-    )
-}
+RecipeMaker = Callable[[], Recipe]
+
+
+def _makers_in(modules: Iterable[ModuleType]) -> dict[str, RecipeMaker]:
+    """Return what the `RECIPES` of modules make, by name."""
+    return {make.__name__: make for module in modules for make in getattr(module, "RECIPES", ())}
+
+
+_SHIPPED = _makers_in(
+    import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__) if one.name != "recipe"
+)
+
+
+def _all_makers() -> dict[str, RecipeMaker]:
+    return {**_SHIPPED, **_makers_in(load_families())}
 
 
 def list_recipes() -> list[Recipe]:
-    """Return every recipe that calokit ships."""
-    return [make() for make in _RECIPES.values()]
+    """Return every recipe that calokit ships or that is installed beside it."""
+    return [make() for make in _all_makers().values()]
 
 
 def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:
@@ -68,11 +54,11 @@ def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:
     """
     if name_or_path.endswith((".yaml", ".yml")):
         content = read_yaml(Path(name_or_path))
-    elif name_or_path in _RECIPES:
-        content = _RECIPES[name_or_path]().to_mapping()
+    elif make := _SHIPPED.get(name_or_path) or _all_makers().get(name_or_path):
+        content = make().to_mapping()
     else:
         raise ConfigurationError(
-            f"no recipe {name_or_path!r}. {suggest_near_miss(name_or_path, _RECIPES)} "
+            f"no recipe {name_or_path!r}. {suggest_near_miss(name_or_path, _all_makers())} "
             "A recipe of your own is a file ending in .yaml."
         )
     for change in changes or []:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calokit.models.cascade.settings import CascadeSettings
-from calokit.training.recipe import Recipe, TrainingSettings
+from calokit.recipes.recipe import Recipe, TrainingSettings
 
 SOURCE = "Binary splits by exact one-dimensional draws; Polya trees: Mauldin, Sudderth, Williams 1992"
 
@@ -54,3 +54,6 @@ def _recipe(name: str, title: str, detector: str | None, steps: int, batch_size:
             validation_showers=4096,
         ),
     )
+
+
+RECIPES = (cascade, zdc_cascade, lhcb_cascade, par04_cascade, clic_cascade, luxe_cascade)

@@ -5,12 +5,14 @@ Everything called `report` follows the LUXE report (seeds document 003); the res
 
 from __future__ import annotations
 
-from calokit.models.counting_network import CountingSettings
-from calokit.models.hits_network import HitsSettings
-from calokit.models.particles_network import ParticlesSettings
-from calokit.models.voxel_network import VoxelSettings
-from calokit.models.voxel_place_network import VoxelPlaceSettings
-from calokit.training.recipe import Recipe, TrainingSettings
+from calokit.models.estimators.settings import (
+    CountingSettings,
+    HitsSettings,
+    ParticlesSettings,
+    VoxelPlaceSettings,
+    VoxelSettings,
+)
+from calokit.recipes.recipe import Recipe, TrainingSettings
 
 REPORT = "LUXE ECAL reconstruction report; layers and settings of przemekk125/projekt_studencki"
 HITS = "Sums over hits of a learned function: arXiv:1703.06114"
@@ -142,3 +144,15 @@ def _hits_training() -> TrainingSettings:
         precision="float32",
         memory_format="contiguous",
     )
+
+
+RECIPES = (
+    luxe_energy,
+    luxe_energy_counting,
+    luxe_energy_report,
+    luxe_direction,
+    luxe_direction_report,
+    luxe_shared,
+    luxe_particles,
+)
+"""Every recipe of this file."""

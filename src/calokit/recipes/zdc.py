@@ -6,12 +6,11 @@ discriminator, noise width, batch size) is ours; what a test's row does not list
 
 from __future__ import annotations
 
-from calokit.models.flow import FlowSettings
-from calokit.models.gan import GanSettings
-from calokit.models.regression import RegressionSettings
-from calokit.models.schedules import NoiseSchedule
-from calokit.models.sections import SectionsSettings
-from calokit.training.recipe import OneCycle, Recipe, TrainingSettings
+from calokit.models.adversarial.schedules import NoiseSchedule
+from calokit.models.adversarial.settings import GanSettings
+from calokit.models.flow.settings import FlowSettings
+from calokit.models.mask_value.settings import RegressionSettings, SectionsSettings
+from calokit.recipes.recipe import OneCycle, Recipe, TrainingSettings
 
 JULY = "EIC ZDC status report of 2025-07-09"
 SEPTEMBER = "EIC ZDC status report of 2025-09-01"
@@ -206,3 +205,22 @@ def _gan(
             monitor_showers=1024,
         ),
     )
+
+
+RECIPES = (
+    zdc_flow,
+    zdc_regression,
+    zdc_regression_report,
+    zdc_regression_extended_2,
+    zdc_regression_log,
+    zdc_gan,
+    zdc_gan_wgan_gp,
+    zdc_gan_25,
+    zdc_gan_26_lr4,
+    zdc_gan_26_lr4_ns1,
+    zdc_gan_26_lr6,
+    zdc_gan_26_lr8,
+    zdc_neutrons,
+    zdc_neutrons_small,
+)
+"""Every recipe of this file."""

@@ -9,16 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from calokit.evaluation.scorecard import Measurement, Sample, Scorecard
+from calokit.report.compared import find_measurement, measurement_names, require_same_reference
 from calokit.report.rounding import round_plainly, round_to_error
 from calokit.report.topics import topic_of
-from calokit.report.verdict import (
-    Grade,
-    find_measurement,
-    grade_measurement,
-    measurement_names,
-    require_same_reference,
-    state_verdict,
-)
+from calokit.report.verdict import Grade, grade_measurement, state_verdict
 
 GRADE_STYLES = {
     Grade.COMPATIBLE: "green",
@@ -69,7 +63,8 @@ def scorecard_table(scorecards: Sequence[Scorecard], width: int = 100) -> Table:
         table.add_column(card.generated.label, justify="right", no_wrap=not stacked, overflow="fold")
     before = None
     for name in measurement_names(cards):
-        topic = topic_of(name)
+        known = next(m for card in cards if (m := find_measurement(card, name)) is not None)
+        topic = topic_of(name, known.topic)
         if before not in (None, topic):
             table.add_section()
         before = topic

@@ -53,6 +53,18 @@ TOPICS = (
         ("cell", "hit", "hottest", "occupancy", "sparsity", "mse", "squared_error", "mask"),
     ),
     Topic(
+        "topology",
+        "Topology",
+        "Do hits lie beside each other, and do their energies look, as in truth? What gives a sample away?",
+        ("topology", "classifier_group", "readout", "isolated", "cluster", "line"),
+    ),
+    Topic(
+        "conditions",
+        "Conditions",
+        "Does every energy, impact and direction get the response, width and hits that truth has there?",
+        ("conditions",),
+    ),
+    Topic(
         "correlations",
         "Correlations",
         "Do the parts of one shower go together as they do in truth?",

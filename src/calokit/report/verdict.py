@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 
-from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import Measurement, Scorecard
 from calokit.evaluation.significance import judge_measurements
+from calokit.report.compared import find_measurement
 from calokit.report.rounding import round_to_error
 
 COMPATIBLE_BELOW = 2.0
@@ -56,61 +55,40 @@ def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
         worst: How many of the measurements farthest from the floor are named.
 
     Returns:
-        One to three sentences of plain text.
+        One to four sentences of plain text; the last one is the headline.
     """
     verdict = scorecard.verdict or judge_measurements(scorecard.measurements)
     if verdict.tested == 0:
         return f"{scorecard.generated.label}: nothing was measured that has a floor and an error."
     sample = f"{scorecard.generated.label} against {scorecard.reference.label}"
+    headline = f" {state_headline(scorecard)}".rstrip()
     family = f"{verdict.tested} measurements, family-wise {100 * verdict.family_wise_rate:.2g} %"
     if verdict.agrees:
         return (
             f"{sample}: not told apart by {scorecard.generated.showers:,} showers ({family}; Holm's test). "
-            "More showers, or trained classifiers, may still tell them apart."
+            f"More showers, or trained classifiers, may still tell them apart.{headline}"
         )
     flagged = [found for name in verdict.flagged if (found := find_measurement(scorecard, name)) is not None]
     named = "; ".join(_describe_deviation(m) for m in flagged[:worst])
     count = len(verdict.flagged)
-    return f"{sample}: told apart by {count} of {family} (Holm's test). Farthest from the floor: {named}."
+    told = f"{sample}: told apart by {count} of {family} (Holm's test)."
+    return f"{told} Farthest from the floor: {named}.{headline}"
 
 
-def require_same_reference(scorecards: Sequence[Scorecard]) -> tuple[Scorecard, ...]:
-    """Return the scorecards, after checking that they may stand side by side.
+def state_headline(scorecard: Scorecard) -> str:
+    """Say how large the largest area of all classifiers is, raw and read out; empty where none was trained.
 
-    Raises:
-        CalokitError: None was given, two have the same label, or they differ in detector, threshold or
-            reference sample.
+    Args:
+        scorecard: The comparison.
     """
-    if not scorecards:
-        raise CalokitError("no scorecard was given; a report needs at least one.")
-    first = scorecards[0]
-    labels = [scorecard.generated.label for scorecard in scorecards]
-    for scorecard in scorecards[1:]:
-        for what, left, right in (
-            ("detector", first.detector, scorecard.detector),
-            ("threshold (MeV)", first.threshold_mev, scorecard.threshold_mev),
-            ("reference file (sha256)", first.reference.sha256, scorecard.reference.sha256),
-            ("reference split", first.reference.split, scorecard.reference.split),
-        ):
-            if left != right:
-                raise CalokitError(
-                    f"{what} of {first.generated.label!r} is {left!r}, of {scorecard.generated.label!r} "
-                    f"{right!r}: one report compares samples with one reference; write two reports."
-                )
-    if len(set(labels)) < len(labels):
-        given = ", ".join(labels)
-        raise CalokitError(f"generated samples need different labels in one report; given: {given}.")
-    return tuple(scorecards)
-
-
-def measurement_names(scorecards: Sequence[Scorecard]) -> list[str]:
-    """Return every measurement's name once, in the order in which the scorecards first give them."""
-    return list(dict.fromkeys(m.name for scorecard in scorecards for m in scorecard.measurements))
-
-
-def find_measurement(scorecard: Scorecard, name: str) -> Measurement | None:
-    """Return the measurement of that name, or None where this scorecard lacks it."""
-    return next((m for m in scorecard.measurements if m.name == name), None)
+    raw = find_measurement(scorecard, scorecard.headline)
+    read_out = find_measurement(scorecard, scorecard.headline_read_out)
+    sentences = []
+    if raw is not None:
+        sentences.append(f"Largest area of all classifiers: {_describe_deviation(raw)}.")
+    if read_out is not None:
+        sentences.append(f"Behind the readout: {_describe_deviation(read_out)}.")
+    return " ".join(sentences)
 
 
 def _describe_deviation(measurement: Measurement) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float32, Float64
 from calokit.detector import Detector
 from calokit.errors import DetectorError, ShowerFileError
-from calokit.showers.particles import Int32, Particles, join_particles
+from calokit.showers.incidents import Incidents
+from calokit.showers.particles import Int32, Particles
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 UInt16 = NDArray[np.uint16]
 
 
@@ -54,25 +54,45 @@ class Showers:
     entries: UInt16 | None = None
 
     def __post_init__(self) -> None:
-        events = len(self.incident_energies)
-        expected = {
-            "energies": (self.energies.shape, (events, self.detector.number_of_cells)),
-            "incident_energies": (self.incident_energies.shape, (events,)),
-            "positions": (None if self.positions is None else self.positions.shape, (events, 2)),
-            "directions": (None if self.directions is None else self.directions.shape, (events, 3)),
-            "pdg": (None if self.pdg is None else self.pdg.shape, (events,)),
-            "entries": (
-                None if self.entries is None else self.entries.shape,
-                (events, self.detector.number_of_cells),
-            ),
-            "particles": (None if self.particles is None else (len(self.particles),), (events,)),
-        }
-        for name, (given, wanted) in expected.items():
-            if given is not None and given != wanted:
+        try:
+            events = len(self.incidents)
+        except ShowerFileError as error:
+            raise ShowerFileError(f"detector {self.detector.name!r}: {error}") from None
+        wanted = (events, self.detector.number_of_cells)
+        for name, given in (("energies", self.energies), ("entries", self.entries)):
+            if given is not None and given.shape != wanted:
                 raise ShowerFileError(
-                    f"{name} have shape {given}, but {events} events in detector "
+                    f"{name} have shape {given.shape}, but {events} events in detector "
                     f"{self.detector.name!r} need {wanted}."
                 )
+
+    @classmethod
+    def of(
+        cls, energies: Float32, detector: Detector, incidents: Incidents, entries: UInt16 | None = None
+    ) -> Showers:
+        """Return showers of incident particles.
+
+        Args:
+            energies: (event, cell) float32, MeV.
+            detector: The detector whose cells these are.
+            incidents: The incident particles.
+            entries: (event, cell) uint16, or None where not counted.
+        """
+        return cls(
+            energies,
+            incidents.energies,
+            detector,
+            incidents.positions,
+            incidents.directions,
+            incidents.pdg,
+            incidents.particles,
+            entries,
+        )
+
+    @property
+    def incidents(self) -> Incidents:
+        """The incident particles; they share the memory of these columns."""
+        return Incidents(self.incident_energies, self.positions, self.directions, self.pdg, self.particles)
 
     def __len__(self) -> int:
         return len(self.incident_energies)
@@ -81,16 +101,8 @@ class Showers:
         """Return the showers at an index array, boolean mask or slice over events (a number gives one)."""
         if isinstance(index, int | np.integer):
             index = np.array([index])
-        return replace(
-            self,
-            energies=self.energies[index],
-            incident_energies=self.incident_energies[index],
-            positions=None if self.positions is None else self.positions[index],
-            directions=None if self.directions is None else self.directions[index],
-            pdg=None if self.pdg is None else self.pdg[index],
-            particles=None if self.particles is None else self.particles[index],
-            entries=None if self.entries is None else self.entries[index],
-        )
+        entries = None if self.entries is None else self.entries[index]
+        return Showers.of(self.energies[index], self.detector, self.incidents[index], entries)
 
     @property
     def visible_energies(self) -> Float64:
@@ -108,49 +120,8 @@ class Showers:
         return replace(self, energies=np.where(self.energies > threshold, self.energies, np.float32(0.0)))
 
     def conditions(self) -> tuple[Float64, list[str]]:
-        """Return what is known of the incident particle as smooth columns.
-
-        Returns:
-            (event, k) float64 and the k names: ln of the incident energy in MeV; x and y of the impact in mm
-            where known; theta cos phi and theta sin phi of the direction in rad where known.
-        """
-        return condition_columns(self.incident_energies, self.positions, self.directions)
-
-
-def condition_columns(
-    incident_energies: Float32, positions: Float32 | None, directions: Float32 | None
-) -> tuple[Float64, list[str]]:
-    """Return the columns and names of `Showers.conditions` from the arrays alone."""
-    columns = [np.log(incident_energies.astype(np.float64))]
-    names = ["ln incident energy"]
-    if positions is not None:
-        columns += [positions[:, 0].astype(np.float64), positions[:, 1].astype(np.float64)]
-        names += ["impact x", "impact y"]
-    if directions is not None:
-        slopes = direction_components(directions)
-        columns += [slopes[:, 0], slopes[:, 1]]
-        names += ["theta cos phi", "theta sin phi"]
-    return np.stack(columns, axis=1), names
-
-
-def direction_components(directions: Float32 | Float64) -> Float64:
-    """Return theta cos phi and theta sin phi of unit vectors, which pass smoothly through the axis.
-
-    Args:
-        directions: (event, 3) unit vectors, z into the calorimeter.
-
-    Returns:
-        (event, 2) float64 in rad.
-
-    Example:
-        >>> direction_components(np.array([[0.0, 0.6, 0.8]])).round(4).tolist()
-        [[0.0, 0.6435]]
-    """
-    d = directions.astype(np.float64)
-    transverse = np.hypot(d[:, 0], d[:, 1])
-    theta = np.arctan2(transverse, d[:, 2])
-    scale = np.divide(theta, transverse, out=np.ones_like(theta), where=transverse > 0)
-    return d[:, :2] * scale[:, None]
+        """Return what is known of the incident particle; see `Incidents.conditions`."""
+        return self.incidents.conditions()
 
 
 def concatenate(batches: list[Showers]) -> Showers:
@@ -169,25 +140,12 @@ def concatenate(batches: list[Showers]) -> Showers:
             f"showers of several detectors cannot be joined: {first.detector.name}, {other.name}."
         )
 
-    def parts(name: str) -> list[Any]:
-        known = [getattr(batch, name) for batch in batches if getattr(batch, name) is not None]
-        if len(known) not in (0, len(batches)):
-            raise ShowerFileError(f"some batches have {name} and some have not; they cannot be joined.")
-        return known
-
-    def join(name: str) -> Any:
-        known = parts(name)
-        return np.concatenate(known) if known else None
-
-    particles = parts("particles")
-
-    return Showers(
+    counted = [batch.entries for batch in batches if batch.entries is not None]
+    if len(counted) not in (0, len(batches)):
+        raise ShowerFileError("some batches have entries and some have not; they cannot be joined.")
+    return Showers.of(
         np.concatenate([batch.energies for batch in batches]),
-        np.concatenate([batch.incident_energies for batch in batches]),
         first.detector,
-        join("positions"),
-        join("directions"),
-        join("pdg"),
-        join_particles(particles) if particles else None,
-        join("entries"),
+        Incidents.join([batch.incidents for batch in batches]),
+        np.concatenate(counted) if counted else None,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from calokit.errors import ShowerFileError
-from calokit.showers.batch import Float32, Showers
+from calokit.showers.batch import Showers
+from calokit.showers.incidents import Incidents
 
 
 def check_sanity(showers: Showers, where: str) -> None:
@@ -15,7 +16,7 @@ def check_sanity(showers: Showers, where: str) -> None:
         ShowerFileError: See `check_energies` and `check_incidents`.
     """
     check_energies(showers, where)
-    check_incidents(showers.incident_energies, showers.positions, showers.directions, where)
+    check_incidents(showers.incidents, where)
 
 
 def check_energies(showers: Showers, where: str) -> None:
@@ -37,16 +38,15 @@ def check_energies(showers: Showers, where: str) -> None:
         )
 
 
-def check_incidents(
-    incident_energies: Float32, positions: Float32 | None, directions: Float32 | None, where: str
-) -> None:
+def check_incidents(incidents: Incidents, where: str) -> None:
     """Refuse incident particles that cannot be.
 
     Raises:
         ShowerFileError: Incident energies that are not positive, positions that are not finite, or
             directions that are not unit vectors into the calorimeter.
     """
-    if not (np.isfinite(incident_energies).all() and (incident_energies > 0).all()):
+    energies, positions, directions = incidents.energies, incidents.positions, incidents.directions
+    if not (np.isfinite(energies).all() and (energies > 0).all()):
         raise ShowerFileError(f"{where}: incident energies must be positive numbers of MeV.")
     if positions is not None and not np.isfinite(positions).all():
         raise ShowerFileError(f"{where}: impact positions hold NaN or infinite values.")

@@ -15,9 +15,10 @@ from typing import Self
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 
+from calokit.arrays import Float32
 from calokit.config import Description
 from calokit.errors import ConfigurationError
-from calokit.showers.batch import Float32, Showers
+from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.showers.writer import ShowerWriter
 
@@ -27,12 +28,13 @@ _STREAM = 3
 
 
 class Digitisation(Description):
-    """The readout of a cell, in this order: noise is added, the cut made, the rest rounded and limited.
+    """The readout of a cell: its energy is spread, noise added, the cut made, the rest rounded and limited.
 
     All energies are in MeV, or in MIP where `mip_mev` says what one MIP is.
 
     Attributes:
         noise: Standard deviation of normal noise, in every cell, hit or not.
+        spread: Standard deviation of a normal factor about 1 on the energy of each cell (0.03: 3 %).
         threshold: Cells below it read nothing.
         step: Smallest difference that the converter tells; 0 does not round.
         saturation: The largest energy that is read; None has no end.
@@ -45,6 +47,7 @@ class Digitisation(Description):
     """
 
     noise: NonNegativeFloat = 0.0
+    spread: NonNegativeFloat = 0.0
     threshold: NonNegativeFloat = 0.0
     step: NonNegativeFloat = 0.0
     saturation: PositiveFloat | None = None
@@ -68,6 +71,8 @@ class Digitisation(Description):
         """Return what is read of deposits (event, cell) in MeV."""
         unit = self.mip_mev or 1.0
         read = energies_mev.astype(np.float64) / unit
+        if self.spread > 0:
+            read *= 1.0 + self.spread * rng.standard_normal(read.shape)
         if self.noise > 0:
             read += self.noise * rng.standard_normal(read.shape)
         read[read < self.threshold] = 0.0

@@ -16,16 +16,15 @@ import numpy as np
 
 from calokit.detector import Detector, list_detectors, load_detector
 from calokit.errors import ConfigurationError, DetectorError, ShowerFileError, SplitError, suggest_near_miss
-from calokit.showers.batch import Float32, Float64, Showers, condition_columns
+from calokit.showers.batch import Showers
 from calokit.showers.checks import check_energies, check_incidents
-from calokit.showers.particles import PARTICLE_COLUMNS, Particles
+from calokit.showers.incidents import INCIDENT_COLUMNS, Incidents
+from calokit.showers.particles import PARTICLE_COLUMNS
 from calokit.showers.splits import Split, parse_split, split_range
-from calokit.showers.writer import SHOWER_FORMAT_VERSION
+from calokit.showers.writer import SHOWER_FORMAT_VERSION, stored_kind
 
 READ_BYTES = 16 * 2**20
 """How much of a file one chunk holds in memory."""
-
-_WIDTHS = {"incident_energies": 1, "incident_positions": 2, "incident_directions": 3}
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,7 @@ class ShowerFile:
         last: Position in the file behind the view's last shower.
         detector: The detector of the showers.
         attributes: The file's attributes, as plain Python values.
-        has_positions: Whether the file knows the impact positions.
-        has_directions: Whether the file knows the directions.
-        has_pdg: Whether the file knows the incident particles' PDG numbers.
-        has_particles: Whether the file knows several particles an event.
-        has_entries: Whether the file knows the charged particles that entered each cell.
+        columns: Names of the datasets that the file has, of those that calokit knows.
     """
 
     path: Path
@@ -54,11 +49,7 @@ class ShowerFile:
     last: int
     detector: Detector
     attributes: dict[str, Any]
-    has_positions: bool
-    has_directions: bool
-    has_pdg: bool = False
-    has_particles: bool = False
-    has_entries: bool = False
+    columns: frozenset[str]
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -107,53 +98,32 @@ class ShowerFile:
             for start in range(self.first, self.last, size):
                 yield self._read_within(start, min(start + size, self.last), file)
 
-    def condition_chunks(self, size: int = 65536) -> Iterator[tuple[Float64, list[str]]]:
-        """Go through the condition columns alone (see `Showers.conditions`), which is much faster."""
+    def incident_chunks(self, size: int = 65536) -> Iterator[Incidents]:
+        """Go through the incident particles alone, without their showers, which is much faster."""
         with _open_hdf5(self.path) as file:
             for start in range(self.first, self.last, size):
-                yield condition_columns(*self._incidents(file, start, min(start + size, self.last)))
+                yield self._read_incidents(file, start, min(start + size, self.last))
 
     def _read_within(self, start: int, stop: int, file: h5py.File | None) -> Showers:
         if file is None:
             with _open_hdf5(self.path) as opened:
                 return self._read_within(start, stop, opened)
         energies = _read_rows(file, self.path, "showers", start, stop)
-        incident, positions, directions = self._incidents(file, start, stop)
-        pdg = _read_rows(file, self.path, "incident_pdg", start, stop, np.int32) if self.has_pdg else None
-        entries = _read_rows(file, self.path, "entries", start, stop, np.uint16) if self.has_entries else None
-        several = self._particles(file, start, stop)
-        showers = Showers(energies, incident, self.detector, positions, directions, pdg, several, entries)
+        incidents = self._read_incidents(file, start, stop)
+        counted = "entries" in self.columns
+        entries = _read_rows(file, self.path, "entries", start, stop) if counted else None
+        showers = Showers.of(energies, self.detector, incidents, entries)
         check_energies(showers, f"{self.path}, showers {start} to {stop - 1}")
         return showers
 
-    def _particles(self, file: h5py.File, start: int, stop: int) -> Particles | None:
-        """Read every particle of events that may have several."""
-        if not self.has_particles:
-            return None
-        return Particles.from_columns(
-            {
-                name: _read_rows(
-                    file, self.path, name, start, stop, np.int32 if name == "particle_pdg" else np.float32
-                )
-                for name in PARTICLE_COLUMNS
-            }
+    def _read_incidents(self, file: h5py.File, start: int, stop: int) -> Incidents:
+        """Read and check the incident particles."""
+        known = sorted(self.columns - {"showers", "entries"})
+        incidents = Incidents.from_columns(
+            {name: _read_rows(file, self.path, name, start, stop) for name in known}
         )
-
-    def _incidents(
-        self, file: h5py.File, start: int, stop: int
-    ) -> tuple[Float32, Float32 | None, Float32 | None]:
-        """Read and check energies, positions and directions of the incident particles."""
-
-        def column(name: str, present: bool) -> Float32 | None:
-            return _read_rows(file, self.path, name, start, stop) if present else None
-
-        columns = (
-            _read_rows(file, self.path, "incident_energies", start, stop)[:, 0],
-            column("incident_positions", self.has_positions),
-            column("incident_directions", self.has_directions),
-        )
-        check_incidents(*columns, f"{self.path}, showers {start} to {stop - 1}")
-        return columns
+        check_incidents(incidents, f"{self.path}, showers {start} to {stop - 1}")
+        return incidents
 
 
 def open_showers(
@@ -195,11 +165,7 @@ def open_showers(
         last,
         detector,
         attributes,
-        "incident_positions" in present,
-        "incident_directions" in present,
-        "incident_pdg" in present,
-        _has_particles(path, present),
-        "entries" in present,
+        _known_columns(path, present),
     )
 
 
@@ -229,11 +195,9 @@ def _open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise ShowerFileError(f"{path}: the file is damaged ({words}). Copy it again.") from error
 
 
-def _read_rows(
-    file: h5py.File, path: Path, name: str, start: int, stop: int, kind: type[np.generic] = np.float32
-) -> Any:
+def _read_rows(file: h5py.File, path: Path, name: str, start: int, stop: int) -> Any:
     try:
-        rows = file[name][start:stop].astype(kind, copy=False)
+        rows = file[name][start:stop].astype(stored_kind(name), copy=False)
     except OSError:
         raise ShowerFileError(
             f"{path}: dataset {name!r} cannot be read from row {start}; the file is damaged. Copy it again."
@@ -271,20 +235,16 @@ def _check_shapes(path: Path, file: h5py.File, detector: Detector) -> int:
             f"{path}: entries have shape {file['entries'].shape}, expected that of showers {showers.shape}."
         )
     _check_particle_shapes(path, file)
-    for name, width in _WIDTHS.items():
-        if name in file and file[name].shape != (showers.shape[0], width):
-            raise ShowerFileError(
-                f"{path}: {name} have shape {file[name].shape}, expected ({showers.shape[0]}, {width})."
-            )
-    return int(showers.shape[0])
+    events = int(showers.shape[0])
+    for column in INCIDENT_COLUMNS:
+        name, wanted = column.dataset, (events, *column.stored)
+        if name in file and file[name].shape != wanted:
+            raise ShowerFileError(f"{path}: {name} have shape {file[name].shape}, expected {wanted}.")
+    return events
 
 
 def _check_particle_shapes(path: Path, file: h5py.File) -> None:
     events = file["showers"].shape[0]
-    if "incident_pdg" in file and file["incident_pdg"].shape != (events,):
-        raise ShowerFileError(
-            f"{path}: incident_pdg have shape {file['incident_pdg'].shape}, expected ({events},)."
-        )
     shapes = {file[name].shape for name in PARTICLE_COLUMNS if name in file}
     if shapes and (len(shapes) > 1 or len(shape := shapes.pop()) != 2 or shape[0] != events):
         raise ShowerFileError(
@@ -292,11 +252,13 @@ def _check_particle_shapes(path: Path, file: h5py.File) -> None:
         )
 
 
-def _has_particles(path: Path, present: set[str]) -> bool:
+def _known_columns(path: Path, present: set[str]) -> frozenset[str]:
+    """Return the datasets that this release knows; columns of several particles are all there or none."""
     missing = [name for name in PARTICLE_COLUMNS if name not in present]
     if missing and len(missing) < len(PARTICLE_COLUMNS):
         raise ShowerFileError(f"{path}: of the particle_* columns {', '.join(missing)} are missing.")
-    return not missing
+    incident = (column.dataset for column in INCIDENT_COLUMNS)
+    return frozenset(present & {"showers", "entries", *incident, *PARTICLE_COLUMNS})
 
 
 def _find_detector(path: Path, attributes: dict[str, Any], given: Detector | None) -> Detector:

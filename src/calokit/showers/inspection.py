@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from calokit.showers.batch import Float64, Showers
+from calokit.arrays import Float64
+from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.units import MEV_PER_GEV
 
@@ -106,7 +107,7 @@ def _describe(view: ShowerFile, tally: _Tally, threshold: float) -> list[tuple[s
         ("showers", f"{tally.events} in split {view.split}"),
         ("units", "MeV, mm"),
     ]
-    if view.has_entries:
+    if "entries" in view.columns:
         rows.append(("entries", "charged particles that entered each cell, counted"))
     assert tally.low is not None
     assert tally.high is not None

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float32
 from calokit.errors import ShowerFileError
 
-Float32 = NDArray[np.float32]
 Int32 = NDArray[np.int32]
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.errors import DetectorError, ShowerFileError
+from calokit.files import check_writable, write_hdf5
 from calokit.showers.batch import Showers
 from calokit.showers.checks import check_sanity
 
@@ -32,6 +33,9 @@ class ShowerWriter:
         generator: The program and settings that make the showers.
         attributes: Further attributes (seed, sample, laws of incidence, `split` ...).
         compression: Level of gzip, 1 (fast) to 9 (small).
+
+    Raises:
+        OutputError: The file cannot be written there: no folder, no permission, no space.
     """
 
     def __init__(
@@ -45,33 +49,28 @@ class ShowerWriter:
     ) -> None:
         self.compression = compression
         self.path = Path(path)
-        self.partial = self.path.with_name(self.path.name + ".partial")
         self.detector = detector
         self._digests: dict[str, Any] = {}
-        if not self.path.parent.is_dir():
-            raise ShowerFileError(f"{self.path}: the folder {self.path.parent} does not exist.")
-        self._file = h5py.File(self.partial, "w", track_order=False)
+        check_writable(self.path)
         shape = [list(section.shape) for section in detector.sections if section.shape is not None]
-        self._file.attrs.update(
-            {
-                "format_version": SHOWER_FORMAT_VERSION,
-                "detector": detector.name,
-                "detector_description": json.dumps(detector.to_mapping(), separators=(",", ":")),
-                "particle": particle,
-                "generator": generator,
-                "energy_unit": "MeV",
-                "length_unit": "mm",
-                "sections": json.dumps(
-                    [
-                        {"name": section.name, "shape": list(section.shape) if section.shape else None}
-                        for section in detector.sections
-                    ]
-                ),
-                **(attributes or {}),
-            }
-        )
+        self._attributes: dict[str, Any] = {
+            "format_version": SHOWER_FORMAT_VERSION,
+            "detector": detector.name,
+            "detector_description": json.dumps(detector.to_mapping(), separators=(",", ":")),
+            "particle": particle,
+            "generator": generator,
+            "energy_unit": "MeV",
+            "length_unit": "mm",
+            "sections": json.dumps(
+                [
+                    {"name": section.name, "shape": list(section.shape) if section.shape else None}
+                    for section in detector.sections
+                ]
+            ),
+            **(attributes or {}),
+        }
         if len(shape) == len(detector.sections) == 1:
-            self._file.attrs["shape"] = shape[0]
+            self._attributes["shape"] = shape[0]
 
     def write(self, showers: Showers) -> None:
         """Append showers.
@@ -79,6 +78,7 @@ class ShowerWriter:
         Raises:
             ShowerFileError: The showers are not sane, or know other columns than those before them.
             DetectorError: They belong to another detector than the file.
+            OutputError: No space is left.
         """
         if not showers.detector.is_same(self.detector):
             raise DetectorError(
@@ -86,22 +86,16 @@ class ShowerWriter:
                 f"{showers.detector.name!r}."
             )
         check_sanity(showers, f"showers to be written to {self.path}")
-        columns = {
-            "showers": showers.energies,
-            "incident_energies": showers.incident_energies[:, None],
-            "incident_positions": showers.positions,
-            "incident_directions": showers.directions,
-            "incident_pdg": showers.pdg,
-            "entries": showers.entries,
-            **({} if showers.particles is None else showers.particles.columns()),
-        }
-        present = {name: values for name, values in columns.items() if values is not None}
+        present = {"showers": showers.energies, **showers.incidents.columns()}
+        if showers.entries is not None:
+            present["entries"] = showers.entries
         if len(self._file) and set(self._file) != set(present):
             raise ShowerFileError(
                 f"{self.path}: earlier showers have {sorted(self._file)}, these have {sorted(present)}."
             )
         for name, values in present.items():
-            self._append(name, np.ascontiguousarray(values, dtype=_kind_of(name)))
+            self._append(name, np.ascontiguousarray(values, dtype=stored_kind(name)))
+        self._check_disk()
 
     def set_attributes(self, attributes: dict[str, Any]) -> None:
         """Add attributes that are known only when the showers are made (times, counts)."""
@@ -127,6 +121,10 @@ class ShowerWriter:
         dataset[before:] = values
 
     def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            self._file, self._check_disk = opened.enter_context(write_hdf5(self.path))
+            self._file.attrs.update(self._attributes)
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(
@@ -135,15 +133,11 @@ class ShowerWriter:
         if kind is None:
             each = "".join(self._digests[name].hexdigest() for name in sorted(self._digests))
             self._file.attrs["content_sha256"] = hashlib.sha256(each.encode()).hexdigest()
-        self._file.close()
-        if kind is None:
-            self.partial.replace(self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
+        self._opened.__exit__(kind, error, trace)
 
 
-def _kind_of(name: str) -> type[np.generic]:
-    """Return the type in which a column is stored."""
+def stored_kind(name: str) -> type[np.generic]:
+    """Return the type in which a dataset of a shower file is stored."""
     if name == "entries":
         return np.uint16
     return np.int32 if name.endswith("_pdg") else np.float32

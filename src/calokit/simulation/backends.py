@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from calokit.arrays import Float32
 from calokit.detector import Detector
 from calokit.errors import DetectorError, SimulationError
-from calokit.showers.batch import Float32, UInt16
+from calokit.showers.batch import UInt16
 from calokit.showers.particles import Particles
 from calokit.simulation.data_sets import find_data_sets
 from calokit.simulation.sample import Sample
@@ -50,11 +52,17 @@ class Simulated(NamedTuple):
     entries: UInt16 | None = None
 
 
+ParticleSource = Callable[[int, int], Particles]
+"""Gives the incident particles of events `first` to (not including) `last`, as many of them as there are."""
+
+
 class Simulator(Protocol):
     """Makes showers in one process."""
 
-    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> Simulated:
-        """Return the events `first` to `last`."""
+    def simulate(
+        self, sample: Sample, particles: ParticleSource, seed: int, first: int, last: int
+    ) -> Simulated:
+        """Return the events `first` to `last` of the particles that the source gives them."""
 
 
 def prepare_geant4(sample: Sample, detector: Detector) -> Backend:
@@ -141,19 +149,20 @@ class _Geant4Simulator:
         self.detector = Detector.from_mapping(settings["detector"], "worker")
         self._run: Any = None
 
-    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> Simulated:
+    def simulate(
+        self, sample: Sample, particles: ParticleSource, seed: int, first: int, last: int
+    ) -> Simulated:
         from calokit.simulation.geant4.run import Event, Geant4Run
         from calokit.simulation.geant4.scoring import ScorerDeposits
 
         if self._run is None:
             scoring = ScorerDeposits(count_entries=True) if sample.count_entries else None
             self._run = Geant4Run(self.detector, sample.physics, self.environment, scoring)
-        particles = sample.draw(seed, first, last, self.detector)
+        shot = particles(first, last)
         events = [
-            Event(particles[row : row + 1], event_seed(seed, event))
-            for row, event in enumerate(range(first, last))
+            Event(shot[row : row + 1], event_seed(seed, first + row)) for row in range(len(shot.energies))
         ]
-        return Simulated(particles, *self._run.simulate(events))
+        return Simulated(shot, *self._run.simulate(events))
 
 
 class _ParametricSimulation:
@@ -165,15 +174,20 @@ class _ParametricSimulation:
         self.detector = Detector.from_mapping(settings["detector"], "worker")
         self._simulator = ParametricSimulator(self.detector)
 
-    def simulate(self, sample: Sample, seed: int, first: int, last: int) -> Simulated:
+    def simulate(
+        self,
+        sample: Sample,  # noqa: ARG002
+        particles: ParticleSource,
+        seed: int,
+        first: int,
+        last: int,
+    ) -> Simulated:
         chunks = range(first // PARAMETRIC_CHUNK, -(-last // PARAMETRIC_CHUNK))
-        particles = sample.draw(
-            seed, chunks.start * PARAMETRIC_CHUNK, chunks.stop * PARAMETRIC_CHUNK, self.detector
-        )
+        shot = particles(chunks.start * PARAMETRIC_CHUNK, chunks.stop * PARAMETRIC_CHUNK)
         drawn = []
         for place, chunk in enumerate(chunks):
             rng = np.random.default_rng(np.random.SeedSequence([seed, chunk, _PARAMETRIC_STREAM]))
             window = slice(place * PARAMETRIC_CHUNK, (place + 1) * PARAMETRIC_CHUNK)
-            drawn.append(self._simulator.simulate(particles[window], rng))
+            drawn.append(self._simulator.simulate(shot[window], rng))
         asked = slice(first - chunks.start * PARAMETRIC_CHUNK, last - chunks.start * PARAMETRIC_CHUNK)
-        return Simulated(particles[asked], np.concatenate(drawn)[asked])
+        return Simulated(shot[asked], np.concatenate(drawn)[asked])

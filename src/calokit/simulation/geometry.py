@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from calokit.detector import Detector
 from calokit.engine.local import LocalExecutor
 from calokit.engine.tasks import Task, Work
 from calokit.errors import SimulationError
+from calokit.files import check_writable, write_whole
 from calokit.simulation.backends import require_material
 
 
@@ -34,22 +36,19 @@ def check_geometry(detector: Detector, gdml: Path | None = None) -> GeometryChec
         gdml: Where to write the geometry as GDML, if anywhere.
 
     Raises:
-        SimulationError: geant4-pybind is not installed, or the folder of the GDML file is missing.
+        SimulationError: geant4-pybind is not installed.
+        OutputError: The GDML file cannot be written.
         DetectorError: A section describes no material.
     """
     require_material(detector)
     if importlib.util.find_spec("geant4_pybind") is None:
         raise SimulationError("Geant4 is not installed; run pip install 'calokit[geant4]'.")
-    task: Task = {}
-    partial = None if gdml is None else gdml.with_name(gdml.stem + ".partial.gdml")
-    if gdml is not None and partial is not None:
-        if not gdml.parent.is_dir():
-            raise SimulationError(f"{gdml}: the folder {gdml.parent} does not exist.")
-        task["gdml"] = str(partial)
     settings = {"detector": detector.to_mapping()}
     no_question = {"GEANT4_DATA_DIR": str(Path.home())}  # without it, importing asks for a download
     work = Work("calokit.simulation.geant4.geometry_worker:make_geometry_worker", settings, no_question)
-    (result,) = LocalExecutor(1).run(work, [task])
-    if gdml is not None and partial is not None:
-        partial.replace(gdml)
+    if gdml is not None:
+        check_writable(gdml)
+    with nullcontext() if gdml is None else write_whole(gdml) as partial:
+        task: Task = {} if partial is None else {"gdml": str(partial)}
+        (result,) = LocalExecutor(1).run(work, [task])
     return GeometryCheck(int(result["volumes"]), tuple(result["overlapping"]))

@@ -6,14 +6,12 @@ import math
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
+from calokit.arrays import Float64
 from calokit.config import Description
 from calokit.errors import ConfigurationError
 from calokit.units import MEV_PER_GEV
-
-Float64 = NDArray[np.float64]
 
 
 class FixedEnergy(Description):

@@ -14,10 +14,13 @@ from typing import Any
 from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
 from calokit.errors import ShowerFileError, SimulationError
+from calokit.files import check_writable, write_json
 from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
+from calokit.showers.particles import Particles
 from calokit.showers.writer import chunk_rows
-from calokit.simulation.backends import Backend, Simulator
+from calokit.simulation.backends import Backend, ParticleSource, Simulator
 from calokit.simulation.sample import Sample
+from calokit.simulation.twins import Twins, twin_seed
 
 MANIFEST_VERSION = 1
 
@@ -32,6 +35,7 @@ class Production:
         backend: What makes the showers.
         seed: Decides every draw.
         attributes: Further attributes of the file, such as `split`.
+        twins: Showers whose incident particles are shot again, instead of those that the seed draws.
     """
 
     sample: Sample
@@ -39,6 +43,7 @@ class Production:
     backend: Backend
     seed: int
     attributes: dict[str, str]
+    twins: Twins | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -51,6 +56,7 @@ class Production:
             "block": self.backend.block,
             "seed": self.seed,
             "attributes": self.attributes,
+            **({} if self.twins is None else {"twins_sha256": self.twins.sha256}),
         }
 
 
@@ -91,11 +97,16 @@ def produce_file(
 
     Raises:
         SimulationError: The file, or the finished blocks, belong to another production.
-        ShowerFileError: The folder of the file does not exist.
+        OutputError: The file cannot be written there.
     """
     manifest_path = path.with_name(path.name + ".manifest.json")
-    if path.exists():
+    if production.twins is not None and events > len(production.twins):
+        raise SimulationError(
+            f"{production.twins.path} has {len(production.twins)} incident particles; ask for no more."
+        )
+    if path.is_file():
         return _already_produced(production, path, manifest_path, events)
+    check_writable(path)
     folder = path.with_name(path.name + ".parts")
     _open_folder(folder, production.identity)
     tasks = [_task(folder, first, events, production.backend.block) for first in _starts(production, events)]
@@ -108,7 +119,7 @@ def produce_file(
     records = _merge(production, path, tasks)
     seconds = sum(record["seconds"] for record in records)
     content = open_showers(path).attributes["content_sha256"]
-    _write_json(
+    write_json(
         manifest_path,
         {**production.identity, "events": events, "content_sha256": content, "parts": records},
     )
@@ -124,11 +135,20 @@ def make_block_worker(settings: dict[str, Any]) -> Worker:
     detector = Detector.from_mapping(settings["detector"], "worker")
     module, _, function = str(settings["opener"]).partition(":")
     simulator: Simulator = getattr(import_module(module), function)(settings["backend"])
+    seed = int(settings["seed"])
+
+    def draw(first: int, last: int) -> Particles:
+        return sample.draw(seed, first, last, detector)
+
+    source: ParticleSource = draw
+    if settings["twins"] is not None:
+        source = Twins.open(Path(settings["twins"]), sample).particles
+        seed = twin_seed(seed)
 
     def make_block(task: Task) -> Result:
         first, last = int(task["first"]), int(task["last"])
         started, used = time.perf_counter(), time.process_time()
-        particles, energies, entries = simulator.simulate(sample, int(settings["seed"]), first, last)
+        particles, energies, entries = simulator.simulate(sample, source, seed, first, last)
         record = {
             "first": first,
             "last": last,
@@ -164,6 +184,7 @@ def _work(production: Production) -> Work:
             "opener": production.backend.opener,
             "backend": production.backend.settings,
             "seed": production.seed,
+            "twins": None if production.twins is None else str(production.twins.path),
         },
         production.backend.environment,
     )
@@ -194,13 +215,11 @@ def _is_finished(task: Task) -> bool:
 def _open_folder(folder: Path, identity: dict[str, Any]) -> None:
     """Make the folder of finished blocks, or check that the one there belongs to this production."""
     manifest = folder / "manifest.json"
-    if not folder.parent.is_dir():
-        raise ShowerFileError(f"the folder {folder.parent} does not exist.")
     if manifest.is_file():
         _require_same(identity, _read_json(manifest), folder)
         return
     folder.mkdir(exist_ok=True)
-    _write_json(manifest, identity)
+    write_json(manifest, identity)
 
 
 def _already_produced(production: Production, path: Path, manifest_path: Path, events: int) -> Produced:
@@ -238,6 +257,7 @@ def _merge(production: Production, path: Path, tasks: list[Task]) -> list[dict[s
         "seed": production.seed,
         "energy_law": json.dumps([gun.energy.to_mapping() for gun in sample.guns]),
         "incidence_law": json.dumps([gun.incidence.to_mapping() for gun in sample.guns]),
+        **({} if production.twins is None else {"twins_of_sha256": production.twins.sha256}),
         **production.attributes,
     }
     records = []
@@ -274,9 +294,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError:
         raise SimulationError(f"{path}: not readable as JSON; remove it and start again.") from None
     return content
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    partial.replace(path)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from calokit.models.protocols import Incidents, TrainingBatch
-from calokit.models.readout import CartesianImage
+from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.parts.places import CartesianImage
 
 
 class SquareSymmetries:
@@ -38,7 +38,7 @@ class SquareSymmetries:
             pieces.append(picked)
             positions.append(_move(batch.incidents.positions, index, turn))
             directions.append(_move(batch.incidents.directions, index, turn))
-        incidents = Incidents(
+        incidents = IncidentTensors(
             batch.incidents.energies[order],
             _join(positions),
             _join(directions),

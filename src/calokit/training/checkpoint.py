@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from calokit.bundles.tensors import read_tensors, write_tensors
 from calokit.errors import RunError
 
 CHECKPOINT_FORMAT_VERSION = 1
@@ -56,36 +54,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if state.get("format_version") != CHECKPOINT_FORMAT_VERSION:
         raise RunError(f"{path}: not a checkpoint of this release (version {state.get('format_version')!r}).")
     return Checkpoint(tensors, state)
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write a safetensors file whose only metadata entry is JSON, atomically."""
-    partial = path.with_name(path.name + ".partial")
-    told = {"calokit": json.dumps(metadata, allow_nan=False)}
-    partial.write_bytes(save(dict(tensors), metadata=told))  # save_file would keep it from all other users
-    partial.replace(path)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read tensors and JSON metadata of a safetensors file that calokit wrote.
-
-    Raises:
-        RunError: The file is missing, damaged, or has no calokit metadata.
-    """
-    if not path.is_file():
-        raise RunError(f"{path}: no such file.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError):
-        raise RunError(
-            f"{path}: not a readable safetensors file; it is damaged or of another kind."
-        ) from None
-    try:
-        return tensors, json.loads(metadata["calokit"])
-    except (KeyError, json.JSONDecodeError):
-        raise RunError(f"{path}: a safetensors file without calokit's metadata.") from None
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calokit.errors import ShowerFileError, SplitError
+from calokit.recipes.recipe import Sampler
 from calokit.showers import ShowerFile, Showers, Split, concatenate
 from calokit.showers.writer import chunk_rows
-from calokit.training.samplers import EnergyWeights, Sampler
+from calokit.training.samplers import EnergyWeights
 
 POOL_BYTES = 64 * 2**20
 """How many bytes of showers are shuffled among each other at a time."""
-
-
-@dataclass(frozen=True)
-class ConditionRange:
-    """Smallest and largest value of one condition column among the training showers."""
-
-    name: str
-    smallest: float
-    largest: float
 
 
 def open_for_training(view: ShowerFile) -> ShowerFile:
@@ -78,6 +69,13 @@ class ShuffledShowers:
             epoch, first = divmod(start, self.batches_an_epoch)
             yield from self._epoch_batches(epoch, first)
             start = (epoch + 1) * self.batches_an_epoch
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the places of all showers in the order in which an epoch draws them from one pool."""
+        rng = np.random.default_rng((self.seed, epoch))
+        if self.weights is None:
+            return rng.permutation(len(self.view))
+        return self.weights.order(_incident_energies(self.view), rng)
 
     def sample(self, showers: int) -> Showers:
         """Return a shuffled, unweighted sample of at most `showers` showers and at most one pool."""
@@ -135,26 +133,4 @@ class ShuffledShowers:
 
 def _incident_energies(view: ShowerFile) -> NDArray[np.float64]:
     """Return the incident energies (event,) of a view in MeV, reading the condition columns only."""
-    return np.concatenate([np.exp(columns[:, 0]) for columns, _ in view.condition_chunks()])
-
-
-def measure_ranges(view: ShowerFile) -> list[ConditionRange]:
-    """Find the range of every condition column over a view (reads the condition columns only).
-
-    Returns:
-        One range a column: ln of the incident energy (MeV), impact (mm), direction (rad).
-    """
-    smallest: NDArray[np.float64] | None = None
-    largest: NDArray[np.float64] | None = None
-    names: list[str] = []
-    for conditions, columns in view.condition_chunks():
-        names = columns
-        low, high = conditions.min(axis=0), conditions.max(axis=0)
-        smallest = low if smallest is None else np.minimum(smallest, low)
-        largest = high if largest is None else np.maximum(largest, high)
-    assert smallest is not None
-    assert largest is not None
-    return [
-        ConditionRange(name, float(low), float(high))
-        for name, low, high in zip(names, smallest, largest, strict=True)
-    ]
+    return np.concatenate([np.exp(one.conditions()[0][:, 0]) for one in view.incident_chunks()])

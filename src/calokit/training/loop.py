@@ -14,9 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from calokit.compute.draws import step_generator
+from calokit.compute.precision import Precision
 from calokit.errors import RunError
+from calokit.files import write_text
+from calokit.models.parts.places import CartesianImage
 from calokit.models.protocols import Surrogate, Trainable
-from calokit.models.readout import CartesianImage
+from calokit.recipes.recipe import TrainingSettings
 from calokit.showers import ShowerFile
 from calokit.training.augmentation import SquareSymmetries
 from calokit.training.checkpoint import (
@@ -27,10 +31,8 @@ from calokit.training.checkpoint import (
 )
 from calokit.training.data import ShuffledShowers
 from calokit.training.monitor import monitored_showers, squared_error_by_energy
-from calokit.training.precision import Precision
 from calokit.training.prepared import BatchSource
 from calokit.training.rates import learning_rate
-from calokit.training.recipe import TrainingSettings
 
 CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 50
@@ -264,12 +266,6 @@ class TrainingLoop:
         }
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """Return the generator of one step: the same for the same seed and step, whatever came before."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 1) % 2**63
-    return torch.Generator().manual_seed(mixed)
-
-
 def _check_finite(losses: Mapping[str, float], step: int) -> None:
     """Stop a training that has diverged, before its weights replace those of the last checkpoint."""
     for name, loss in losses.items():
@@ -297,6 +293,4 @@ def _cut_log(path: Path, step: int) -> None:
             continue
         if content["step"] <= step:
             kept.append(line)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(line + "\n" for line in kept))
-    partial.replace(path)
+    write_text(path, "".join(line + "\n" for line in kept))

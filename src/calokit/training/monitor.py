@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calokit.evaluation.response import BinnedMoments, energy_edges, squared_errors
-from calokit.models.protocols import Incidents, Surrogate
+from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges
+from calokit.evaluation.samples.pairing import squared_errors
+from calokit.models.batches import IncidentTensors
+from calokit.models.protocols import Surrogate
 from calokit.showers import ShowerFile, Showers
 from calokit.units import MEV_PER_GEV
 
@@ -34,7 +36,7 @@ def squared_error_by_energy(model: Surrogate, showers: Showers, generator: torch
     binned, whole = BinnedMoments(edges), BinnedMoments(edges[[0, -1]])
     for start in range(0, len(showers), BLOCK):
         part = showers[start : start + BLOCK]
-        made = model.generate(Incidents.of(part), generator).float().numpy()
+        made = model.generate(IncidentTensors.of(part.incidents), generator).float().numpy()
         drawn = Showers(made, part.incident_energies, part.detector)
         errors = squared_errors(part, drawn, model.threshold_mev)
         for moments in (binned, whole):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
 from calokit.models.protocols import Batch, Trainable
@@ -46,7 +45,7 @@ class BatchSource:
         size, an_epoch = self.data.batch_size, self.data.batches_an_epoch
         while True:
             epoch, first = divmod(start, an_epoch)
-            order = np.random.default_rng((self.data.seed, epoch)).permutation(len(self._training))
+            order = self.data.order(epoch)
             for number in range(first, an_epoch):
                 yield self._training[torch.from_numpy(order[number * size : (number + 1) * size])]
             start = (epoch + 1) * an_epoch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from calokit.training.recipe import OneCycle, TrainingSettings
+from calokit.recipes.recipe import OneCycle, TrainingSettings
 
 
 def learning_rate(part: str, step: int, settings: TrainingSettings) -> float:
@@ -41,7 +41,7 @@ def one_cycle_rate(step: int, steps: int, cycle: OneCycle) -> float:
     last = first / cycle.end_divisor
     top = cycle.rising_part * steps - 1.0
     if step <= top:
-        return _cosine(first, cycle.highest_rate, step / top)
+        return _cosine(first, cycle.highest_rate, step / top if top > 0 else 1.0)
     return _cosine(cycle.highest_rate, last, min(1.0, (step - top) / max(steps - 1.0 - top, 1e-9)))
 
 

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from calokit.detector import Detector, load_detector
-from calokit.errors import DetectorError, RunError
+from calokit.bundles.bundle import Bundle, write_bundle
+from calokit.bundles.ranges import ConditionRange, measure_ranges
+from calokit.compute.draws import step_generator
+from calokit.compute.machine import describe_machine
+from calokit.compute.precision import Precision, native_precision
+from calokit.errors import RunError
+from calokit.files import check_folder_writable, make_folder, write_json, write_text
+from calokit.models.estimators.protocol import Reconstructor
+from calokit.models.families import build_model
 from calokit.models.protocols import Surrogate, Trainable
-from calokit.models.reconstruction import Reconstructor
+from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile, Showers, Split, open_showers
-from calokit.showers.files import file_sha256
-from calokit.training.bundle import Bundle, write_bundle
-from calokit.training.checkpoint import read_checkpoint, read_tensors
-from calokit.training.data import ConditionRange, ShuffledShowers, measure_ranges, open_for_training
-from calokit.training.families import build_surrogate
-from calokit.training.loop import Progress, TrainingLoop, step_generator
-from calokit.training.precision import Precision, choose_precision, native_precision
-from calokit.training.recipe import Recipe
+from calokit.training.checkpoint import read_checkpoint
+from calokit.training.data import ShuffledShowers, open_for_training
+from calokit.training.loop import Progress, TrainingLoop
+from calokit.training.precision import choose_precision
+from calokit.training.start import check_detector, take_over
 
 FIT_SEED = 1
 """Seed of the sample that the transforms of a reconstruction are fitted on."""
@@ -72,15 +71,17 @@ def start_training(
 
     Raises:
         RunError: The folder holds a run already.
+        OutputError: The folder cannot be written.
         SplitError: The file offers no training showers.
         DetectorError: The showers belong to another detector than the recipe.
     """
     if (folder / "run.json").exists():
         raise RunError(f"{folder} holds a run already; continue it with --resume, or choose another folder.")
+    check_folder_writable(folder)
     train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
     source = _make_source(recipe, train)
-    model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
+    model = build_model(recipe.model, train.detector, recipe.training.seed)
     sample = _fit_sample(model, source)
     model.fit_transforms(sample)
     start = None if start_from is None else take_over(model, start_from)
@@ -89,7 +90,7 @@ def start_training(
     if steps_for_seconds is not None:
         steps = max(200, int(1e3 * steps_for_seconds / (1.15 * precision.milliseconds)))
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     run = {
         "recipe": recipe.to_mapping(),
         "data": str(data.resolve()),
@@ -99,10 +100,10 @@ def start_training(
         "start": start,
         **describe_machine(),
     }
-    (folder / "recipe.yaml").write_text(recipe.to_yaml())
+    write_text(folder / "recipe.yaml", recipe.to_yaml())
     loop = _make_loop(model, recipe, source, train, folder, precision)
     loop.save()
-    _write_json(folder / "run.json", run)
+    write_json(folder / "run.json", run)
     return _finish(loop, recipe, train, folder, run, progress)
 
 
@@ -126,7 +127,7 @@ def continue_training(folder: Path, progress: Progress, data: Path | None = None
     if train.sha256 != run["data_sha256"]:
         raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
     source = _make_source(recipe, train)
-    model = build_surrogate(recipe.model, train.detector, recipe.training.seed)
+    model = build_model(recipe.model, train.detector, recipe.training.seed)
     loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
     loop.restore()
     return _finish(loop, recipe, train, folder, run, progress)
@@ -140,65 +141,6 @@ def planned_steps(folder: Path) -> int:
     except (FileNotFoundError, json.JSONDecodeError, RunError):
         return 0
     return int(run["recipe"]["training"]["steps"]) - int(state["step"])
-
-
-def take_over(model: Trainable[Any], path: Path) -> dict[str, Any]:
-    """Copy the weights and transforms of a bundle into a model, and say where they come from.
-
-    Raises:
-        RunError: The file is no bundle, or lacks a weight of the model or fits it otherwise not.
-    """
-    tensors, metadata = read_tensors(path)
-    tensors = model.adapt_start(tensors)
-    mine = model.state_dict()
-    known = {name: one for name, one in tensors.items() if name in mine and one.shape == mine[name].shape}
-    missing = [name for name, _ in model.named_parameters() if name not in known]
-    if missing or metadata.get("kind") != "bundle":
-        raise RunError(
-            f"{path}: not a bundle with the weights of this recipe"
-            + (f" (no {missing[0]} of that shape)." if missing else ".")
-        )
-    model.load_state_dict(known, strict=False)
-    return {"recipe": metadata["recipe"]["name"], "sha256": file_sha256(path), **metadata["provenance"]}
-
-
-def check_detector(recipe: Recipe, detector: Detector) -> None:
-    """Check that showers of a detector can train a recipe.
-
-    Raises:
-        DetectorError: The recipe is meant for another detector.
-    """
-    if recipe.detector is None:
-        return
-    wanted = load_detector(recipe.detector)
-    if not wanted.is_same(detector):
-        raise DetectorError(
-            f"recipe {recipe.name!r} is meant for detector {wanted.name!r}, the showers are of "
-            f"{detector.name!r}. Use other showers, or --set detector=null to train it on these all the same."
-        )
-
-
-def describe_machine() -> dict[str, Any]:
-    """Return processor, threads and versions, for provenance."""
-    return {
-        "threads": torch.get_num_threads(),
-        "processor": processor_name(),
-        "device": "cpu",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "calokit": version("calokit"),
-    }
-
-
-def processor_name() -> str:
-    """Return the processor's model name."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
@@ -277,12 +219,3 @@ def _calibrate(model: Trainable[Any], loop: TrainingLoop, recipe: Recipe) -> Non
         with precision.autocast():
             sample = loop.data.sample(CALIBRATION_SHOWERS)
             model.calibrate(sample, step_generator(recipe.training.seed, recipe.training.steps))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w") as stream:
-        json.dump(content, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

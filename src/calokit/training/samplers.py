@@ -7,17 +7,12 @@ replacement. Validation and evaluation never use them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
-
-Sampler = Literal[
-    "even", "inverse_energy", "inverse_root_energy", "inverse_distance_to_mean", "even_over_energy"
-]
-"""Every shower once an epoch; weights 1 / E, 1 / sqrt(E), 1 / |E - <E>|; or each energy bin as often."""
+from calokit.arrays import Float64
+from calokit.recipes.recipe import Sampler
 
 LARGEST_PERCENTILE = 99.0
 """Weights above it are cut to it."""

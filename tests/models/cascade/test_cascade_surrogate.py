@@ -8,13 +8,13 @@ import torch
 
 from calokit.config import Description
 from calokit.detector import Detector, list_detectors, load_detector
+from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.counter import draw_keys
 from calokit.models.cascade.settings import PARTS, CascadeSettings
 from calokit.models.cascade.sight import Scene
 from calokit.models.cascade.stage import Stage
 from calokit.models.cascade.surrogate import CascadeSurrogate
-from calokit.models.protocols import Incidents, TrainingBatch
 from calokit.showers import Showers
 
 DETECTORS = [name if isinstance(name, str) else name.name for name in list_detectors()]
@@ -62,7 +62,7 @@ def test_any_detector_gives_possible_showers_of_finite_likelihood(name: str) -> 
     detector = load_detector(name)
     model = shaken(detector)
     events = 8
-    incidents = Incidents.of(made_up(detector, events, seed=5))
+    incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
     drawn = model.generate(incidents, torch.Generator().manual_seed(1))
     assert drawn.shape == (events, detector.number_of_cells)
     assert drawn.dtype == torch.float32
@@ -86,7 +86,7 @@ def test_energy_and_hits_are_handed_down_whole(name: str, monkeypatch: pytest.Mo
         return found
 
     monkeypatch.setattr(model.totals, "draw", remember)
-    incidents = Incidents.of(made_up(detector, 40, seed=5))
+    incidents = TrainingBatch.of(made_up(detector, 40, seed=5)).incidents
     drawn = model.generate(incidents, torch.Generator().manual_seed(1))
     visible, hits = (torch.cat(one) for one in zip(*roots, strict=True))
     assert torch.equal((drawn > 0).sum(1).float(), hits)
@@ -108,7 +108,7 @@ def test_drawing_sees_what_training_sees(name: str, monkeypatch: pytest.MonkeyPa
         return found
 
     monkeypatch.setattr(Stage, "see", remember)
-    incidents = Incidents.of(made_up(detector, events, seed=5))
+    incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
     drawn = model.generate(incidents, torch.Generator().manual_seed(1))
     while_drawing, seen[:] = list(seen), []
     model.log_likelihood(TrainingBatch(incidents, drawn))
@@ -131,7 +131,7 @@ def test_drawing_sees_what_training_sees(name: str, monkeypatch: pytest.MonkeyPa
 def test_a_shower_follows_from_its_key_alone() -> None:
     detector = load_detector("zdc_ecal")
     model = shaken(detector)
-    incidents = Incidents.of(made_up(detector, 50, seed=5))
+    incidents = TrainingBatch.of(made_up(detector, 50, seed=5)).incidents
     keys = draw_keys(50, torch.Generator().manual_seed(1))
     together = model.showers(incidents, keys)
     alone = torch.cat([model.showers(incidents[i : i + 1], keys[i : i + 1]) for i in range(8)])
@@ -145,7 +145,7 @@ def test_conditions_that_the_showers_lack_are_left_out() -> None:
     assert shaken(detector).conditions == ("energy", "position", "direction")
     model = shaken(detector, conditions=False)
     assert model.conditions == ("energy",)
-    incidents = Incidents.of(made_up(detector, 4, conditions=False))
+    incidents = TrainingBatch.of(made_up(detector, 4, conditions=False)).incidents
     assert len(model.generate(incidents, torch.Generator().manual_seed(1))) == 4
 
 

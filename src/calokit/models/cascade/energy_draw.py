@@ -50,8 +50,8 @@ class EnergyDraw:
     """The density of z = ln(first child's energy / second child's).
 
     Terms are logistics in z, in ln(energy a hit / threshold) of either child (which do not depend on the
-    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at places that all boxes of
-    a level share (lines of the spectrum); each is truncated to what the threshold allows.
+    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at places that all boxes
+    of a level share (lines of the spectrum); each is truncated to what the threshold allows.
 
     Args:
         shared: Terms in z.
@@ -139,9 +139,8 @@ class EnergyDraw:
 
     def _mixture(self, shape: Tensor, choice: EnergyChoice) -> tuple[Tensor, Tensor, Tensor]:
         """Return logarithms of weights (not normalised), locations and widths (row, term)."""
-        weights, free, spread, line, narrow = shape.split(
-            [self.terms, self.placed, self.placed, self.lines, self.lines], 1
-        )
+        sizes = [self.terms, self.placed, self.placed, self.lines, self.lines]
+        weights, free, spread, line, narrow = torch.split(shape, sizes, dim=1)
         base = torch.log(choice.first / choice.second)[:, None]
         location = torch.cat([free[:, : self.shared] + base, free[:, self.shared :], line, line], 1)
         narrow = torch.exp(narrow) + SMALLEST_LINE

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from calokit.detector.grids import CartesianGrid, Grid
-from calokit.models.protocols import Incidents
-
-Condition = Literal["energy", "position", "direction"]
-
-CONDITIONS: tuple[Condition, ...] = ("energy", "position", "direction")
+from calokit.models.batches import IncidentTensors
+from calokit.models.cascade.settings import CONDITIONS
+from calokit.models.settings import Condition
 
 EDGE_LENGTHS_MM = (0.2, 1.0, 5.0)
 """Decay lengths of the features that tell how near the impact is to an edge between cells."""
@@ -56,7 +53,7 @@ class IncidentFeatures(nn.Module):
         """The conditions in use."""
         return tuple(name for name, known in zip(CONDITIONS, self.known.tolist(), strict=True) if known)
 
-    def fit(self, incidents: Incidents) -> None:
+    def fit(self, incidents: IncidentTensors) -> None:
         """Find which conditions are known and differ, and set their scales."""
         logarithm = torch.log(incidents.energies.double())
         columns = (logarithm[:, None], incidents.positions, incidents.directions)
@@ -69,7 +66,7 @@ class IncidentFeatures(nn.Module):
                 scale.copy_(spread.clamp_min(SPREAD))
         self.energy_scale[0] = logarithm.mean()
 
-    def need(self, incidents: Incidents) -> None:
+    def need(self, incidents: IncidentTensors) -> None:
         """Check that incidents have what the model was trained on.
 
         Raises:
@@ -78,7 +75,7 @@ class IncidentFeatures(nn.Module):
         names = tuple(f"{name}s" for name in self.conditions if name != "energy")
         incidents.need(names, "the cascade")
 
-    def positions(self, incidents: Incidents) -> Tensor:
+    def positions(self, incidents: IncidentTensors) -> Tensor:
         """Return the impact (event, 2) in mm, at the axis where it is not used."""
         given = incidents.positions
         return (
@@ -87,7 +84,7 @@ class IncidentFeatures(nn.Module):
             else incidents.energies.new_zeros(len(incidents), 2)
         )
 
-    def slopes(self, incidents: Incidents) -> Tensor:
+    def slopes(self, incidents: IncidentTensors) -> Tensor:
         """Return dx/dz and dy/dz (event, 2), zero where the direction is not used."""
         given = incidents.directions
         if not bool(self.known[2]) or given is None:
@@ -96,7 +93,7 @@ class IncidentFeatures(nn.Module):
         slopes: Tensor = given * torch.tan(angle) / angle
         return slopes
 
-    def forward(self, incidents: Incidents) -> Tensor:
+    def forward(self, incidents: IncidentTensors) -> Tensor:
         """Return features (event, width)."""
         energy = (torch.log(incidents.energies) - self.energy_scale[0]) / self.energy_scale[1]
         energy = energy * self.known[0]

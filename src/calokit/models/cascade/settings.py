@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from calokit.config import Description
-from calokit.models.cascade.incident_features import CONDITIONS, Condition
+from calokit.models.settings import Condition, ModelSettings
+
+CONDITIONS: tuple[Condition, ...] = ("energy", "position", "direction")
 
 PartName = Literal["incident", "box", "flight", "window", "layer", "memory", "moments"]
 
 PARTS: tuple[PartName, ...] = ("incident", "box", "flight", "window", "layer", "memory", "moments")
 
 
-class CascadeSettings(Description):
+class CascadeSettings(ModelSettings):
     """Settings of the splitting cascade."""
 
+    model: ClassVar[str] = "calokit.models.cascade.surrogate:CascadeSurrogate"
     kind: Literal["cascade"] = "cascade"
     conditions: tuple[Condition, ...] = CONDITIONS
     """What may be used of the incident particle; what the showers lack or never change is left out."""

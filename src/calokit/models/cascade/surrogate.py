@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from calokit.detector import Detector
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.counter import draw_keys, uniform_pair
 from calokit.models.cascade.incident_features import IncidentFeatures
@@ -34,7 +35,7 @@ from calokit.models.cascade.tables import BoxTables
 from calokit.models.cascade.threshold import choose_threshold
 from calokit.models.cascade.totals import Totals
 from calokit.models.cascade.window import AROUND, BESIDE
-from calokit.models.protocols import Incidents, Surrogate, TrainingBatch
+from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
 
 FIRST_BOX = 16
@@ -149,12 +150,12 @@ class CascadeSurrogate(Surrogate):
         return totals + boxes - spacing
 
     @torch.no_grad()
-    def generate(self, incidents: Incidents, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Draw one shower for each incident particle: a pure function of it and of a key."""
         return self.showers(incidents, draw_keys(len(incidents), generator))
 
     @torch.no_grad()
-    def showers(self, incidents: Incidents, keys: Tensor) -> Tensor:
+    def showers(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Return the shower (event, cell) in MeV of each incident particle and key (event,) int64."""
         self.incident.need(incidents)
         size = max(16, CHUNK_CELLS // self.tree.first_cells[-1])
@@ -194,7 +195,7 @@ class CascadeSurrogate(Surrogate):
         hits = above.to(energy.dtype).contiguous()
         return _Cells(energy, hits, energy.sum(0), hits.sum(0))
 
-    def _facts(self, incidents: Incidents, visible: Tensor, count: Tensor) -> EventFacts:
+    def _facts(self, incidents: IncidentTensors, visible: Tensor, count: Tensor) -> EventFacts:
         logarithms = [torch.log1p(visible), torch.log1p(count)]
         totals = torch.stack([*logarithms, logarithms[0] - logarithms[1]], 1)
         return EventFacts(
@@ -282,7 +283,7 @@ class CascadeSurrogate(Surrogate):
                 memories.append(memory)
         return memories, moments
 
-    def _draw(self, incidents: Incidents, keys: Tensor) -> Tensor:
+    def _draw(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Draw showers (event, cell) in MeV."""
         features = self.incident(incidents)
         uniforms = [one for number in range(3) for one in uniform_pair(keys, torch.full_like(keys, number))]

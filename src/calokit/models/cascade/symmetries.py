@@ -12,8 +12,8 @@ from torch import Tensor
 
 from calokit.detector import Detector
 from calokit.detector.grids import PolarGrid
+from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.planes import DetectorTree
-from calokit.models.protocols import Incidents, TrainingBatch
 
 TOLERANCE_MM = 1e-6
 
@@ -41,7 +41,7 @@ class Symmetries:
         def turned(vectors: Tensor | None) -> Tensor | None:
             return None if vectors is None else torch.einsum("eij,ej->ei", matrices, vectors)
 
-        moved = Incidents(incidents.energies, turned(incidents.positions), turned(incidents.directions))
+        moved = IncidentTensors(incidents.energies, turned(incidents.positions), turned(incidents.directions))
         return TrainingBatch(moved, batch.energies.gather(1, self.sources[which]))
 
 

@@ -9,8 +9,8 @@ import torch
 from numpy.polynomial import Polynomial
 from torch import Tensor, nn
 
-from calokit.models.blocks import DenseNetwork
 from calokit.models.cascade.logistic import choose
+from calokit.models.parts.blocks import DenseNetwork
 
 SMALLEST_WIDTH = 0.02
 LARGEST_WIDTH = 30.0

@@ -1,8 +1,8 @@
 """Foreign showers in: readers of other groups' files, one a format, and the conversion to native ones."""
 
 from calokit.showers.formats.convert import Conversion, convert_file, open_foreign, write_native
-from calokit.showers.formats.hit_mapping import HitMapping
-from calokit.showers.formats.mapping import OwnMapping, read_mapping
+from calokit.showers.formats.mapping.hit_mapping import HitMapping
+from calokit.showers.formats.mapping.mapping import OwnMapping, read_mapping
 from calokit.showers.formats.registry import FORMATS, find_format
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from calokit.detector import Detector
 from calokit.errors import ShowerFileError
 from calokit.showers.checks import check_sanity
-from calokit.showers.formats.contents import look_inside
-from calokit.showers.formats.incidents import name_particles
+from calokit.showers.formats.containers.contents import look_inside
+from calokit.showers.formats.mapping.incidents import name_particles
+from calokit.showers.formats.pieces import Piece
 from calokit.showers.formats.registry import find_format, recognise_format
-from calokit.showers.formats.source import Choices, ForeignShowers, Piece
+from calokit.showers.formats.source import Choices, ForeignShowers
 from calokit.showers.inspection import LARGEST_RESPONSE
 from calokit.showers.splits import parse_split
 from calokit.showers.writer import ShowerWriter

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from calokit.errors import ConfigurationError, ShowerFileError, suggest_near_miss
-from calokit.showers.formats import (
+from calokit.showers.formats.containers.contents import Contents
+from calokit.showers.formats.mapping.mapping import OwnMapping
+from calokit.showers.formats.readers import (
     calochallenge,
     clic,
     columns,
@@ -14,8 +16,6 @@ from calokit.showers.formats import (
     point_clouds,
     steps,
 )
-from calokit.showers.formats.contents import Contents
-from calokit.showers.formats.mapping import OwnMapping
 from calokit.showers.formats.source import Choices, Format
 
 FORMATS: tuple[Format, ...] = (

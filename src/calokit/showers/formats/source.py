@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from calokit.detector import Detector, load_detector
-from calokit.errors import ConfigurationError, DetectorError, ShowerFileError
-from calokit.showers.batch import Showers
-from calokit.showers.files import READ_BYTES
-from calokit.showers.formats.contents import Contents
-from calokit.showers.formats.hit_mapping import HitMapping
-from calokit.showers.formats.incidents import Incidents
-from calokit.showers.formats.mapping import OwnMapping
-
-MOST_EVENTS = 4096
-"""Most events that a reader takes at a time, however small the detector."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some showers of a foreign file.
-
-    Attributes:
-        showers: The showers, in calokit's units and order of cells.
-        source_energies: Energy in the file of each event, inside the detector or not (event,), MeV.
-    """
-
-    showers: Showers
-    source_energies: NDArray[np.float64]
+from calokit.errors import ConfigurationError, DetectorError
+from calokit.showers.formats.containers.contents import Contents
+from calokit.showers.formats.mapping.hit_mapping import HitMapping
+from calokit.showers.formats.mapping.mapping import OwnMapping
+from calokit.showers.formats.pieces import Piece
 
 
 @dataclass(frozen=True)
@@ -139,61 +118,3 @@ class Format:
                 f"format {self.name!r} cannot use a mapping of kind {choices.mapping.kind!r}; "
                 + ("leave --mapping out." if self.mapping is None else "give one of the other kind.")
             )
-
-
-def events_at_a_time(detector: Detector) -> int:
-    """Return how many events of a detector a reader takes at a time (about 16 MB of cells)."""
-    return int(np.clip(READ_BYTES // (4 * detector.number_of_cells), 1, MOST_EVENTS))
-
-
-def event_ranges(total: int, detector: Detector) -> Iterator[tuple[int, int]]:
-    """Go through the events of a file: first event of each piece, and the one behind its last."""
-    size = events_at_a_time(detector)
-    for start in range(0, total, size):
-        yield start, min(start + size, total)
-
-
-def require_same_rows(path: Path, rows: dict[str, int]) -> int:
-    """Return how many events the datasets of a file have.
-
-    Raises:
-        ShowerFileError: They differ in their number of events.
-    """
-    if len(set(rows.values())) > 1:
-        given = ", ".join(f"{name} has {count}" for name, count in rows.items())
-        raise ShowerFileError(f"{path}: the datasets differ in their number of events: {given}.")
-    return next(iter(rows.values()))
-
-
-def make_piece(
-    detector: Detector,
-    cells_mev: NDArray[Any],
-    incidents: Incidents,
-    source_energies: NDArray[np.float64] | None = None,
-) -> Piece:
-    """Return a piece from arrays of any kind of number.
-
-    Args:
-        detector: The detector.
-        cells_mev: Energies of the cells (event, cell) in MeV, in file order.
-        incidents: The incident particles of the events.
-        source_energies: Energy in the file (event,) in MeV; the sum of the cells where not given.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        if source_energies is None:
-            source_energies = cells_mev.sum(axis=1, dtype=np.float64)
-        showers = Showers(
-            np.ascontiguousarray(cells_mev, dtype=np.float32),
-            _as32(incidents.energies),
-            detector,
-            None if incidents.positions is None else _as32(incidents.positions),
-            None if incidents.directions is None else _as32(incidents.directions),
-            None if incidents.pdg is None else np.ascontiguousarray(incidents.pdg, dtype=np.int32),
-            incidents.particles,
-        )
-    return Piece(showers, source_energies)
-
-
-def _as32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the values as float32."""
-    return np.ascontiguousarray(values, dtype=np.float32)

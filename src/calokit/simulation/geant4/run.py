@@ -12,18 +12,13 @@ import geant4_pybind as g4
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float32
 from calokit.detector import Detector
 from calokit.errors import SimulationError
 from calokit.showers.particles import Particles
 from calokit.simulation.data_sets import has_gamma_nuclear_tables
 from calokit.simulation.geant4.geometry import DetectorGeometry
-from calokit.simulation.geant4.scoring import (
-    Float32,
-    ScorerDeposits,
-    StepDeposits,
-    UInt16,
-    flatten_sections,
-)
+from calokit.simulation.geant4.scoring import ScorerDeposits, StepDeposits, UInt16, flatten_sections
 from calokit.simulation.physics import Physics
 
 START_MM = 1.0

@@ -9,12 +9,11 @@ import geant4_pybind as g4
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float32, Float64
 from calokit.detector import Detector
 from calokit.detector.tile_sharing import share_matrix
 from calokit.simulation.geant4.geometry import CellVolume, DetectorGeometry
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
 UInt16 = NDArray[np.uint16]
 
 

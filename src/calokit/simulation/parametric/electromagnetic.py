@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc
 
+from calokit.arrays import Float64
 from calokit.simulation.parametric.medium import Medium
-
-Float64 = NDArray[np.float64]
 
 CONVERSION_LENGTH = 9.0 / 7.0
 """Mean depth in radiation lengths at which a photon converts."""

@@ -11,13 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammainc
 
+from calokit.arrays import Float64
 from calokit.simulation.parametric.electromagnetic import RadialProfiles
 from calokit.simulation.parametric.medium import DepthSteps, Medium
-
-Float64 = NDArray[np.float64]
 
 ELECTROMAGNETIC_PART = 0.4634
 ELECTROMAGNETIC_SPREAD = 0.17

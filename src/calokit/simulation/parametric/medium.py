@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float64
 from calokit.detector import Detector, Material, Section
 from calokit.detector.elements import ATOMIC_MASSES, ATOMIC_NUMBERS
 from calokit.units import MM_PER_CM
-
-Float64 = NDArray[np.float64]
 
 SCALE_ENERGY_MEV = 21.2
 """Multiple-scattering energy E_s that defines the Moliere radius."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float32, Float64, Integer
 from calokit.detector import CartesianReadout, Detector
 from calokit.detector.tile_sharing import tile_smearing
 from calokit.showers.particles import Particles
@@ -25,10 +26,6 @@ from calokit.simulation.parametric.hadronic import (
 from calokit.simulation.parametric.medium import DepthSteps, average_medium, cut_into_steps
 from calokit.simulation.parametric.spots import spread_spots
 from calokit.units import MEV_PER_GEV
-
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-Integer = NDArray[np.int64]
 
 MUON = 13
 NEUTRAL = (2112, -2112, 130)

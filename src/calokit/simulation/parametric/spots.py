@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from calokit.arrays import Float64, Integer
 from calokit.detector import Detector
 from calokit.detector.locate import locate_cells
 from calokit.simulation.parametric.electromagnetic import RadialProfiles
 from calokit.simulation.parametric.medium import DepthSteps
-
-Float64 = NDArray[np.float64]
-Integer = NDArray[np.int64]
 
 LEAST_STEP_MEV = 1e-4
 """Visible energy of a step below which it is left out."""

@@ -1,0 +1,1 @@
+"""Programs behind every number: speed, metrics, simulation and whole systems."""

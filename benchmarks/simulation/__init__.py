@@ -1,0 +1,1 @@
+"""Simulated samples beside references and published figures."""

@@ -1,0 +1,1 @@
+"""Whole systems on whole samples: training, judging, tables."""

@@ -1,0 +1,1 @@
+"""Trained models as files: written by training, read by whatever uses them."""

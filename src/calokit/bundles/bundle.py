@@ -1,0 +1,115 @@
+"""A trained model as one file to carry away: safetensors weights with JSON metadata, nothing executable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from calokit.bundles.ranges import ConditionRange
+from calokit.bundles.tensors import read_tensors, write_tensors
+from calokit.config import digest_of
+from calokit.detector import Detector
+from calokit.errors import BundleError, CalokitError, DetectorError, RunError
+from calokit.models.families import build_model
+from calokit.models.protocols import Trainable
+from calokit.recipes.recipe import Recipe
+from calokit.showers import ShowerFile
+
+BUNDLE_FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with everything needed to use and to judge it.
+
+    Attributes:
+        model: The surrogate or reconstruction, in evaluation mode.
+        recipe: The complete recipe it was trained by.
+        detector: The detector it belongs to.
+        ranges: Range of each condition among its training showers.
+        provenance: Data file and digest, steps, time, seed, precision, machine, versions.
+        scorecard: Summary of its evaluation, or None before one is attached.
+    """
+
+    model: Trainable[Any]
+    recipe: Recipe
+    detector: Detector
+    ranges: list[ConditionRange]
+    provenance: dict[str, Any]
+    scorecard: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.recipe.name
+
+    def with_scorecard(self, scorecard: dict[str, Any]) -> Bundle:
+        """Return the bundle with another scorecard summary."""
+        return replace(self, scorecard=scorecard)
+
+
+def write_bundle(path: Path, bundle: Bundle) -> None:
+    """Write a bundle atomically."""
+    metadata = {
+        "format_version": BUNDLE_FORMAT_VERSION,
+        "kind": "bundle",
+        "recipe": bundle.recipe.to_mapping(),
+        "detector": bundle.detector.to_mapping(),
+        "ranges": [vars(one) for one in bundle.ranges],
+        "provenance": bundle.provenance,
+        "scorecard": bundle.scorecard,
+    }
+    tensors = {name: tensor.detach().contiguous() for name, tensor in bundle.model.state_dict().items()}
+    write_tensors(path, tensors, metadata)
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """Read a bundle and build its model.
+
+    Raises:
+        BundleError: The file is missing, damaged, no bundle, or of a newer format version.
+    """
+    path = Path(path)
+    try:
+        tensors, metadata = read_tensors(path)
+    except RunError as error:
+        raise BundleError(str(error)) from None
+    if metadata.get("kind") != "bundle":
+        raise BundleError(f"{path}: not a model bundle (a checkpoint?); `calokit train` writes NAME.calokit.")
+    if metadata.get("format_version") != BUNDLE_FORMAT_VERSION:
+        raise BundleError(
+            f"{path}: bundle format version {metadata.get('format_version')!r}; this release reads "
+            f"{BUNDLE_FORMAT_VERSION}. Use the release that wrote it, or train again."
+        )
+    try:
+        recipe = Recipe.from_mapping(metadata["recipe"], f"{path}, recipe")
+        detector = Detector.from_mapping(metadata["detector"], f"{path}, detector")
+        model = build_model(recipe.model, detector, seed=0)
+        model.load_state_dict(tensors)
+        ranges = [ConditionRange(**one) for one in metadata["ranges"]]
+        return Bundle(model.eval(), recipe, detector, ranges, metadata["provenance"], metadata["scorecard"])
+    except (CalokitError, KeyError, TypeError, RuntimeError) as error:
+        raise BundleError(f"{path}: the bundle does not fit this release ({_one_line(error)}).") from None
+
+
+def bundle_digest(bundle: Bundle) -> str:
+    """Return a short digest of recipe and training provenance, to name the bundle in generated files."""
+    return digest_of([bundle.recipe.to_mapping(), bundle.provenance])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+def check_reconstructed(bundle: Bundle, view: ShowerFile) -> None:
+    """Check that a bundle can reconstruct showers.
+
+    Raises:
+        DetectorError: They are of another detector.
+    """
+    if not view.detector.is_same(bundle.detector):
+        raise DetectorError(
+            f"bundle {bundle.name} reconstructs in detector {bundle.detector.name!r}, and {view.path} holds "
+            f"showers of {view.detector.name!r}."
+        )

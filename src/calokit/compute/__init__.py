@@ -1,0 +1,1 @@
+"""Devices, number formats, random numbers and machines: where computing meets hardware."""

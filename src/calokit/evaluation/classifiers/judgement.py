@@ -1,0 +1,213 @@
+"""The strong judge's verdict on three samples: areas beside their floors, by group, and what tells most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calokit.arrays import Float64
+from calokit.evaluation.classifiers.boosted_judge import (
+    FOLDS,
+    Area,
+    FeatureTable,
+    areas_by_group,
+    judge_by_trees,
+)
+from calokit.evaluation.metrics.distances import (
+    Histogram,
+    histogram_of,
+    integer_edges,
+    linear_edges,
+    separation_power,
+)
+from calokit.evaluation.scorecard import Measurement, Spectrum
+
+Progress = Callable[[str, float], None]
+
+TOPIC = "topology"
+"""Page of a report."""
+MOST_TELLING = 6
+SHOWN = (
+    "isolated_hits",
+    "isolated_hits_in_space",
+    "pair_correlation_along_x",
+    "pair_correlation_around",
+    "holes",
+    "clusters",
+    "largest_cluster_hits",
+    "local_maxima",
+    "hot_cell_2",
+    "log_energy_mean",
+    "mean_radius_of_hits",
+    "azimuth_2_energy",
+    "profile_roughness",
+    "front_back_centres",
+)
+"""Observables whose distributions are compared, where the detector has them, beside the spectral lines'."""
+SHARPNESS = "_sharpness"
+
+
+@dataclass(frozen=True)
+class JudgedTables:
+    """What the judge sees of reference, generated sample and floor, the same number of showers each."""
+
+    reference: FeatureTable
+    generated: FeatureTable
+    floor: FeatureTable
+
+
+class TreeJudge:
+    """Judges samples by boosted trees; what only truth decides is computed once.
+
+    Args:
+        seed: Of parts and trees.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._floors: dict[tuple[object, ...], _Areas] = {}
+
+    def judge(
+        self, tables: JudgedTables, circumstances: tuple[object, ...], prefix: str, words: str
+    ) -> tuple[list[Measurement], tuple[str, ...]]:
+        """Return the areas of the generated sample, and the most telling observables.
+
+        Args:
+            tables: The samples.
+            circumstances: What decides how reference and floor compare, whatever was generated.
+            prefix: Beginning of the keys: `classifier`, or `readout` for samples behind a readout.
+            words: Ending of the titles, such as `, read out`; may be empty.
+
+        Returns:
+            Measurements `PREFIX.auc_boosted` and `PREFIX_group.GROUP`, and names of observables.
+        """
+        showers = len(tables.reference.values)
+        key = (prefix, showers, circumstances)
+        if key not in self._floors:
+            self._floors[key] = self._areas(tables.reference, tables.floor)
+        floor, value = self._floors[key], self._areas(tables.reference, tables.generated)
+        told = ", ".join(words_of(name) for name, _ in value.whole.telling[:3])
+        note = f"{len(value.whole.trees)} of {FOLDS} parts tested"
+        note += f"; most telling: {told}" if told else ""
+        title = f"classifier AUC, boosted trees{words}"
+        measurements = [
+            _as_measurement(f"{prefix}.auc_boosted", title, value.whole, floor.whole, showers, note)
+        ]
+        for group, area in value.groups.items():
+            measurement = _as_measurement(
+                f"{prefix}_group.{group.replace(' ', '_')}",
+                f"classifier AUC, {group} alone{words}",
+                area,
+                floor.groups[group],
+                showers,
+                "conditions and this group of observables",
+            )
+            measurements.append(measurement.model_copy(update={"topic": TOPIC}))
+        return measurements, tuple(name for name, _ in value.whole.telling)
+
+    def _areas(self, reference: FeatureTable, other: FeatureTable) -> _Areas:
+        whole = judge_by_trees(reference, other, self.seed, telling=MOST_TELLING)
+        return _Areas(whole, areas_by_group(reference, other, self.seed))
+
+
+@dataclass(frozen=True)
+class _Areas:
+    """The area of all observables and of each group."""
+
+    whole: Area
+    groups: dict[str, Area]
+
+
+def _as_measurement(name: str, title: str, area: Area, floor: Area, showers: int, note: str) -> Measurement:
+    return Measurement(
+        name=name,
+        title=title,
+        value=area.value,
+        error=area.error,
+        floor=floor.value,
+        floor_error=floor.error,
+        showers_per_class=showers,
+        note=note,
+    )
+
+
+def compare_observables(
+    tables: JudgedTables, telling: Sequence[str]
+) -> tuple[list[Measurement], list[Spectrum]]:
+    """Return separation powers and distributions of observables of topology.
+
+    Args:
+        tables: The samples.
+        telling: Names of further observables to show; chosen for their differences, they are not measured.
+    """
+    names = tables.reference.names
+    fixed = [name for name in names if name in SHOWN or name.endswith(SHARPNESS)]
+    spectra = [_spectrum(tables, name) for name in dict.fromkeys([*fixed, *telling])]
+    measurements = [
+        Measurement(
+            name=f"separation.{spectrum.name}",
+            title=f"separation, {spectrum.title}",
+            value=spectrum.separation,
+            error=spectrum.separation_error,
+            floor=spectrum.separation_floor,
+            floor_error=spectrum.separation_floor_error,
+            showers_per_class=len(tables.reference.values),
+            topic=TOPIC,
+        )
+        for spectrum in spectra[: len(fixed)]
+    ]
+    return measurements, spectra
+
+
+def words_of(name: str) -> str:
+    """Return the name of an observable in words.
+
+    Example:
+        >>> words_of("line_511_keV_sharpness"), words_of("impact_cell_0_-1")
+        ('511 keV line, sharpness', 'impact cell 0 −1')
+    """
+    words = name.replace("_", " ").replace(" -", " −")
+    if name.startswith("line_"):
+        number, unit, *rest = words.removeprefix("line ").split(" ")
+        return f"{number} {unit} line, {' '.join(rest)}"
+    return words
+
+
+def _spectrum(tables: JudgedTables, name: str) -> Spectrum:
+    column = tables.reference.names.index(name)
+    values = [
+        table.values[:, column].astype(np.float64)
+        for table in (tables.reference, tables.generated, tables.floor)
+    ]
+    edges = _edges(values[0])
+    reference, generated, floor = (histogram_of(sample, edges) for sample in values)
+    distance, least = separation_power(reference, generated), separation_power(reference, floor)
+    return Spectrum(
+        name=f"topology_{name}",
+        title=words_of(name),
+        x_label=words_of(name),
+        edges=edges.tolist(),
+        **_densities(reference, generated),
+        separation=distance.value,
+        separation_error=distance.error,
+        separation_floor=least.value,
+        separation_floor_error=least.error,
+        topic=TOPIC,
+    )
+
+
+def _densities(reference: Histogram, generated: Histogram) -> dict[str, list[float]]:
+    return {
+        "reference": reference.densities.tolist(),
+        "reference_error": reference.density_errors.tolist(),
+        "generated": generated.densities.tolist(),
+        "generated_error": generated.density_errors.tolist(),
+    }
+
+
+def _edges(reference: Float64) -> Float64:
+    """Return bins for whole numbers or for others, as the reference's values are."""
+    whole = bool((reference == np.round(reference)).all())
+    return integer_edges(reference) if whole else linear_edges(reference)

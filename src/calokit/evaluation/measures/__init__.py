@@ -1,0 +1,1 @@
+"""Numbers of a scorecard from what a passage through the samples leaves."""

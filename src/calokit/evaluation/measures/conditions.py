@@ -1,0 +1,84 @@
+"""Whether every condition is met: the worst bin of each quantity, and curves over the conditions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from calokit.evaluation.measures.sums import draw_curve
+from calokit.evaluation.metrics.binned import BinnedValues
+from calokit.evaluation.metrics.condition_calibration import QUANTITIES, find_worst_bin
+from calokit.evaluation.samples.sums import Sides
+from calokit.evaluation.scorecard import Curve, Measurement
+from calokit.units import MEV_PER_GEV
+
+TOPIC = "conditions"
+ENERGY = "ln incident energy"
+TITLES = {
+    "response": "response",
+    "resolution": "resolution",
+    "width": "width",
+    "hits": "number of hits",
+}
+LABELS = {
+    "response": "visible fraction / expected at the energy",
+    "resolution": "spread / mean of the visible fraction",
+    "width": "width / expected at the energy",
+    "hits": "hits / expected at the energy",
+}
+AXES = {
+    "impact x": "impact x (mm)",
+    "impact y": "impact y (mm)",
+    "theta cos phi": "theta cos phi (rad)",
+    "theta sin phi": "theta sin phi (rad)",
+}
+
+
+def measure_conditions(sides: Sides) -> list[Measurement]:
+    """Return the deviation of each quantity in its worst bin of all conditions."""
+    found = []
+    for quantity in QUANTITIES:
+        value, floor = (
+            find_worst_bin(sides.reference.conditions, other.conditions, quantity)
+            for other in (sides.generated, sides.floor)
+        )
+        if value.spread == 0.0 or floor.spread == 0.0:
+            continue
+        found.append(
+            Measurement(
+                name=f"conditions.{quantity}",
+                title=f"{TITLES[quantity]} in bins of every condition, worst bin",
+                value=value.deviation,
+                error=value.spread,
+                floor=floor.deviation,
+                floor_error=floor.spread,
+                unit="standard errors",
+                showers_per_class=sides.reference.showers,
+                note=value.words,
+                topic=TOPIC,
+            )
+        )
+    return found
+
+
+def draw_conditions(sides: Sides) -> list[Curve]:
+    """Return each quantity over each condition."""
+    curves = []
+    bins = sides.reference.bins.conditions
+    for quantity in QUANTITIES:
+        for name, edges in zip(bins.names, bins.edges, strict=True):
+            energy = name == ENERGY
+            values: list[BinnedValues] = [
+                side.conditions.values(quantity, name)
+                for side in (sides.reference, sides.generated, sides.floor)
+            ]
+            over = "incident energy" if energy else name
+            curve = draw_curve(
+                f"conditions_{quantity}_{over.replace(' ', '_')}",
+                f"{TITLES[quantity]} over {over}",
+                ("incident energy (GeV)" if energy else AXES.get(name, name), LABELS[quantity]),
+                np.exp(edges) / MEV_PER_GEV if energy else edges,
+                energy,
+                values,
+            )
+            curves.append(curve.model_copy(update={"topic": TOPIC}))
+    return curves

@@ -1,0 +1,370 @@
+"""From the sums of three samples to the measurements, curves, spectra and images of a scorecard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from calokit.arrays import Float64
+from calokit.detector.images import ImageFrame, frame_of
+from calokit.evaluation.metrics.binned import (
+    BinnedMoments,
+    BinnedValues,
+    largest_deviation,
+    mean_deviation,
+    overall_deviation,
+    ratio_of,
+)
+from calokit.evaluation.metrics.cells import (
+    mean_cell_separation,
+    mean_occupancy_deviation,
+    worst_cell_deviation,
+)
+from calokit.evaluation.metrics.distances import Distance, Histogram, separation_power, wasserstein_distance
+from calokit.evaluation.samples.sums import Judge, Sides, SideSums
+from calokit.evaluation.scorecard import Curve, ImagePair, Measurement, Spectrum
+from calokit.units import MEV_PER_GEV
+
+SPECTRUM_TITLES = {
+    "visible_fraction": ("visible / incident energy", "visible / incident energy"),
+    "hits": ("hits in a shower", "cells above threshold"),
+    "centre_x": ("centre of energy in x", "x from the impact (mm)"),
+    "centre_y": ("centre of energy in y", "y from the impact (mm)"),
+    "width_x": ("width in x", "width in x (mm)"),
+    "width_y": ("width in y", "width in y (mm)"),
+    "hottest_1": ("energy in the hottest cell", "fraction of the visible energy"),
+    "depth": ("mean depth", "depth (mm)"),
+    "depth_width": ("length", "spread in depth (mm)"),
+    "asymmetry_along": ("asymmetry along the momentum", "(ahead - behind) / visible energy"),
+    "asymmetry_across": ("asymmetry across the momentum", "(left - right) / visible energy"),
+    "width_along": ("width along the momentum", "width along the momentum (mm)"),
+    "width_across": ("width across the momentum", "width across the momentum (mm)"),
+}
+"""Title and axis label by observable."""
+
+
+def measure_response(sides: Sides) -> list[Measurement]:
+    """Return the deviations of response, resolution and number of hits in bins of the incident energy."""
+
+    def response(side: SideSums) -> BinnedValues:
+        return side.visible_fraction.mean()
+
+    def resolution(side: SideSums) -> BinnedValues:
+        return side.visible_fraction.relative_spread()
+
+    def judge(
+        curve: Callable[[SideSums], BinnedValues], reduce: Callable[[BinnedValues], tuple[float, float]]
+    ) -> Judge:
+        return lambda reference, other: Distance(*reduce(ratio_of(curve(other), curve(reference))))
+
+    def hits(reference: SideSums, other: SideSums) -> Distance:
+        ratio = ratio_of(_overall(other.hits), _overall(reference.hits))
+        return Distance(*mean_deviation(ratio))
+
+    return [
+        sides.measure(
+            "response.scale", "response, |weighted mean ratio - 1|", judge(response, overall_deviation)
+        ),
+        sides.measure(
+            "response.max_deviation",
+            "response, largest |ratio - 1| over energies",
+            judge(response, largest_deviation),
+        ),
+        sides.measure(
+            "response.mean_deviation",
+            "response, mean |ratio - 1| over energies",
+            judge(response, mean_deviation),
+        ),
+        sides.measure(
+            "resolution.mean_deviation",
+            "resolution, mean |ratio - 1| over energies",
+            judge(resolution, mean_deviation),
+        ),
+        sides.measure("hits.mean_ratio", "mean number of hits, |ratio - 1|", hits),
+    ]
+
+
+def measure_separations(sides: Sides) -> list[Measurement]:
+    """Return the separation powers of the spectra and the deviations cell by cell."""
+
+    def of(*names: str) -> Judge:
+        return lambda one, two: _average(
+            separation_power(one.histogram(name), two.histogram(name)) for name in names
+        )
+
+    def wasserstein(one: SideSums, two: SideSums) -> Distance:
+        return wasserstein_distance(one.histogram("visible_fraction"), two.histogram("visible_fraction"))
+
+    def of_cell(cell: int) -> Judge:
+        return lambda one, two: separation_power(one.named_spectrum(cell), two.named_spectrum(cell))
+
+    found = [
+        sides.measure(
+            "separation.cell_spectrum",
+            "separation, energies of all cells",
+            lambda one, two: separation_power(one.cell_spectrum(), two.cell_spectrum()),
+        ),
+        sides.measure(
+            "separation.visible_energy", "separation, visible / incident energy", of("visible_fraction")
+        ),
+        sides.measure(
+            "wasserstein.visible_energy", "Wasserstein distance, visible / incident energy", wasserstein
+        ),
+        sides.measure("separation.hits", "separation, hits in a shower", of("hits")),
+        sides.measure("separation.width", "separation, widths (mean of x and y)", of("width_x", "width_y")),
+        sides.measure(
+            "separation.centre", "separation, centre (mean of x and y)", of("centre_x", "centre_y")
+        ),
+        sides.measure("separation.hottest_cell", "separation, fraction in the hottest cell", of("hottest_1")),
+    ]
+    if "depth" in sides.reference.observables:
+        found.append(sides.measure("separation.depth", "separation, mean depth", of("depth")))
+        found.append(sides.measure("separation.length", "separation, spread in depth", of("depth_width")))
+    if "asymmetry_along" in sides.reference.observables:
+        found.append(
+            sides.measure(
+                "separation.asymmetry",
+                "separation, asymmetries along and across (mean)",
+                of("asymmetry_along", "asymmetry_across"),
+            )
+        )
+        found.append(
+            sides.measure(
+                "separation.width_along",
+                "separation, widths along and across (mean)",
+                of("width_along", "width_across"),
+            )
+        )
+    found += [
+        sides.measure(f"separation.cell_{cell}", f"separation, energy in cell {cell}", of_cell(cell))
+        for cell in sides.reference.named_cells
+    ]
+    found.append(
+        sides.measure(
+            "separation.cells_mean",
+            "separation of each cell's spectrum, mean over cells",
+            lambda one, two: mean_cell_separation(one.cell_histograms, two.cell_histograms),
+        )
+    )
+    found.append(
+        sides.measure(
+            "occupancy.mean_deviation",
+            "hit probability, mean deviation over cells",
+            lambda one, two: mean_occupancy_deviation(one.cells, two.cells),
+            unit="standard errors",
+            note="sqrt(2 / pi) = 0.80 is expected of samples of the same law",
+        )
+    )
+    found.append(
+        sides.measure(
+            "occupancy.worst_cell",
+            "hit probability, deviation of the worst cell",
+            lambda one, two: worst_cell_deviation(one.cells, two.cells),
+            unit="standard errors",
+        )
+    )
+    return found
+
+
+def draw_curves(sides: Sides) -> list[Curve]:
+    """Return response, resolution and mean hits against the incident energy, and the profile in depth."""
+    edges = sides.reference.bins.energy
+
+    def curve(name: str, title: str, label: str, values: Callable[[SideSums], BinnedValues]) -> Curve:
+        return draw_energy_curve(name, title, label, edges, _each(sides, values))
+
+    curves = [
+        curve("response", "response", "visible / incident energy", lambda s: s.visible_fraction.mean()),
+        curve(
+            "resolution",
+            "resolution",
+            "RMS / mean of visible / incident energy",
+            lambda s: s.visible_fraction.relative_spread(),
+        ),
+        curve("hits", "mean number of hits", "hits", lambda s: s.hits.mean()),
+    ]
+    layers = sides.reference.layers.shape[1]
+    if layers > 1:
+        labels = ("layer", "mean energy (MeV)")
+        middle = np.arange(layers + 1) - 0.5
+        profile = _each(sides, _profile)
+        curves.append(
+            draw_curve("longitudinal_profile", "longitudinal profile", labels, middle, False, profile)
+        )
+    return curves
+
+
+def draw_energy_curve(
+    name: str,
+    title: str,
+    y_label: str,
+    edges: Float64,
+    values: Sequence[BinnedValues],
+) -> Curve:
+    """Return a curve over the incident energy.
+
+    Args:
+        name: Key.
+        title: Words.
+        y_label: Axis label.
+        edges: Energy bins in MeV; the curve has them in GeV.
+        values: Those of the reference, of the generated sample and of the floor.
+    """
+    return draw_curve(name, title, ("incident energy (GeV)", y_label), edges / MEV_PER_GEV, True, values)
+
+
+def draw_spectra(sides: Sides) -> list[Spectrum]:
+    """Return the distributions of the observables, of all cells and of the named cells."""
+    spectra = []
+    for name in sides.reference.observables:
+        title, label = SPECTRUM_TITLES[name]
+        spectra.append(_spectrum(sides, name, title, label, lambda s, name=name: s.histogram(name)))  # type: ignore[misc]
+    spectra.append(
+        _spectrum(
+            sides,
+            "cell_energy",
+            "energies of all hits",
+            "cell energy (MeV)",
+            SideSums.cell_spectrum,
+            log=True,
+        )
+    )
+    spectra += [
+        _spectrum(
+            sides,
+            f"cell_{cell}",
+            f"energy in cell {cell}",
+            "cell energy (MeV)",
+            lambda s, cell=cell: s.named_spectrum(cell),  # type: ignore[misc]
+            log=True,
+            skipped=1,
+        )
+        for cell in sides.reference.named_cells
+    ]
+    return spectra
+
+
+def draw_images(sides: Sides) -> list[ImagePair]:
+    """Return the mean image of each section, summed over its layers."""
+    detector = sides.reference.calculator.detector
+    frames = [(section.name, frame_of(detector, section)) for section in detector.sections]
+    return [_image(sides, name, frame) for name, frame in frames if frame is not None]
+
+
+def _image(sides: Sides, name: str, frame: ImageFrame) -> ImagePair:
+    one, two = sides.reference.cells, sides.generated.cells
+    reference, generated = frame.sum_layers(one.mean), frame.sum_layers(two.mean)
+    errors = [np.sqrt(frame.sum_layers(sums.variance_of_mean)) for sums in (one, two)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.hypot(errors[1] / reference, generated * errors[0] / reference**2)
+    return ImagePair(
+        name=f"mean_image.{name}",
+        title=f"mean shower in {name}",
+        row_label=frame.row_label,
+        column_label=frame.column_label,
+        row_edges=frame.row_edges.tolist(),
+        column_edges=frame.column_edges.tolist(),
+        reference=reference.tolist(),
+        generated=generated.tolist(),
+        ratio_error=[_finite(row) for row in error],
+    )
+
+
+def _spectrum(
+    sides: Sides,
+    name: str,
+    title: str,
+    label: str,
+    histogram: Callable[[SideSums], Histogram],
+    log: bool = False,
+    skipped: int = 0,
+) -> Spectrum:
+    """Return a spectrum; the first `skipped` bins count in the separation but are not shown."""
+    reference, generated, floor = (histogram(s) for s in (sides.reference, sides.generated, sides.floor))
+    distance, least = separation_power(reference, generated), separation_power(reference, floor)
+    return Spectrum(
+        name=name,
+        title=title,
+        x_label=label,
+        log_x=log,
+        log_y=log,
+        edges=reference.edges[skipped:].tolist(),
+        reference=reference.densities[skipped:].tolist(),
+        reference_error=reference.density_errors[skipped:].tolist(),
+        generated=generated.densities[skipped:].tolist(),
+        generated_error=generated.density_errors[skipped:].tolist(),
+        separation=distance.value,
+        separation_error=distance.error,
+        separation_floor=least.value,
+        separation_floor_error=least.error,
+    )
+
+
+def draw_curve(
+    name: str,
+    title: str,
+    labels: tuple[str, str],
+    edges: Float64,
+    log_x: bool,
+    values: Sequence[BinnedValues],
+) -> Curve:
+    """Return a curve from the values of the reference, of the generated sample and of the floor.
+
+    Args:
+        name: Key.
+        title: Words.
+        labels: Of the two axes, with units.
+        edges: Bins, in the unit of the first axis.
+        log_x: Whether the first axis is logarithmic.
+        values: Of the three samples.
+    """
+    reference, generated, floor = values
+    return Curve(
+        name=name,
+        title=title,
+        x_label=labels[0],
+        y_label=labels[1],
+        log_x=log_x,
+        edges=edges.tolist(),
+        reference=_finite(reference.values),
+        reference_error=_finite(reference.errors),
+        generated=_finite(generated.values),
+        generated_error=_finite(generated.errors),
+        floor=_finite(floor.values),
+        floor_error=_finite(floor.errors),
+    )
+
+
+def _each(sides: Sides, values: Callable[[SideSums], BinnedValues]) -> list[BinnedValues]:
+    return [values(side) for side in (sides.reference, sides.generated, sides.floor)]
+
+
+def _profile(side: SideSums) -> BinnedValues:
+    mean = side.layers[0] / side.showers
+    variance = np.maximum(side.layers[1] / side.showers - mean**2, 0.0)
+    return BinnedValues(mean, np.sqrt(variance / side.showers), np.full(len(mean), float(side.showers)))
+
+
+def _overall(moments: BinnedMoments) -> BinnedValues:
+    """Return the mean over all energies as a single bin."""
+    whole = BinnedMoments(moments.edges[[0, -1]])
+    whole.sums = moments.sums.sum(axis=1, keepdims=True)
+    return whole.mean()
+
+
+def overall_mean(moments: BinnedMoments) -> Distance:
+    """Return the mean over all energies and its error."""
+    mean = _overall(moments)
+    return Distance(float(mean.values[0]), float(mean.errors[0]))
+
+
+def _average(distances: Iterable[Distance]) -> Distance:
+    found = list(distances)
+    value = sum(distance.value for distance in found) / len(found)
+    return Distance(value, math.sqrt(sum(distance.error**2 for distance in found)) / len(found))
+
+
+def _finite(values: Float64) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]

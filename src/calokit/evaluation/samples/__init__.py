@@ -1,0 +1,1 @@
+"""Going through samples of showers and what is kept of them."""

@@ -1,0 +1,77 @@
+"""What the judge sees of samples behind a readout: all are digitised alike before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from calokit.arrays import Integer
+from calokit.evaluation.classifiers.boosted_judge import join_tables
+from calokit.evaluation.classifiers.judgement import JudgedTables
+from calokit.evaluation.samples.observables import ObservableCalculator
+from calokit.evaluation.samples.streams import Comparison, SampleStream
+from calokit.evaluation.topology.features import FeatureMaker
+from calokit.evaluation.topology.lines import FineSpectrum, SpectralLine
+from calokit.showers import Showers
+from calokit.showers.digitisation import Digitisation
+from calokit.showers.hits import find_hits
+
+LINE_SHOWERS = 20_000
+"""So many showers of the reference are searched for spectral lines, at most."""
+_STREAM = 5
+
+
+class ReadOutSamples:
+    """Reads the samples of a comparison behind a readout, each with noise of its own.
+
+    Args:
+        comparison: The samples.
+        positions: (shower,) rising: which showers of each.
+        readout: The readout, with a threshold above 0.
+        seed: Of the noise.
+    """
+
+    def __init__(self, comparison: Comparison, positions: Integer, readout: Digitisation, seed: int) -> None:
+        self.comparison, self.positions = comparison, positions
+        self.readout, self.seed = readout, seed
+        # what is read lies at the threshold or above, but for rounding
+        self.threshold = readout.threshold * (readout.mip_mev or 1.0) * (1.0 - 1e-6)
+
+    def tabulate(self, tell: Callable[[float], None]) -> JudgedTables:
+        """Return the table of each sample.
+
+        Args:
+            tell: Called with the part done (0 to 1).
+        """
+        calculator = ObservableCalculator(self.comparison.detector, self.threshold)
+        maker = FeatureMaker(calculator, self._find_lines())
+        streams = (self.comparison.reference, self.comparison.generated, self.comparison.floor)
+        tables = []
+        for side, stream in enumerate(streams):
+            table = join_tables([maker(part) for part in self._read(stream, side, len(self.positions))])
+            assert table is not None
+            tables.append(table)
+            tell((side + 1) / 3.0)
+        return JudgedTables(*tables)
+
+    def _find_lines(self) -> tuple[SpectralLine, ...]:
+        spectrum = FineSpectrum(self.threshold)
+        for showers in self._read(self.comparison.reference, 0, LINE_SHOWERS):
+            spectrum.add(find_hits(showers, self.threshold).energy)
+        return spectrum.find_lines()
+
+    def _read(self, stream: SampleStream, side: int, most: int) -> Iterator[Showers]:
+        """Go through the chosen showers of a sample, digitised; whole blocks until there are so many."""
+        done = 0
+        for start, stop in self.comparison.blocks():
+            first, last = np.searchsorted(self.positions, [start, stop])
+            if first == last:
+                continue
+            chosen = self.comparison.read(stream, start, stop)[self.positions[first:last] - start]
+            random = np.random.default_rng(np.random.SeedSequence([self.seed, side, start, _STREAM]))
+            yield replace(chosen, energies=self.readout.apply(chosen.energies, random))
+            done += len(chosen)
+            if done >= most:
+                return

@@ -1,0 +1,76 @@
+"""What looks wrong with the samples themselves, before any distance is believed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import ks_2samp
+
+from calokit.evaluation.samples.kept_showers import KeptShowers
+from calokit.evaluation.samples.passage import Passage
+
+IMPROBABLE = 1e-4
+"""Samples of one law look more different than this probability says in one comparison of ten thousand."""
+LARGEST_GAP = 2.0
+"""Ratio of the smallest hits of two samples beyond which one of them must have been cut."""
+
+
+def find_suspicious(passage: Passage) -> list[str]:
+    """Return, in words, what the reader of a comparison should know about its samples.
+
+    Empty showers (no cell above threshold) that are more or fewer than in the reference beyond chance;
+    a sample that was cut at a higher threshold than the comparison's; incident particles of another law,
+    which every distance would see before it saw any shower.
+
+    Args:
+        passage: The finished passage through the samples.
+    """
+    found = []
+    reference, generated = passage.sides.reference, passage.sides.generated
+    empty = reference.empty_showers, generated.empty_showers
+    part = [count / passage.comparison.showers for count in empty]
+    chance = math.sqrt(empty[0] + empty[1] + 1.0) / passage.comparison.showers
+    if abs(part[1] - part[0]) > 4.0 * chance:
+        found.append(
+            f"{100 * part[1]:.3g} % of the generated showers are empty (no cell above threshold), "
+            f"{100 * part[0]:.3g} % of the reference's."
+        )
+    smallest = [float(kept.cells.data.min(initial=np.inf)) for kept in (passage.reference, passage.generated)]
+    if smallest[1] > LARGEST_GAP * smallest[0] or smallest[0] > LARGEST_GAP * smallest[1]:
+        found.append(
+            f"the smallest hit of the reference has {smallest[0]:.3g} MeV, of the generated showers "
+            f"{smallest[1]:.3g} MeV: one of them was cut before; compare at a threshold of "
+            f"{max(smallest):.3g} MeV or more."
+        )
+    if not passage.paired:
+        found += _differing_conditions(passage.reference, passage.generated)
+    return found
+
+
+def _differing_conditions(reference: KeptShowers, generated: KeptShowers) -> list[str]:
+    known = ["incident energies", "impacts in x", "impacts in y", "directions in x", "directions in y"]
+    columns = [_columns(kept) for kept in (reference, generated)]
+    differing = [
+        name
+        for name, one, two in zip(known, *columns, strict=False)
+        if float(ks_2samp(one, two).pvalue) < IMPROBABLE
+    ]
+    if not differing:
+        return []
+    names = " and ".join(differing)
+    words = (
+        f"{names} of the generated showers follow another law than the reference's; every distance sees that "
+        "first. Generate at the reference's particles (calokit generate --like)."
+    )
+    return [words]
+
+
+def _columns(kept: KeptShowers) -> list[NDArray[np.float64]]:
+    incidents = kept.incidents
+    columns = [incidents.energies.astype(np.float64)]
+    for known in (incidents.positions, incidents.directions):
+        if known is not None:
+            columns += [known[:, axis].astype(np.float64) for axis in (0, 1)]
+    return columns

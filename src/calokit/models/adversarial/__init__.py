@@ -1,0 +1,1 @@
+"""Generators trained against a discriminator, and their parts."""

@@ -1,0 +1,232 @@
+"""Stage 2 of the EIC ZDC reports: the mask + value network as the generator of a GAN (seeds 000 and 001).
+
+The generator is the network of stage 1 with random numbers beside the incident particle; its weights can be
+taken over from a stage-1 bundle (the first layer widened by zeros). Noise is added to the image it makes,
+with a strength that follows a schedule. A discriminator that knows the particle judges the images; mask and
+value losses stay as further terms of the generator's loss. The reports give neither discriminator nor noise
+level; both are our design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from calokit.compute.draws import draw_noise, draw_uniform
+from calokit.detector import Detector
+from calokit.errors import RunError
+from calokit.models.adversarial.discriminators import ImageDiscriminator
+from calokit.models.adversarial.objectives import discriminator_loss, generator_loss, gradient_penalty
+from calokit.models.adversarial.settings import GanSettings
+from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.mask_value.cell_values import CellValues
+from calokit.models.mask_value.network import (
+    MaskValueNetwork,
+    cut_at_threshold,
+    energy_penalty,
+    mask_value_image,
+    mask_value_losses,
+    open_gate,
+)
+from calokit.models.parts.conditions import IncidentEncoder
+from calokit.models.protocols import Surrogate
+from calokit.showers import Showers
+
+TEMPERATURE = 0.5
+"""Softness of the drawn mask's gradient (binary concrete, arXiv:1611.00712)."""
+
+IMAGE_SCALE = 5.0
+"""Divides ln(1 + e / threshold), so that the discriminator's images are of order one."""
+
+FIRST_LAYER = "network.layers.0.weight"
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What the generator makes of a batch: images (event, cell).
+
+    Attributes:
+        logits: Of a cell being hit.
+        values: Without noise, in the unit of the normalisation.
+        gate: 1 in hit cells and 0 in others, with the gradient of a soft mask.
+        energies: MeV, noise and gate applied, not cut at the threshold.
+    """
+
+    logits: Tensor
+    values: Tensor
+    gate: Tensor
+    energies: Tensor
+
+
+class GanSurrogate(Surrogate):
+    """The GAN for a detector with one layer of 20 x 20 cells.
+
+    Args:
+        settings: Network, noise, objective and turns.
+        detector: One Cartesian section of 1 x 20 x 20 cells.
+
+    Raises:
+        ConfigurationError: The detector has another readout.
+    """
+
+    def __init__(self, settings: GanSettings, detector: Detector) -> None:
+        super().__init__()
+        self.settings = settings
+        self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
+        self.image = mask_value_image(detector)
+        cells = (self.image.rows, self.image.columns)
+        self.encoder = IncidentEncoder(settings.conditions, self.image.pitch_mm, cells)
+        self.values = CellValues(settings.normalisation, settings.threshold_mev)
+        starts = (0.0, settings.noise_width) if settings.noise == "learned" else (0.0,)
+        self.network = MaskValueNetwork(self.encoder.width + settings.random_inputs, settings, starts)
+        self.discriminator = ImageDiscriminator(
+            2 + self.image.geometry_channels,
+            cells,
+            self.encoder.width + 2,
+            settings.discriminator_channels,
+            settings.spectral_norm,
+        )
+        self.progress = 1.0
+        self.turn: Literal["discriminator", "generator"] = "generator"
+
+    def fit_transforms(self, sample: Showers) -> None:
+        """Set the scales of conditions and values from training showers."""
+        batch = TrainingBatch.of(sample)
+        self.encoder.fit(batch.incidents)
+        self.values.fit(batch)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return generator and discriminator."""
+        return {"generator": self.network, "discriminator": self.discriminator}
+
+    def begin_step(self, step: int, steps: int) -> None:
+        """Set the strength of the noise and whose turn it is."""
+        self.progress = step / steps
+        round_length = self.settings.discriminator_steps + self.settings.generator_steps
+        first = step % round_length < self.settings.discriminator_steps
+        self.turn = "discriminator" if first else "generator"
+
+    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the loss of the part whose turn it is."""
+        if self.turn == "discriminator":
+            return {"discriminator": self._discriminator_loss(batch, generator)}
+        draw = self._draw(batch.incidents, generator)
+        for parameter in self.discriminator.parameters():
+            parameter.requires_grad_(False)
+        score = self.discriminator(*self._views(draw.energies, draw.gate, batch.incidents))
+        for parameter in self.discriminator.parameters():
+            parameter.requires_grad_(True)
+        adversarial = generator_loss(self.settings.objective, score)
+        terms = [self.settings.adversarial_weight * adversarial, *self._terms(draw, batch).values()]
+        return {"generator": torch.stack(terms).sum()}
+
+    def validation_losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the weighted mask and value losses and energy penalty; a game's own losses tell little."""
+        return self._terms(self._draw(batch.incidents, generator), batch)
+
+    @torch.no_grad()
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
+        """Draw random inputs, mask and noise, compose them and cut at the threshold."""
+        draw = self._draw(incidents, generator)
+        energies = draw.energies
+        if self.settings.gate != "draw":
+            noiseless = self.values.inverse(draw.values, incidents.energies)
+            energies = open_gate(draw.logits, self.settings.gate, generator) * noiseless
+        return cut_at_threshold(energies, self.settings.threshold_mev)
+
+    def images(self, incidents: IncidentTensors, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return mask logits and values without noise (event, cell) for drawn random inputs."""
+        draw = self._draw(incidents, generator)
+        return draw.logits, draw.values
+
+    def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return a stage-1 bundle's tensors as a start: the first layer widened by zeros, the rest own.
+
+        The bundle's conditions must be all of this model's, or the energy alone.
+
+        Raises:
+            RunError: The bundle has other conditions.
+        """
+        own = self.state_dict()
+        adapted = dict(tensors)
+        first = tensors.get(FIRST_LAYER)
+        if first is None or first.shape == own[FIRST_LAYER].shape:
+            return adapted
+        known = first.shape[1]
+        if known not in (1, self.encoder.width):
+            raise RunError(
+                f"the bundle's network has {known} inputs, and the GAN's conditions make "
+                f"{self.encoder.width}; start from a regression on the same, or on the energy alone."
+            )
+        widened = torch.zeros_like(own[FIRST_LAYER])
+        widened[:, :known] = first
+        adapted[FIRST_LAYER] = widened
+        fresh = [name for name in own if name.startswith(("discriminator.", "network.positive_heads.1."))]
+        if known < self.encoder.width:
+            fresh += ["encoder.position_scale", "encoder.direction_scale"]
+        return {**adapted, **{name: own[name] for name in fresh}}
+
+    def _draw(self, incidents: IncidentTensors, generator: torch.Generator) -> Draw:
+        """Draw one shower an incident particle, with gradients."""
+        events, cells = len(incidents), self.image.cells
+        inputs = torch.cat(
+            [self.encoder(incidents), draw_noise(events, self.settings.random_inputs, generator)], dim=1
+        )
+        logits, values, *spread = self.network(inputs)
+        width = spread[0] if spread else self.settings.noise_width
+        strength = self.settings.noise_schedule.strength(self.progress)
+        noisy = functional.relu(values + strength * width * draw_noise(events, cells, generator))
+        uniform = draw_uniform(events, cells, generator).clamp(1e-6, 1 - 1e-6)
+        soft = torch.sigmoid((logits + torch.logit(uniform)) / TEMPERATURE)
+        gate = (soft > 0.5).to(soft.dtype) + soft - soft.detach()
+        return Draw(logits, values, gate, gate * self.values.inverse(noisy, incidents.energies))
+
+    def _views(self, energies: Tensor, gate: Tensor, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
+        """Return what the discriminator sees: images of energies, hits and places, and numbers beside."""
+        logarithms = torch.log1p(energies / self.settings.threshold_mev) / IMAGE_SCALE
+        geometry = self.image.geometry(incidents.positions if self._knows_impact else None)
+        places = geometry.expand(len(energies), -1, -1, -1)
+        images = [self.image.fold(logarithms), self.image.fold(gate), places]
+        visible = torch.log(energies.sum(1).clamp_min(self.settings.threshold_mev) / incidents.energies)
+        hits = torch.log1p(gate.sum(1)) - 3.0
+        condition = torch.cat([self.encoder(incidents), visible[:, None], hits[:, None]], dim=1)
+        return torch.cat(images, dim=1), condition
+
+    @property
+    def _knows_impact(self) -> bool:
+        return "position" in self.settings.conditions
+
+    def _discriminator_loss(self, batch: TrainingBatch, generator: torch.Generator) -> Tensor:
+        with torch.no_grad():
+            draw = self._draw(batch.incidents, generator)
+        hit = (batch.energies > self.settings.threshold_mev).to(batch.energies.dtype)
+        real, condition = self._views(batch.energies * hit, hit, batch.incidents)
+        fake, made = self._views(draw.energies, draw.gate, batch.incidents)
+        loss = discriminator_loss(
+            self.settings.objective, self.discriminator(real, condition), self.discriminator(fake, made)
+        )
+        if self.settings.gradient_penalty > 0:
+            with torch.autocast("cpu", enabled=False):
+                penalty = gradient_penalty(
+                    lambda image: self.discriminator(image, condition), real, fake, generator
+                )
+            loss = loss + self.settings.gradient_penalty * penalty
+        return loss
+
+    def _terms(self, draw: Draw, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Return the weighted terms that compare a draw with the batch's own showers."""
+        settings, incident = self.settings, batch.incidents.energies
+        targets = self.values(batch.energies, incident)
+        mask, value = mask_value_losses(draw.logits, draw.values, batch.energies, targets, settings)
+        terms = {"mask": settings.mask_weight * mask, "value": settings.value_weight * value}
+        if settings.energy_penalty > 0:
+            expected = torch.sigmoid(draw.logits) * self.values.inverse(draw.values, incident)
+            penalty = energy_penalty(expected, batch.energies, incident)
+            terms["energy"] = settings.energy_penalty * penalty
+        return terms

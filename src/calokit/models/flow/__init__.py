@@ -1,0 +1,1 @@
+"""The two-stage flow and what makes it good."""

@@ -1,0 +1,37 @@
+"""Settings of the two-stage flow."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from calokit.models.parts.steps import uniform_times
+from calokit.models.settings import Condition, ModelSettings
+
+
+class FlowSettings(ModelSettings):
+    """Settings of the two-stage flow; the defaults are the small ZDC network."""
+
+    model: ClassVar[str] = "calokit.models.flow.surrogate:FlowSurrogate"
+    kind: Literal["flow"] = "flow"
+    conditions: tuple[Condition, ...] = ("energy", "position")
+    threshold_mev: float = Field(0.1, gt=0)
+    """Cells at or below it count as empty, MeV."""
+    log_scale: float = Field(2.1, gt=0)
+    """Divides ln(cell / threshold)."""
+    zero_mean: float = Field(-0.6, lt=0)
+    zero_width: float = Field(0.15, gt=0)
+    channels: int = Field(48, ge=4)
+    blocks: int = Field(3, ge=1)
+    totals_width: int = Field(256, ge=8)
+    totals_layers: int = Field(3, ge=1)
+    totals_draws: int = Field(4, ge=1)
+    """Noise draws a shower in the loss of stage 1, which is cheap."""
+    totals_solver: str = "midpoint"
+    totals_steps: int = Field(8, ge=1)
+    solver: str = "ab2"
+    match_hits: bool = True
+    """Give every shower exactly the number of hits that stage 1 drew."""
+    times: tuple[float, ...] = tuple(uniform_times(7))
+    """Times of the cells' solver steps, from 0 to 1."""

@@ -1,0 +1,247 @@
+"""Two-stage conditional flow matching: the shower's totals given the incident, then all cells given both.
+
+Stage 1 draws the visible fraction and the hit count, stage 2 all cells. Both learn the velocity of straight
+paths from noise to data (Lipman et al., arXiv:2210.02747, eq. 23 with sigma_min = 0). Two stages as in
+CaloDREAM (arXiv:2405.09629); the totals carry the energy response, which the cells alone reproduce poorly.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from calokit.compute.draws import NOISE_ROWS, draw_noise
+from calokit.detector import Detector
+from calokit.errors import ConfigurationError
+from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.flow.calibration import RingCalibration, match_hits
+from calokit.models.flow.hit_mixture import HitMixture
+from calokit.models.flow.settings import FlowSettings
+from calokit.models.flow.transforms import LogCells, ShowerTotals
+from calokit.models.parts.blocks import ConvolutionalNetwork, DenseNetwork
+from calokit.models.parts.conditions import IncidentEncoder
+from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.solvers import find_solver, integrate
+from calokit.models.parts.steps import uniform_times
+from calokit.models.parts.times import sinusoidal_features
+from calokit.models.protocols import Surrogate
+from calokit.showers import Showers
+
+SOLVE_ROWS = 128
+"""Events solved at a time: their images stay in a processor's cache."""
+
+SMALL_THRESHOLDS = 30.0
+"""Hits below so many thresholds may be added or dropped to match the drawn number of hits."""
+
+SOFT_THRESHOLDS = 100.0
+"""Cells well below so many thresholds keep their energy when a shower is scaled to its visible energy."""
+
+
+class FlowSurrogate(Surrogate):
+    """The two-stage flow for a detector with one Cartesian section.
+
+    Args:
+        settings: Sizes, transforms and solvers.
+        detector: One section, Cartesian, an even number of rows and columns; layers are channels.
+
+    Raises:
+        ConfigurationError: The detector has another readout, or the solver times do not run from 0 to 1.
+    """
+
+    def __init__(self, settings: FlowSettings, detector: Detector) -> None:
+        super().__init__()
+        self.settings = settings
+        self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
+        self.image = CartesianImage(detector)
+        if self.image.rows % 2 or self.image.columns % 2:
+            raise ConfigurationError(
+                f"the flow folds 2 x 2 cells, and detector {detector.name!r} has "
+                f"{self.image.rows} x {self.image.columns}; give it an even number of both."
+            )
+        times = settings.times
+        if times[0] != 0.0 or times[-1] != 1.0 or list(times) != sorted(times):
+            raise ConfigurationError(f"model.times must rise from 0 to 1, given {list(times)}.")
+        self.encoder = IncidentEncoder(
+            settings.conditions, self.image.pitch_mm, (self.image.rows, self.image.columns)
+        )
+        self.cells = LogCells(
+            settings.threshold_mev, settings.log_scale, settings.zero_mean, settings.zero_width
+        )
+        self.mixture = HitMixture(settings.zero_mean, settings.zero_width)
+        self.calibration = RingCalibration()
+        self.totals = ShowerTotals(0.5 * settings.threshold_mev)
+        time_width = sinusoidal_features(torch.zeros(1)).shape[1]
+        self.totals_velocity = DenseNetwork(
+            [self.encoder.width + 2 + time_width, *[settings.totals_width] * settings.totals_layers, 2]
+        )
+        self.cells_network = ConvolutionalNetwork(
+            self.image.layers,
+            2,
+            self.image.geometry_channels,
+            self.encoder.width + 2 + time_width,
+            settings.channels,
+            settings.blocks,
+        )
+
+    def fit_transforms(self, sample: Showers) -> None:
+        """Set the scales of conditions and totals from training showers."""
+        batch = TrainingBatch.of(sample)
+        self.encoder.fit(batch.incidents)
+        visible, hits = self._measure_totals(batch.energies)
+        full = hits > 0
+        if not bool(full.any()):
+            raise ConfigurationError(
+                f"no cell of the training sample is above {self.settings.threshold_mev} MeV; lower "
+                "model.threshold_mev or check the energy unit of the file (MeV)."
+            )
+        self.totals.fit(batch.incidents.energies[full], visible[full], hits[full])
+        self.cells.fit(batch.energies)
+        self.mixture.fit(self.cells(batch.energies[full], torch.Generator().manual_seed(0)))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the two stages, each with an optimiser of its own."""
+        return {"totals": self.totals_velocity, "cells": self.cells_network}
+
+    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the flow-matching losses of both stages: mean squared errors of the velocity."""
+        visible, hits = self._measure_totals(batch.energies)
+        encoded = self.encoder(batch.incidents)
+        return {
+            "totals": self._totals_loss(batch.incidents.energies, visible, hits, encoded, generator),
+            "cells": self._cells_loss(batch, visible, hits, encoded, generator),
+        }
+
+    @torch.no_grad()
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
+        """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
+        values, visible, hits = self._draw_values(incidents, generator)
+        rings = self.calibration.groups(self._radius(incidents, values), incidents.energies)
+        calibrated = self.calibration(values, rings)
+        if self.settings.match_hits:
+            small = math.log(SMALL_THRESHOLDS) / self.settings.log_scale
+            calibrated = match_hits(self.calibration, calibrated, rings, hits, small, generator)
+        return self._scale_to_visible(self.cells.inverse(calibrated), visible)
+
+    @torch.no_grad()
+    def calibrate(self, sample: Showers, generator: torch.Generator) -> None:
+        """Set the ring calibration from showers generated for training incidents."""
+        batch = TrainingBatch.of(sample)
+        pieces = torch.arange(len(batch.incidents)).chunk(-(-len(batch.incidents) // NOISE_ROWS))
+        generated = torch.cat([self._draw_values(batch.incidents[piece], generator)[0] for piece in pieces])
+        true = self.cells(batch.energies, generator)
+        self.calibration.fit(generated, true, self._radius(batch.incidents, true), batch.incidents.energies)
+
+    def _draw_values(
+        self, incidents: IncidentTensors, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw the totals and solve the flow; return cell values, visible energies (MeV) and hit counts."""
+        encoded = self.encoder(incidents)
+        visible, hits = self._draw_totals(incidents.energies, encoded, generator)
+        noise = draw_noise(len(incidents), self.image.cells, generator)
+        condition = torch.cat([encoded, self._totals_condition(incidents.energies, visible, hits)], dim=1)
+        geometry = self.image.geometry(incidents.positions).expand(len(incidents), -1, -1, -1)
+        pieces = [slice(start, start + SOLVE_ROWS) for start in range(0, len(incidents), SOLVE_ROWS)]
+        values = [self._solve(noise[piece], geometry[piece], condition[piece]) for piece in pieces]
+        return torch.cat(values), visible, hits
+
+    def _solve(self, noise: Tensor, geometry: Tensor, condition: Tensor) -> Tensor:
+        """Carry noise (event, cell) to cell values."""
+
+        def velocity(state: Tensor, time: float) -> Tensor:
+            return self._cells_velocity(state, geometry, condition, torch.full((len(state),), time))
+
+        return integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
+
+    def _radius(self, incidents: IncidentTensors, values: Tensor) -> Tensor:
+        """Return the distance (event, cell) of each cell from the impact, in cell pitches."""
+        radius = self.image.radius(incidents.positions)
+        return radius[:, None].expand(-1, self.image.layers, -1, -1).flatten(1).expand_as(values)
+
+    def _measure_totals(self, energies: Tensor) -> tuple[Tensor, Tensor]:
+        above = energies > self.settings.threshold_mev
+        return (energies * above).sum(1), above.sum(1).to(energies.dtype)
+
+    def _totals_condition(self, incident: Tensor, visible: Tensor, hits: Tensor) -> Tensor:
+        condition: Tensor = self.totals(incident, visible, hits, torch.full_like(hits, 0.5))
+        return condition
+
+    def _totals_loss(
+        self, incident: Tensor, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        draws = self.settings.totals_draws
+        incident, visible, hits = (x.repeat(draws) for x in (incident, visible, hits))
+        fraction = torch.rand(hits.shape, generator=generator)
+        target = self.totals(incident, visible, hits, fraction)
+        noise = torch.randn(target.shape, generator=generator)
+        times = _draw_times(len(target), generator)
+        state = noise + times[:, None] * (target - noise)
+        with torch.autocast("cpu", enabled=False):
+            predicted = self._totals_velocity(state, encoded.repeat(draws, 1), times)
+        loss: Tensor = (predicted - (target - noise)).square().mean()
+        return loss
+
+    def _cells_loss(
+        self, batch: TrainingBatch, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
+    ) -> Tensor:
+        target = self.cells(batch.energies, generator)
+        noise = torch.randn(target.shape, generator=generator)
+        times = _draw_times(len(target), generator)
+        state = noise + times[:, None] * (target - noise)
+        condition = torch.cat(
+            [encoded, self._totals_condition(batch.incidents.energies, visible, hits)], dim=1
+        )
+        geometry = self.image.geometry(batch.incidents.positions)
+        predicted = self._cells_velocity(state, geometry, condition, times)
+        full = (hits > 0).to(target.dtype)[:, None]
+        error = (predicted - (target - noise)).square() * full
+        loss: Tensor = error.sum() / (full.sum() * target.shape[1]).clamp_min(1)
+        return loss
+
+    def _draw_totals(
+        self, incident: Tensor, encoded: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        noise = draw_noise(len(incident), 2, generator)
+
+        def velocity(state: Tensor, time: float) -> Tensor:
+            with torch.autocast("cpu", enabled=False):
+                return self._totals_velocity(state, encoded, torch.full((len(state),), time))
+
+        times = uniform_times(self.settings.totals_steps)
+        drawn = integrate(find_solver(self.settings.totals_solver), velocity, noise, times)
+        return self.totals.inverse(drawn, incident)
+
+    def _totals_velocity(self, state: Tensor, encoded: Tensor, times: Tensor) -> Tensor:
+        inputs = torch.cat([state, encoded, sinusoidal_features(times)], dim=1)
+        velocity: Tensor = self.totals_velocity(inputs)
+        return velocity
+
+    def _cells_velocity(self, state: Tensor, geometry: Tensor, condition: Tensor, times: Tensor) -> Tensor:
+        full_condition = torch.cat([condition, sinusoidal_features(times)], dim=1)
+        outputs = self.cells_network(self.image.fold(state), geometry, full_condition).float()
+        log_odds, correction = outputs.flatten(1).chunk(2, dim=1)
+        velocity: Tensor = self.mixture(state, times, log_odds, correction)
+        return velocity
+
+    def _scale_to_visible(self, energies: Tensor, visible: Tensor) -> Tensor:
+        """Bring the sum of the cells to the drawn visible energy, moving large cells more than small ones.
+
+        Cells take up the difference in proportion to e^2 / (e + SOFT), so that the spectrum of small deposits
+        (with its lines) stays as it was drawn. Rarely, where that would take too much, all are scaled.
+        """
+        soft = SOFT_THRESHOLDS * self.settings.threshold_mev
+        share = energies.square() / (energies + soft)
+        total = energies.sum(1, keepdim=True)
+        missing = visible[:, None] - total
+        scaled = energies + missing * share / share.sum(1, keepdim=True).clamp_min(1e-12)
+        everywhere = energies * visible[:, None] / total.clamp_min(1e-12)
+        energies = torch.where(missing < -0.5 * total, everywhere, scaled)
+        return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
+
+
+def _draw_times(count: int, generator: torch.Generator) -> Tensor:
+    """Draw logit-normal times (Esser et al., arXiv:2403.03206), stratified over the batch."""
+    place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
+    return torch.sigmoid(torch.special.ndtri(place.clamp(1e-6, 1 - 1e-6)))

@@ -1,0 +1,1 @@
+"""Networks that say of every cell whether it is hit and how much it holds."""

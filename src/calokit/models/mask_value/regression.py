@@ -1,0 +1,93 @@
+"""Stage 1 of the EIC ZDC reports: the mask + value network trained by regression (seeds 000 and 001)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from calokit.detector import Detector
+from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.mask_value.cell_values import CellValues
+from calokit.models.mask_value.network import (
+    MaskValueNetwork,
+    cut_at_threshold,
+    energy_penalty,
+    mask_value_image,
+    mask_value_losses,
+    open_gate,
+)
+from calokit.models.mask_value.settings import RegressionSettings
+from calokit.models.parts.conditions import IncidentEncoder
+from calokit.models.protocols import Surrogate
+from calokit.showers import Showers
+
+
+class RegressionSurrogate(Surrogate):
+    """The mask + value network for a detector with one layer of 20 x 20 cells.
+
+    Args:
+        settings: Sizes, conditions, units and loss weights.
+        detector: One Cartesian section of 1 x 20 x 20 cells.
+
+    Raises:
+        ConfigurationError: The detector has another readout.
+    """
+
+    def __init__(self, settings: RegressionSettings, detector: Detector) -> None:
+        super().__init__()
+        self.settings = settings
+        self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
+        self.image = mask_value_image(detector)
+        self.encoder = IncidentEncoder(
+            settings.conditions, self.image.pitch_mm, (self.image.rows, self.image.columns)
+        )
+        self.values = CellValues(settings.normalisation, settings.threshold_mev)
+        self.network = MaskValueNetwork(self.encoder.width, settings)
+
+    def fit_transforms(self, sample: Showers) -> None:
+        """Set the scales of conditions and values from training showers."""
+        batch = TrainingBatch.of(sample)
+        self.encoder.fit(batch.incidents)
+        self.values.fit(batch)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the whole network, which one optimiser trains."""
+        return {"regression": self.network}
+
+    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return the weighted sum of mask loss, value loss and energy penalty."""
+        return {"regression": torch.stack(list(self._terms(batch).values())).sum()}
+
+    def validation_losses(
+        self,
+        batch: TrainingBatch,
+        generator: torch.Generator,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
+        """Return the weighted terms of the loss one by one."""
+        return self._terms(batch)
+
+    @torch.no_grad()
+    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
+        """Compose value and gated mask and cut at the threshold; cells are independent given the particle."""
+        logits, values = self.images(incidents)
+        gate = open_gate(logits, self.settings.gate, generator)
+        energies = gate * self.values.inverse(values, incidents.energies)
+        return cut_at_threshold(energies, self.settings.threshold_mev)
+
+    def images(self, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
+        """Return mask logits and values (event, cell), values in the unit of the settings' normalisation."""
+        logits, values = self.network(self.encoder(incidents))
+        return logits, values
+
+    def _terms(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Return the weighted terms of the loss by name."""
+        settings, incident = self.settings, batch.incidents.energies
+        logits, values = self.images(batch.incidents)
+        targets = self.values(batch.energies, incident)
+        mask, value = mask_value_losses(logits, values, batch.energies, targets, settings)
+        terms = {"mask": settings.mask_weight * mask, "value": settings.value_weight * value}
+        if settings.energy_penalty > 0:
+            made = torch.sigmoid(logits) * self.values.inverse(values, incident)
+            terms["energy"] = settings.energy_penalty * energy_penalty(made, batch.energies, incident)
+        return terms

@@ -1,0 +1,74 @@
+"""A recipe: one complete, typed description of what is trained and how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from calokit.config import Description
+from calokit.models.settings import AnyModelSettings
+
+Sampler = Literal[
+    "even", "inverse_energy", "inverse_root_energy", "inverse_distance_to_mean", "even_over_energy"
+]
+"""Every shower once an epoch; weights 1 / E, 1 / sqrt(E), 1 / |E - <E>|; or each energy bin as often."""
+
+
+class OneCycle(Description):
+    """A learning rate that rises and falls once (torch's OneCycleLR), for one part of a model."""
+
+    highest_rate: float = Field(gt=0)
+    rising_part: float = Field(0.3, gt=0, lt=1)
+    """Part of the training in which the rate rises (torch's pct_start)."""
+    start_divisor: float = Field(25.0, ge=1)
+    end_divisor: float = Field(1e4, ge=1)
+
+
+class TrainingSettings(Description):
+    """How a recipe is trained, whatever its model."""
+
+    steps: int = Field(20_000, ge=1)
+    batch_size: int = Field(256, ge=2)
+    learning_rate: float = Field(1e-3, gt=0)
+    """Highest rate; it rises over the warm-up and falls to zero as a cosine."""
+    warmup_steps: int = Field(200, ge=0)
+    one_cycle: dict[str, OneCycle] = {}
+    """Parts whose rate makes one cycle instead, by name."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decays of Adam's two moments."""
+    weight_decay: float = Field(0.01, ge=0)
+    gradient_clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient of each part."""
+    moving_average: float = Field(0.9995, ge=0, lt=1)
+    """Decay of the moving average of the weights, which is what is validated and shipped."""
+    sampler: Sampler = "even"
+    """How often a shower is drawn, by its incident energy; validation is never weighted."""
+    square_symmetries: bool = True
+    """Show every shower in a random one of the detector's mirror images (and transpositions, if square)."""
+    validate_every: int = Field(1000, ge=1)
+    validation_showers: int = Field(8192, ge=1)
+    monitor_showers: int = Field(0, ge=0)
+    """Generate so many showers at each validation and log their squared errors by incident energy."""
+    patience: int | None = Field(None, ge=1)
+    """Stop after so many validations without a better loss and keep the best weights; None trains all steps
+    (the loss of a flow stops falling long before its showers stop improving)."""
+    showers: int | None = Field(None, ge=2)
+    """Train on the first so many training showers only (for learning curves); None takes all."""
+    seed: int = Field(1, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+
+
+class Recipe(Description):
+    """A model and its training, complete: nothing else decides the result but the data and the machine."""
+
+    format_version: Literal[1] = 1
+    name: str
+    title: str
+    source: str = ""
+    """Paper or document that the recipe follows."""
+    detector: str | None = None
+    """The detector it is meant for; None takes any that the model accepts."""
+    model: AnyModelSettings
+    training: TrainingSettings = TrainingSettings()

@@ -1,5 +1,0 @@
-"""Reconstruction without networks: hits, classical energies, straight lines, clusters, bias corrections."""
-
-from calokit.reconstruction.hits import Hits, find_hits
-
-__all__ = ["Hits", "find_hits"]

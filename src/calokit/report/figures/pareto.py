@@ -1,0 +1,169 @@
+"""Several generated samples compared: how alike they are against how long a shower takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from calokit.errors import CalokitError
+from calokit.evaluation.scorecard import Scorecard
+from calokit.report.compared import find_measurement, require_same_reference
+from calokit.report.figures.style import (
+    REFERENCE_LINE,
+    colour_of,
+    figure_style,
+    fix_layout,
+    label_decades,
+    new_plot,
+)
+from calokit.report.verdict import COMPATIBLE_BELOW, INCOMPATIBLE_FROM, Grade, grade_measurement
+
+SCORES = ("classifier.auc_low", "classifier.auc_high")
+"""Measurements that may stand for the quality, the first that every timed sample has."""
+LEAST_SAMPLES = 2
+_LINEAR_UP_TO = 2.0 * INCOMPATIBLE_FROM
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One generated sample: its place in the report, its time in ms, and how far from truth it is."""
+
+    index: int
+    label: str
+    milliseconds: float
+    value: float
+    error: float = 0.0
+
+
+def can_compare_times(scorecards: Sequence[Scorecard]) -> bool:
+    """Tell whether at least two samples state their time and have something to be judged by."""
+    return len(_worst_deviations(scorecards)) >= LEAST_SAMPLES
+
+
+def draw_pareto(scorecards: Sequence[Scorecard]) -> Figure:
+    """Draw time per shower against quality: a classifier's AUC, where there is one, and the worst deviation.
+
+    Args:
+        scorecards: Against the same reference; those that state no time are left out.
+
+    Returns:
+        A figure; a dotted line joins the samples that no other beats in both, a grey band is the floor.
+
+    Raises:
+        CalokitError: Fewer than two samples state their time, or the scorecards do not belong together.
+    """
+    cards = require_same_reference(scorecards)
+    worst = _worst_deviations(cards)
+    if len(worst) < LEAST_SAMPLES:
+        raise CalokitError(
+            "fewer than two samples state their time per shower; `calokit generate` writes it into its files."
+        )
+    score = next((name for name in SCORES if len(_scores(cards, name)) == len(worst)), None)
+    with figure_style():
+        figure = new_plot(5.2 * (1 if score is None else 2), 4.2)
+        panels = figure.subplots(1, 1 if score is None else 2, squeeze=False)[0]
+        if score is not None:
+            _draw_scores(panels[0], cards, score)
+        _draw_worst(panels[-1], worst)
+        for axes in panels:
+            _mark_reference(axes, cards[0])
+            axes.set_xlabel("time per shower (ms)")
+        handles, labels = panels[-1].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
+        fix_layout(figure)
+    return figure
+
+
+def find_front(contenders: Sequence[Contender]) -> list[Contender]:
+    """Return those that no other beats in both time and value, from the fastest to the best.
+
+    Example:
+        >>> slow, fast = Contender(0, "slow", 9.0, 0.5), Contender(1, "fast", 1.0, 0.7)
+        >>> [c.label for c in find_front([slow, fast, Contender(2, "beaten", 9.5, 0.6)])]
+        ['fast', 'slow']
+    """
+    front: list[Contender] = []
+    for one in sorted(contenders, key=lambda c: (c.milliseconds, c.value)):
+        if not front or one.value < front[-1].value:
+            front.append(one)
+    return front
+
+
+def _worst_deviations(cards: Sequence[Scorecard]) -> list[Contender]:
+    """Return for each timed sample its largest deviation from the floor, in standard errors."""
+    found = []
+    for index, card in enumerate(cards):
+        graded = [m.deviation for m in card.measurements if grade_measurement(m) is not Grade.UNGRADED]
+        milliseconds = card.generated.milliseconds_per_shower
+        if graded and milliseconds:
+            found.append(Contender(index, card.generated.label, milliseconds, max(graded)))
+    return found
+
+
+def _scores(cards: Sequence[Scorecard], name: str) -> list[Contender]:
+    found = []
+    for index, card in enumerate(cards):
+        measurement, milliseconds = find_measurement(card, name), card.generated.milliseconds_per_shower
+        if measurement is not None and milliseconds:
+            found.append(
+                Contender(index, card.generated.label, milliseconds, measurement.value, measurement.error)
+            )
+    return found
+
+
+def _draw_scores(axes: Axes, cards: Sequence[Scorecard], name: str) -> None:
+    contenders = _scores(cards, name)
+    measurement = find_measurement(cards[contenders[0].index], name)
+    assert measurement is not None
+    low, high = (measurement.floor + sign * measurement.floor_error for sign in (-1.0, 1.0))
+    axes.axhspan(low, high, color=REFERENCE_LINE, alpha=0.25, linewidth=0.0)
+    axes.axhline(measurement.floor, color=REFERENCE_LINE, linewidth=0.8)
+    _draw_contenders(axes, contenders)
+    axes.set_ylabel(f"{measurement.title} (grey: floor)")
+
+
+def _draw_worst(axes: Axes, contenders: Sequence[Contender]) -> None:
+    axes.axhspan(min(0.0, *(c.value for c in contenders)), COMPATIBLE_BELOW, color=REFERENCE_LINE, alpha=0.25,
+                 linewidth=0.0)  # fmt: skip
+    _draw_contenders(axes, contenders)
+    if max(c.value for c in contenders) > _LINEAR_UP_TO:
+        axes.set_yscale("symlog", linthresh=_LINEAR_UP_TO)
+    axes.set_ylim(bottom=min(0.0, *(c.value for c in contenders)))
+    axes.set_ylabel("largest deviation from the floor (standard errors)")
+
+
+def _draw_contenders(axes: Axes, contenders: Sequence[Contender]) -> None:
+    front = find_front(contenders)
+    times, values = [c.milliseconds for c in front], [c.value for c in front]
+    axes.plot(times, values, color=REFERENCE_LINE, linestyle=":", zorder=2)
+    for one in contenders:
+        axes.errorbar(
+            one.milliseconds,
+            one.value,
+            yerr=one.error or None,
+            color=colour_of(one.index),
+            marker="os^DvP"[one.index % 6],
+            markersize=7,
+            linestyle="none",
+            label=one.label,
+            zorder=3,
+        )
+    times = [c.milliseconds for c in contenders]
+    axes.set_xscale("log")
+    axes.set_xlim(0.4 * min(times), 2.5 * max(times))
+    label_decades(axes.xaxis, *axes.get_xlim())
+    axes.margins(y=0.2)
+
+
+def _mark_reference(axes: Axes, card: Scorecard) -> None:
+    """Draw the reference's own time as a line, and widen the axis to hold it."""
+    milliseconds = card.reference.milliseconds_per_shower
+    if not milliseconds:
+        return
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0.5 * milliseconds), max(high, 2.0 * milliseconds))
+    label_decades(axes.xaxis, *axes.get_xlim())
+    axes.axvline(milliseconds, color=REFERENCE_LINE, linestyle="--", label=card.reference.label)

@@ -1,0 +1,201 @@
+"""The look of every figure: mplhep style, a palette safe for colour-blind readers, and writing to files."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import mplhep
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from calokit.errors import CalokitError
+from calokit.files import write_bytes
+
+GENERATED_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette, as given by Wong, Nature Methods 8 (2011) 441, without black and yellow."""
+GENERATED_LINES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+REFERENCE_FILL = "#D9D9D9"
+REFERENCE_LINE = "#4D4D4D"
+FLOOR_LINE = "#000000"
+
+_DECADES_WITH_POWERS = 2.5
+"""From so many decades on, whole powers of ten are enough numbers along an axis."""
+_PIXELS_PER_INCH = 110
+"""Largest size of a figure on a page."""
+
+_OVERRIDES = {
+    "font.size": 10,
+    "font.sans-serif": ["TeX Gyre Heros", "DejaVu Sans"],
+    "axes.titlesize": 10,
+    "axes.labelsize": 11,
+    "axes.labelpad": 4,
+    "axes.linewidth": 0.8,
+    "axes.autolimit_mode": "data",
+    "axes.formatter.limits": [-3, 4],
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "xtick.major.size": 5,
+    "xtick.minor.size": 2.5,
+    "ytick.major.size": 5,
+    "ytick.minor.size": 2.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "legend.fontsize": 9,
+    "legend.borderpad": 0.4,
+    "mathtext.default": "regular",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Set mplhep's ATLAS style with sizes for a page, inside the block only."""
+    style: Any = {**mplhep.style.ATLAS, **_OVERRIDES}
+    with mpl.rc_context(style):
+        yield
+
+
+def new_plot(width: float, height: float) -> Figure:
+    """Return an empty figure for a plot with panels that touch, of a size in inches, drawn by Agg."""
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.03, hspace=0.0))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def new_image_grid(width: float, height: float) -> Figure:
+    """Return an empty figure for rows of images of equal scales, which stand close to each other."""
+    figure = Figure(figsize=(width, height), layout="compressed")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def fix_layout(figure: Figure) -> None:
+    """Lay a finished figure out once, so that writing it to several formats need not do so again."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
+def label_decades(axis: Axis, lowest: float, highest: float) -> None:
+    """Label a logarithmic axis with few enough numbers that they do not touch.
+
+    Args:
+        axis: The axis, already logarithmic.
+        lowest: Its lower end, positive.
+        highest: Its upper end.
+    """
+    decades = math.log10(highest / lowest)
+    axis.set_minor_formatter(NullFormatter())
+    if decades >= _DECADES_WITH_POWERS:
+        return
+    steps = (1.0, 2.0, 5.0) if decades < 1.0 else (1.0, 3.0)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def colour_of(index: int) -> str:
+    """Return the colour of the generated sample of that place; the palette begins again after six."""
+    return GENERATED_COLOURS[index % len(GENERATED_COLOURS)]
+
+
+def line_of(index: int) -> str | tuple[int, tuple[int, ...]]:
+    """Return the line style of the generated sample of that place."""
+    return GENERATED_LINES[index % len(GENERATED_LINES)]
+
+
+def figure_bytes(figure: Figure, suffix: str, resolution: float = 150.0) -> bytes:
+    """Write a figure to bytes.
+
+    Args:
+        figure: What to write.
+        suffix: `png`, `pdf` or `svg`.
+        resolution: Dots per inch of a PNG, and of the images inside a PDF or SVG.
+
+    Returns:
+        The file's content, equal for equal figures (no date is written).
+
+    Raises:
+        CalokitError: The suffix is none of the three.
+    """
+    metadata: dict[str, dict[str, None]] = {
+        "png": {"Software": None},
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
+    }
+    if suffix not in metadata:
+        raise CalokitError(f"figures are written as {', '.join(metadata)}, not as {suffix!r}.")
+    stream = io.BytesIO()
+    with figure_style(), mpl.rc_context({"svg.hashsalt": "calokit"}):
+        figure.savefig(stream, format=suffix, dpi=resolution, metadata=metadata[suffix])
+    return stream.getvalue()
+
+
+def figure_svg(figure: Figure, name: str, resolution: float = 150.0) -> str:
+    """Return a figure as an SVG element for the inside of an HTML page.
+
+    Args:
+        figure: What to write.
+        name: Set before every identifier, so that several figures may stand on one page.
+        resolution: Dots per inch of the images inside.
+
+    Returns:
+        Text from `<svg` to `</svg>`, with a largest width but no fixed size.
+    """
+    return embed_svg(figure_bytes(figure, "svg", resolution).decode(), name)
+
+
+def embed_svg(text: str, name: str) -> str:
+    """Turn an SVG file of `figure_bytes` into what `figure_svg` returns."""
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg[^>]*?)\swidth="([\d.]+)pt"', _limit_width, text, count=1)
+    text = re.sub(r'(<svg[^>]*?)\sheight="[^"]*"', r"\1", text, count=1)
+    return _shorten_svg(text, name)
+
+
+def save_figure(figure: Figure, path: Path, resolution: float = 200.0) -> None:
+    """Write a figure to a PNG, PDF or SVG file, by the name's ending, whole or not at all.
+
+    Args:
+        figure: What to write.
+        path: Where; its folder is made where it is missing.
+        resolution: Dots per inch of a PNG, and of the images inside a PDF or SVG.
+
+    Raises:
+        CalokitError: The name ends in something else.
+    """
+    write_bytes(path, figure_bytes(figure, path.suffix.removeprefix("."), resolution))
+
+
+def _limit_width(begin: re.Match[str]) -> str:
+    """Let a figure fill the width that there is, up to a largest one."""
+    return f'{begin[1]} style="max-width: {round(float(begin[2]) / 72.0 * _PIXELS_PER_INCH)}px"'
+
+
+def _shorten_svg(text: str, name: str) -> str:
+    """Leave out of an SVG what a page does not need, and number its identifiers, the name set before each."""
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r">\s+<", "><", text).replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    text = re.sub(r' (?:d|x|y)="[^"]*"', _shorten_numbers, text).replace("xlink:href", "href")
+    used = dict.fromkeys(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', text))
+    numbers = {one or other: f"{name}-{number}" for number, (one, other) in enumerate(used)}
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{numbers[m[1]]}"' if m[1] in numbers else "", text)
+    text = re.sub(r'href="#([^"]+)"', lambda m: f'href="#{numbers[m[1]]}"', text)
+    return re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{numbers[m[1]]})", text)
+
+
+def _shorten_numbers(attribute: re.Match[str]) -> str:
+    """Cut the coordinates in an attribute to a hundredth of a point, and its line ends to spaces."""
+    return re.sub(r"\s+", " ", re.sub(r"(\.\d{2})\d+", r"\1", attribute.group()))

@@ -1,0 +1,1 @@
+"""Containers of foreign files: HDF5, ROOT, NumPy archives, tables."""

@@ -1,0 +1,1 @@
+"""From what a foreign file says to cells, incidents and MeV."""

@@ -1,0 +1,90 @@
+"""The HDF5 form of the CaloChallenge: `incident_energies` and `showers` in MeV, cells flat."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from calokit.detector import Detector, load_detector
+from calokit.errors import DetectorError, ShowerFileError
+from calokit.showers.formats.containers.contents import Container, Contents
+from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
+from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
+from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
+
+DETECTORS_BY_CELLS = {
+    368: "calochallenge_1_photons",
+    533: "calochallenge_1_pions",
+    6480: "par04_siw",
+    40500: "par04_siw_fine",
+}
+"""The detector of each data set of the challenge, by its number of cells."""
+
+
+def recognises(contents: Contents) -> bool:
+    """Tell whether a file has the datasets of this form."""
+    return contents.container is Container.HDF5 and {"showers", "incident_energies"} <= set(contents.shapes)
+
+
+def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
+    """Open a file.
+
+    Raises:
+        ShowerFileError: A dataset is missing or of the wrong shape, or the file is a native one.
+        DetectorError: The number of cells fits no data set of the challenge, or not the named detector.
+    """
+    path = contents.path
+    with open_hdf5(path) as file:
+        if "detector_description" in file.attrs or "format_version" in file.attrs:
+            raise ShowerFileError(f"{path}: already a native shower file; there is nothing to convert.")
+        showers = require_dataset(file, path, "showers")
+        energies = require_dataset(file, path, "incident_energies")
+        require_shape(showers, path, (None, None))
+        if energies.ndim == 0 or energies.size != energies.shape[0]:
+            require_shape(energies, path, (showers.shape[0], 1))
+        total = require_same_rows(path, {"showers": showers.shape[0], "incident_energies": energies.shape[0]})
+        cells = int(showers.shape[1])
+    detector = _choose_detector(contents, choices, cells)
+
+    def pieces() -> Generator[Piece, None, None]:
+        with open_hdf5(path) as file:
+            for start, stop in event_ranges(total, detector):
+                incident = file["incident_energies"][start:stop].reshape(stop - start)
+                yield make_piece(
+                    detector,
+                    np.asarray(file["showers"][start:stop]),
+                    Incidents.of(incident),
+                )
+
+    assumed = () if choices.detector else (f"{cells} cells mean detector {detector.name}.",)
+    return ForeignShowers(
+        "calochallenge", path, detector, total, "MeV as they are; cells as they are", pieces, assumed
+    )
+
+
+def _choose_detector(contents: Contents, choices: Choices, cells: int) -> Detector:
+    """Return the detector that is named or has that many cells."""
+    if choices.detector is None:
+        if cells not in DETECTORS_BY_CELLS:
+            known = ", ".join(f"{count} {name}" for count, name in DETECTORS_BY_CELLS.items())
+            raise DetectorError(
+                f"{contents.path}: {cells} cells are those of no data set of the CaloChallenge ({known}); "
+                "name the detector with --detector."
+            )
+        return load_detector(DETECTORS_BY_CELLS[cells])
+    if choices.detector.number_of_cells != cells:
+        raise DetectorError(
+            f"{contents.path}: showers of {cells} cells, but detector {choices.detector.name!r} has "
+            f"{choices.detector.number_of_cells}."
+        )
+    return choices.detector
+
+
+FORMAT = Format(
+    "calochallenge",
+    "CaloChallenge HDF5: showers and incident_energies in MeV",
+    recognises,
+    open_file,
+)

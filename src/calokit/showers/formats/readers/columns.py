@@ -1,0 +1,290 @@
+"""A user's own file, read as its mapping says: cells or hits, and the incident particles."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calokit.arrays import Float64
+from calokit.detector import Detector
+from calokit.detector.locate import index_cells, locate_cells, locate_layers
+from calokit.errors import ConfigurationError, DetectorError, ShowerFileError
+from calokit.showers.formats.containers.contents import Contents
+from calokit.showers.formats.containers.event_runs import EventRuns, find_runs
+from calokit.showers.formats.containers.tables import Table, open_table
+from calokit.showers.formats.mapping.deposits import sum_deposits
+from calokit.showers.formats.mapping.incidents import kinetic_energies, masses_mev, unit_vectors
+from calokit.showers.formats.mapping.mapping import CellArray, HitColumns, Index, OwnMapping, Quantity
+from calokit.showers.formats.pieces import (
+    Piece,
+    event_ranges,
+    events_at_a_time,
+    make_piece,
+    require_same_rows,
+)
+from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.incidents import Incidents
+
+Int64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is read, and how many events there are; `runs` for hits in long columns."""
+
+    contents: Contents
+    mapping: OwnMapping
+    detector: Detector
+    total: int
+    runs: EventRuns | None
+
+    def describe(self, start: int, stop: int) -> str:
+        """Return which events are read, for messages."""
+        return f"{self.contents.path}, events {start} to {stop - 1}"
+
+
+def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
+    """Open a file.
+
+    Raises:
+        ConfigurationError: No mapping is given, or it does not fit the file.
+        ShowerFileError: A column is missing or has another number of rows.
+        DetectorError: No detector is named, or one with other cells.
+    """
+    path, mapping = contents.path, choices.mapping
+    if not isinstance(mapping, OwnMapping):
+        raise ConfigurationError(f"{path}: say with --mapping FILE.yaml what the file's columns mean.")
+    detector = choices.choose_detector(None, f"{path}: the mapping names no detector")
+    with open_table(contents, mapping.tree) as table:
+        total, runs = _count_events(table, mapping)
+        if mapping.cells is not None and total:
+            _arrange(table, mapping.cells, detector, 0, 1)
+    if mapping.hits is not None:
+        _check_hits(mapping.hits, detector, contents)
+    plan = _Plan(contents, mapping, detector, total, runs)
+    attributes = {} if mapping.particle is None else {"particle": mapping.particle}
+    return ForeignShowers(
+        "columns",
+        path,
+        detector,
+        total,
+        "units and axes as the mapping says",
+        lambda: _read_pieces(plan),
+        _describe(mapping),
+        attributes=attributes,
+    )
+
+
+def _describe(mapping: OwnMapping) -> tuple[str, ...]:
+    """Return what the mapping leaves open and is assumed."""
+    assumed = []
+    if mapping.cells is not None and mapping.cells.axes is None:
+        assumed.append("The cells are in calokit's order (layer, row, column).")
+    if mapping.momentum is not None and mapping.pdg is None:
+        assumed.append("The incident particle has no mass (the mapping has no pdg).")
+    if mapping.hits is not None and mapping.hits.layer is None and mapping.hits.depth is None:
+        assumed.append("All hits are in the detector's only layer.")
+    return tuple(assumed)
+
+
+def _count_events(table: Table, mapping: OwnMapping) -> tuple[int, EventRuns | None]:
+    """Return the number of events, and where the hits of each stand in long columns."""
+    incident = {q.name: table.count_rows(q.name) for q in mapping.incident_quantities().values() if q.name}
+    if mapping.hits is None or mapping.hits.event is None:
+        parts: list[Quantity] = list(mapping.hits.quantities().values()) if mapping.hits else []
+        parts += [mapping.cells] if mapping.cells else []
+        named = {part.name: table.count_rows(part.name) for part in parts if part.name}
+        if not named:
+            raise ConfigurationError(f"{table.path}: the mapping names no column of energies.")
+        return require_same_rows(table.path, named | incident), None
+    hits = mapping.hits
+    columns = {one.name: table.count_rows(one.name) for one in hits.quantities().values() if one.name}
+    event = hits.event.name if hits.event else None
+    if event is None:
+        raise ConfigurationError(f"{table.path}: hits.event needs the name of a column.")
+    length = require_same_rows(table.path, columns | {event: table.count_rows(event)})
+    first = hits.event.first if hits.event else 0
+
+    def read(start: int, stop: int) -> NDArray[Any]:
+        numbers = table.read(event, start, stop)
+        return (numbers.astype(np.int64) if numbers.dtype.kind == "u" else numbers) - first
+
+    if not incident or set(incident.values()) == {length}:
+        # The particle stands beside every hit: the events are those that have hits.
+        runs = find_runs(read, length, str(table.path))
+        return len(runs.starts), runs
+    total = require_same_rows(table.path, incident)
+    return total, find_runs(read, length, str(table.path), np.arange(total, dtype=np.int64))
+
+
+def _check_hits(hits: HitColumns, detector: Detector, contents: Contents) -> None:
+    """Refuse hits whose layer is not known."""
+    if hits.layer is None and hits.depth is None and detector.number_of_layers != 1:
+        raise ConfigurationError(
+            f"{contents.path}: detector {detector.name!r} has {detector.number_of_layers} layers; say in the "
+            "mapping which layer a hit is in, with hits.layer or hits.depth."
+        )
+
+
+def _read_pieces(plan: _Plan) -> Generator[Piece, None, None]:
+    """Go through the showers."""
+    mapping = plan.mapping
+    with open_table(plan.contents, mapping.tree) as table:
+        if mapping.cells is not None:
+            for start, stop in event_ranges(plan.total, plan.detector):
+                cells = _arrange(table, mapping.cells, plan.detector, start, stop)
+                yield make_piece(plan.detector, cells, _read_incidents(table, plan, start, stop))
+            return
+        assert mapping.hits is not None
+        most = events_at_a_time(plan.detector)
+        ranges = event_ranges(plan.total, plan.detector) if plan.runs is None else plan.runs.pieces(most)
+        for start, stop in ranges:
+            yield _read_hits(table, plan, mapping.hits, start, stop)
+
+
+def _arrange(table: Table, cells: CellArray, detector: Detector, start: int, stop: int) -> Float64:
+    """Return cells (event, cell) in MeV, in calokit's order."""
+    name = cells.name or ""
+    values = table.read(name, start, stop).astype(np.float64) * cells.factor
+    given = values.shape[1:]
+    if cells.axes is None:
+        fits = int(np.prod(given)) == detector.number_of_cells and (
+            len(given) == 1 or given == _own(detector)
+        )
+    else:
+        order = [cells.axes.index(axis) for axis in ("layer", "row", "column") if axis in cells.axes]
+        wanted = _own(detector)[3 - len(order) :] if len(_own(detector)) == 3 else ()
+        fits = len(given) == len(order) and tuple(given[k] for k in order) == wanted
+        fits = fits and detector.number_of_cells == int(np.prod(given))
+        if fits:
+            values = values.transpose(0, *(1 + k for k in order))
+    if not fits:
+        shape = _own(detector) or f"{detector.number_of_cells} cells"
+        raise DetectorError(
+            f"{table.path}: {name!r} has shape (events, {', '.join(map(str, given))}) with axes "
+            f"{list(cells.axes) if cells.axes else 'layer, row, column'}; detector {detector.name!r} has "
+            f"{shape} (layers, rows, columns). Give cells.axes or another detector."
+        )
+    return values.reshape(stop - start, -1)
+
+
+def _own(detector: Detector) -> tuple[int, ...]:
+    """Return layers, rows and columns of a detector with one regular section; else nothing."""
+    shape = detector.sections[0].shape if len(detector.sections) == 1 else None
+    return () if shape is None else shape
+
+
+def _read_hits(table: Table, plan: _Plan, hits: HitColumns, start: int, stop: int) -> Piece:
+    """Return the showers of some events from their hits."""
+    where = plan.describe(start, stop)
+    columns: dict[str, Float64] = {}
+    if plan.runs is not None:
+        first, last, events = plan.runs.members(start, stop)
+        for key, one in hits.quantities().items():
+            columns[key] = _take(table, one, first, last, where)
+    else:
+        events = np.zeros(0, dtype=np.int64)
+        counts: Int64 | None = None
+        for key, one in hits.quantities().items():
+            flat, given = table.read_lists(one.name or "", start, stop) if one.name else (None, counts)
+            if counts is not None and given is not None and not np.array_equal(counts, given):
+                raise ShowerFileError(
+                    f"{where}: {one.name!r} has not as many entries as the energies of hits."
+                )
+            counts = given if counts is None else counts
+            if counts is None:
+                raise ConfigurationError(f"{where}: hits.energy needs the name of a column.")
+            events = np.repeat(np.arange(stop - start, dtype=np.int64), counts)
+            values = np.full(len(events), one.value) if flat is None else flat.astype(np.float64)
+            columns[key] = values * one.factor
+    for key in ("x", "y", "depth"):
+        if key in columns and not np.isfinite(columns[key]).all():
+            raise ShowerFileError(f"{where}: {key} of a hit is not finite.")
+    cells = _find_cells(columns, hits, plan.detector, where)
+    shape = (stop - start, plan.detector.number_of_cells)
+    summed, total = sum_deposits(events, cells, columns["energy"], shape, where)
+    return make_piece(plan.detector, summed, _read_incidents(table, plan, start, stop), total)
+
+
+def _find_cells(columns: dict[str, Float64], hits: HitColumns, detector: Detector, where: str) -> Int64:
+    """Return the cell of each hit; -1 outside the detector."""
+
+    def index(key: str, described: Index) -> Int64:
+        values = columns[key]
+        if not (np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 2**53)).all():
+            raise ShowerFileError(f"{where}: {key} of a hit is not a whole number.")
+        return values.astype(np.int64) - described.first
+
+    if hits.layer is not None:
+        layer = index("layer", hits.layer)
+    elif hits.depth is not None:
+        layer = locate_layers(detector, columns["depth"])
+    else:
+        layer = np.zeros(len(columns["energy"]), dtype=np.int64)
+    if hits.row is not None and hits.column is not None:
+        return index_cells(detector, layer, index("row", hits.row), index("column", hits.column))
+    return locate_cells(detector, layer, columns["x"], columns["y"])
+
+
+def _take(table: Table, quantity: Quantity, start: int, stop: int, where: str) -> Float64:
+    """Return a quantity of some rows (row,), in calokit's unit."""
+    if quantity.name is None:
+        return np.full(stop - start, (quantity.value or 0.0) * quantity.factor)
+    values = table.read(quantity.name, start, stop)
+    if quantity.index is not None:
+        if values.ndim != 2 or quantity.index >= values.shape[1]:
+            raise ShowerFileError(f"{where}: {quantity.name!r} has no column {quantity.index}.")
+        values = values[:, quantity.index]
+    elif values.size != len(values):
+        raise ShowerFileError(
+            f"{where}: {quantity.name!r} has shape {values.shape}; say which column with the key index."
+        )
+    return np.asarray(values.reshape(len(values)).astype(np.float64) * quantity.factor)
+
+
+def _read_incidents(table: Table, plan: _Plan, start: int, stop: int) -> Incidents:
+    """Return the incident particles of some events."""
+    mapping, where = plan.mapping, plan.describe(start, stop)
+    beside_hits = plan.runs is not None and any(
+        table.count_rows(one.name) != plan.total for one in mapping.incident_quantities().values() if one.name
+    )
+    values: dict[str, Float64] = {}
+    for key, one in mapping.incident_quantities().items():
+        if beside_hits and plan.runs is not None:
+            places = plan.runs.starts[start:stop]
+            first, last = int(places[0]), int(places[-1]) + 1
+            values[key] = _take(table, one, first, last, where)[places - first]
+        else:
+            values[key] = _take(table, one, start, stop, where)
+
+    def vector(key: str, axes: str) -> Float64:
+        return np.stack([values[f"{key}.{axis}"] for axis in axes], axis=1)
+
+    pdg = None
+    if "pdg" in values:
+        numbers = values["pdg"]
+        if not (np.isfinite(numbers) & (numbers == np.round(numbers)) & (np.abs(numbers) < 2**31)).all():
+            raise ShowerFileError(f"{where}: pdg holds values that are no PDG numbers.")
+        pdg = numbers.astype(np.int64)
+    positions = vector("impact", "xy") if mapping.impact is not None else None
+    if mapping.momentum is None:
+        directions = None
+        if mapping.direction is not None:
+            directions = unit_vectors(vector("direction", "xyz"), where)
+        return Incidents.of(values["incident_energy"], positions, directions, pdg)
+    momenta = vector("momentum", "xyz")
+    energies = kinetic_energies(momenta, 0.0 if pdg is None else masses_mev(pdg))
+    return Incidents.of(energies, positions, unit_vectors(momenta, where), pdg)
+
+
+FORMAT = Format(
+    "columns",
+    "Your own HDF5, npz or ROOT file, as --mapping says",
+    lambda _: False,
+    open_file,
+    mapping=OwnMapping,
+)

@@ -1,0 +1,1 @@
+"""Judging trained models: surrogates, reconstructions, several particles."""

@@ -1,0 +1,60 @@
+"""A trained surrogate judged for a row of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from calokit.bundles.bundle import Bundle
+from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
+from calokit.files import write_text
+from calokit.inference import generate_file, incidents_like
+from calokit.inference.generate import need_surrogate
+from calokit.report.progress import track
+from calokit.showers import ShowerFile, open_showers
+from calokit.studies.description import Study
+from calokit.studies.judging.judged import Judged
+
+CURVES_KEPT = ("response", "resolution", "mse")
+"""Curves over the incident energy that a row keeps."""
+
+
+def judge_surrogate(
+    study: Study, bundle: Bundle, folder: Path, test: ShowerFile, floor: ShowerFile | None
+) -> Judged:
+    """Generate on the test incidents and evaluate; leaves generated.h5 and scorecard.json."""
+    generated_path = folder / "generated.h5"
+    with track(len(test), f"generating {folder.name}", "showers") as advance:
+        generated = generate_file(
+            bundle, incidents_like(test), generated_path, study.generation_seed, advance, like=test
+        )
+    settings = EvaluationSettings(
+        threshold_mev=need_surrogate(bundle).threshold_mev,
+        classifier_seeds=study.classifier_seeds,
+        kept_metrics=study.kept_metrics,
+        seed=study.generation_seed,
+    )
+    card = evaluate_showers(test, open_showers(generated_path), floor=floor, settings=settings)
+    path = folder / "scorecard.json"
+    write_text(path, card.to_json())
+    return Judged(generated.milliseconds_per_shower, _metrics_of(card), _curves_of(card), path)
+
+
+def _metrics_of(card: Scorecard) -> dict[str, list[float]]:
+    """Return value, error, floor and floor's error of every measurement."""
+    return {one.name: [one.value, one.error, one.floor, one.floor_error] for one in card.measurements}
+
+
+def _curves_of(card: Scorecard) -> dict[str, dict[str, Any]]:
+    """Return response, resolution and squared error in bins of the incident energy."""
+    return {
+        one.name: {
+            "edges_gev": one.edges,
+            "reference": one.reference,
+            "value": one.generated,
+            "error": one.generated_error,
+            "floor": one.floor,
+        }
+        for one in card.curves
+        if one.name in CURVES_KEPT
+    }

@@ -1,0 +1,276 @@
+"""The command line: what works, and one line with exit code 2 for every mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from calokit.bundles.bundle import read_bundle
+from calokit.cli import main
+from calokit.detector import load_detector
+from calokit.showers import Showers, open_showers
+from made_up_runs import TINY_MODELS, TINY_TRAINING, MakeFile
+
+TINY = [
+    part
+    for change in [*TINY_MODELS["zdc_flow"], *TINY_TRAINING, "training.steps=4"]
+    for part in ("--set", change)
+]
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def calokit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Call the command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["calokit", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run
+
+
+def assert_mistake(outcome: Outcome, *words: str) -> None:
+    """Exit code 2, one line that says what is wrong, no traceback."""
+    assert outcome.code == 2, outcome
+    lines = [line for line in outcome.err.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("calokit: error: ")]
+    assert len(errors) == 1, outcome.err
+    assert "Traceback" not in outcome.err
+    assert lines == errors, outcome.err
+    for word in words:
+        assert word in errors[0]
+
+
+@pytest.fixture
+def bundle(calokit: Run, shower_file: MakeFile, tmp_path: Path) -> Path:
+    """A bundle that `calokit train` made in four steps."""
+    done = calokit("train", "zdc_flow", "--data", shower_file(), "-o", "made", "--threads", "1", *TINY)
+    assert done.code == 0, done.err
+    assert "4 steps on 120 showers" in done.out
+    return tmp_path / "made" / "zdc_flow.calokit"
+
+
+def spoil(path: Path, name: str, index: tuple[int, ...], value: float) -> None:
+    with h5py.File(path, "r+") as file:
+        file[name][index] = value
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def misshape(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["showers"]
+        file["showers"] = np.ones((200, 399), np.float32)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
+    "missing": (lambda path: path.unlink(), ("bad_one.h5: no such file",)),
+    "truncated": (truncate, ("bad_one.h5", "truncated")),
+    "misshaped": (misshape, ("bad_one.h5", "(200, 399)", "(events, 400)")),
+    "NaN": (lambda path: spoil(path, "showers", (3, 3), np.nan), ("bad_one.h5", "NaN", "shower 3")),
+    "negative": (lambda path: spoil(path, "showers", (3, 3), -1.0), ("bad_one.h5", "negative", "-1 MeV")),
+    "zero": (lambda path: spoil(path, "incident_energies", (3, 0), 0.0), ("bad_one.h5", "must be positive")),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+@pytest.mark.parametrize("command", ["inspect", "train"])
+def test_bad_shower_files(calokit: Run, shower_file: MakeFile, case: str, command: str) -> None:
+    damage, words = DAMAGE[case]
+    path = shower_file(name="bad_one.h5")
+    damage(path)
+    arguments = [path] if command == "inspect" else ["zdc_flow", "--data", path, "--threads", 1, *TINY]
+    assert_mistake(calokit(command, *arguments), *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "zdc_flw", "--data", "x.h5"], ["no recipe 'zdc_flw'. Did you mean 'zdc_flow'?"]),
+        (["recipes", "zdc_regresion"], ["Did you mean 'zdc_regression'?"]),
+        (["train", "none.yaml", "--data", "x.h5"], ["none.yaml: no such file"]),
+        (
+            ["train", "zdc_flow", "--data", "x.h5", "--set", "training.stepz=3"],
+            ["unknown key 'training.stepz'. Did you mean 'steps'?"],
+        ),
+        (
+            ["train", "zdc_flow", "--data", "x.h5", "--set", "model.chanels=3"],
+            ["unknown key 'model.chanels'. Did you mean 'channels'?"],
+        ),
+        (
+            ["train", "zdc_flow", "--data", "x.h5", "--set", "training.steps=many"],
+            ["training.steps", "'many'"],
+        ),
+        (["train", "zdc_flow", "--data", "x.h5", "--set", "training.steps"], ["write key=value"]),
+        (["train", "zdc_flow", "--data", "x.h5", "--set", "training.steps=[1"], ["not readable as YAML"]),
+        (["train", "zdc_flow", "--data", "x.h5", "--set", "model.kind=flw"], ["Did you mean 'flow'?"]),
+        (["train", "zdc_flow"], ["--data FILE is missing"]),
+        (["train", "zdc_flow", "--resume", "-o", "nowhere"], ["nowhere holds no run to continue"]),
+        (["detectors", "zdc_ecla"], ["unknown detector 'zdc_ecla'. Did you mean 'zdc_ecal'?"]),
+        (
+            ["generate", "none.calokit", "-o", "x.h5", "--energy", "5", "-n", "3"],
+            ["none.calokit: no such file"],
+        ),
+        (["generate", "none.calokit", "-o", "x.h5"], ["either --like FILE or --energy GEV"]),
+        (["generate", "none.calokit", "-o", "x.h5", "--energy", "5"], ["--energy needs --count"]),
+    ],
+)
+def test_mistakes(calokit: Run, arguments: list[str], words: list[str]) -> None:
+    assert_mistake(calokit(*arguments), *words)
+
+
+def test_misspelt_detector_and_split(calokit: Run, shower_file: MakeFile) -> None:
+    path = shower_file()
+    assert_mistake(calokit("inspect", path, "--detector", "zdc_ecel"), "Did you mean 'zdc_ecal'?")
+    assert_mistake(calokit("inspect", path, "--split", "trian"), "Did you mean 'train'?")
+
+
+def test_another_detector(calokit: Run, bundle: Path, shower_file: MakeFile) -> None:
+    lhcb = load_detector("lhcb_ecal")
+    other = Showers(np.ones((99, 900), np.float32), np.full(99, 1e4, np.float32), lhcb)
+    path = shower_file(name="other.h5", showers=other)
+    outcome = calokit("generate", bundle, "--like", path, "-o", "made.h5", "--threads", "1")
+    assert_mistake(outcome, "'zdc_ecal'", "other.h5", "'lhcb_ecal'")
+    assert_mistake(calokit("train", "zdc_flow", "--data", path, "-o", "again"), "'zdc_ecal'", "'lhcb_ecal'")
+    assert not Path("made.h5").exists()
+    assert not Path("again").exists()
+
+
+@pytest.mark.parametrize("end", [0, 50, -1])
+def test_damaged_bundle(calokit: Run, tmp_path: Path, end: int) -> None:
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "damaged.calokit"
+    save_file({"weight": np.zeros(9, np.float32)}, path)
+    path.write_bytes(path.read_bytes()[:end])
+    outcome = calokit("generate", path, "--energy", "5", "-n", "3", "-o", "made.h5")
+    assert_mistake(outcome, "damaged.calokit: not a readable safetensors file")
+
+
+def test_foreign_bundle(calokit: Run, tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"weight": np.zeros(9, np.float32)}, tmp_path / "foreign.calokit")
+    outcome = calokit("generate", "foreign.calokit", "--energy", "5", "-n", "3", "-o", "made.h5")
+    assert_mistake(outcome, "foreign.calokit: a safetensors file without calokit's metadata")
+
+
+@pytest.mark.filterwarnings("default::calokit.errors.ConditionWarning")
+def test_generate(calokit: Run, bundle: Path, shower_file: MakeFile) -> None:
+    like = shower_file()
+    done = calokit(
+        "generate", bundle, "--like", like, "--split", "test", "-n", 30, "-o", "made.h5", "--threads", 1
+    )
+    assert done.code == 0, done.err
+    assert done.out.startswith("30 showers, ")
+    made, given = open_showers("made.h5").read_all(), open_showers(like, "test").read(0, 30)
+    np.testing.assert_array_equal(made.incident_energies, given.incident_energies)
+    np.testing.assert_array_equal(made.positions, given.positions)
+    far = calokit(
+        "generate", bundle, "--energy", 500, "-n", 20, "-o", "far.h5", "--threads", 1, "--position", 1, 2
+    )
+    assert far.code == 0
+    (line,) = [line for line in far.err.splitlines() if line.startswith("calokit: warning: ")]
+    assert "20 of 20 incident particles lie outside the training range of zdc_flow" in line
+    assert open_showers("far.h5").attributes["outside_training_range"] == 1.0
+    wrong = calokit("generate", bundle, "--energy", 5, "-n", 2, "-o", "no/made.h5", "--threads", 1)
+    assert_mistake(wrong, "the folder no does not exist")
+    precise = calokit("generate", bundle, "--energy", 5, "-n", 2, "-o", "made.h5", "--precision", "float64")
+    assert_mistake(precise, "no precision 'float64'")
+
+
+def test_resume_and_start_over(calokit: Run, bundle: Path) -> None:
+    before = bundle.read_bytes()
+    assert_mistake(
+        calokit("train", "zdc_flow", "--data", "showers.h5", "-o", "made", *TINY), "holds a run already"
+    )
+    done = calokit("train", "zdc_flow", "--resume", "-o", "made", "--threads", "1")
+    assert done.code == 0, done.err
+    assert bundle.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["zdc_flow", "zdc_regression"])
+def test_printed_recipe_trains(calokit: Run, shower_file: MakeFile, name: str) -> None:
+    printed = calokit("recipes", name)
+    assert printed.code == 0
+    content = yaml.safe_load(printed.out)
+    assert content["name"] == name
+    for change in [*TINY_MODELS[name], *TINY_TRAINING, "training.steps=2"]:
+        key, text = change.split("=")
+        part, field = key.split(".")
+        assert field in content[part]
+        content[part][field] = yaml.safe_load(text)
+    content["name"] = "mine"
+    Path("mine.yaml").write_text(yaml.safe_dump(content))
+    done = calokit(
+        "train", "mine.yaml", "--data", shower_file(), "-o", "mine", "--threads", "1", "--seed", "5"
+    )
+    assert done.code == 0, done.err
+    bundle = read_bundle("mine/mine.calokit")
+    assert bundle.recipe.training.seed == 5
+    assert bundle.provenance["steps"] == 2
+    assert json.loads(Path("mine/run.json").read_text())["recipe"]["name"] == "mine"
+
+
+def test_lists(calokit: Run) -> None:
+    recipes = calokit("recipes")
+    assert recipes.code == 0
+    assert "zdc_flow" in recipes.out
+    assert "zdc_regression" in recipes.out
+    detectors = calokit("detectors")
+    assert detectors.code == 0
+    assert "luxe_ecal" in detectors.out
+
+
+def test_inspect(calokit: Run, shower_file: MakeFile) -> None:
+    sane = calokit("inspect", shower_file(split="train"), "--threshold", "0.1")
+    assert sane.code == 0
+    assert "200 in split all" in sane.out
+    assert sane.out.splitlines()[-1] == "sane"
+    showers = open_showers(shower_file(name="a.h5")).read_all()
+    wrong = Showers(showers.energies, showers.incident_energies / 1e3, showers.detector)
+    strange = calokit("inspect", shower_file(name="gev.h5", showers=wrong))
+    assert strange.code == 1
+    assert "! 200 showers hold more than 1.2 times their incident energy" in strange.out
+    assert strange.out.splitlines()[-1] == "1 finding(s)"
+
+
+def test_exit_codes_of_the_installed_program(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("calokit")
+    if not program.exists():
+        pytest.skip("calokit is not installed beside this Python")
+    done = subprocess.run(
+        [program, "inspect", "none.h5"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.strip() == "calokit: error: none.h5: no such file."

@@ -1,0 +1,82 @@
+"""The pages of docs/ tell the truth: tables are those measured, YAML is accepted, commands exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from page_tables import fill
+from typer.main import get_command
+
+from calokit.cli import app
+from calokit.showers.formats import read_mapping
+from calokit.simulation.sample import Sample
+from made_up_scorecards import make_scorecard
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+def yaml_blocks(page: str) -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL)
+
+
+def test_tables_of_the_simulation_are_those_the_benchmarks_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_simulation.py"))
+    page = (DOCS / "simulation.md").read_text()
+    assert fill(page, script["TABLES"]) == page
+    assert script["validation"]().count("\n") > 20
+
+
+def test_tables_of_the_zdc_are_those_the_benchmark_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_zdc.py"))
+    page = (DOCS / "zdc.md").read_text()
+    assert fill(page, script["TABLES"]) == page
+    assert "zdc_flow" in script["shipped"]()
+
+
+def test_tables_of_luxe_are_those_the_benchmarks_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_luxe.py"))
+    page = (DOCS / "luxe.md").read_text()
+    assert fill(page, script["TABLES"]) == page
+    assert script["variants"]().count("kshown") > 30
+
+
+def test_the_sample_on_the_page_is_one() -> None:
+    (text,) = yaml_blocks("simulation.md")
+    sample = Sample.from_mapping(yaml.safe_load(text), "docs/simulation.md")
+    drawn = sample.draw(1, 0, 30, sample.load_detector())
+    assert set(drawn.total_energies.round(3)) == {2500.0, 5000.0, 10000.0}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_mappings_on_the_page_are_accepted(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(yaml_blocks("formats.md")[number])
+    assert read_mapping(path).kind == ("columns", "hits")[number]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_exist_with_their_options(page: Path) -> None:
+    group = get_command(app)
+    for command in re.findall(r"^    (calokit .*)$|`(calokit [^`]+)`", page.read_text(), flags=re.MULTILINE):
+        words = shlex.split("".join(command), comments=True)
+        chosen = group.commands[words[1]]  # type: ignore[attr-defined]
+        known = {option for parameter in chosen.params for option in parameter.opts}
+        used = {word.split("=")[0] for word in words[2:] if word.startswith("-")}
+        assert used <= known, command
+
+
+def test_the_schema_of_scorecards_is_up_to_date_and_holds_for_one() -> None:
+    script = runpy.run_path(str(DOCS / "write_schema.py"))
+    text = (DOCS / "scorecard.schema.json").read_text()
+    assert text == script["schema_text"]()
+    schema = json.loads(text)
+    card = json.loads(make_scorecard(showers=50, events=1).to_json())
+    assert set(card) <= set(schema["properties"])
+    assert set(schema["required"]) <= set(card)

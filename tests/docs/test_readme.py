@@ -1,0 +1,48 @@
+"""The README tells the truth: its Python runs, its commands exist, its numbers are those measured."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from calokit.cli import app
+
+HOME = Path(__file__).resolve().parents[2]
+README = (HOME / "README.md").read_text()
+
+
+def test_python_prints_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(HOME)
+    found = doctest.testfile(str(HOME / "README.md"), module_relative=False)
+    assert found.attempted >= 7
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`(calokit [^`]+)`", README))))
+def test_commands_exist_with_their_options(command: str) -> None:
+    words = shlex.split(command.split(" > ")[0].removesuffix(" ..."))
+    group = get_command(app)
+    chosen = group.commands[words[1]]  # type: ignore[attr-defined]
+    known = {option for parameter in chosen.params for option in parameter.opts}
+    used = {word for word in words[2:] if word.startswith("-")}
+    assert used <= known
+    for word in words[2:]:
+        if word.startswith(("samples/", "zoo/", "studies/")):
+            assert (HOME / word).is_file()
+
+
+def test_results_are_those_the_benchmarks_wrote() -> None:
+    script = runpy.run_path(str(HOME / "docs" / "update_readme.py"))
+    between = README.split(script["BEGIN"])[1].split(script["END"])[0]
+    assert between.strip() == script["results_text"]().strip()
+
+
+def test_picture_is_there() -> None:
+    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (HOME / name).stat().st_size > 10_000

@@ -1,0 +1,198 @@
+"""Generation: the same seed gives the same showers, conditions are taken over, range is watched."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calokit.bundles.ranges import ConditionRange
+from calokit.compute.precision import Precision
+from calokit.detector import Detector, load_detector
+from calokit.errors import ConditionWarning, ConfigurationError, DetectorError
+from calokit.inference import Bundle, ShowerGenerator, generate_file, incidents_at, incidents_like
+from calokit.inference.generate import BLOCK
+from calokit.models.families import build_model
+from calokit.showers import Incidents, Showers, open_showers
+from made_up_runs import MakeFile, MakeShowers, silent, tiny_recipe
+
+FLOAT32 = Precision("float32", "contiguous")
+RANGES = [
+    ConditionRange("ln incident energy", math.log(1e3), math.log(1e5)),
+    ConditionRange("impact x", -30.0, 30.0),
+    ConditionRange("impact y", -30.0, 30.0),
+    ConditionRange("theta cos phi", -0.005, 0.005),
+    ConditionRange("theta sin phi", -0.005, 0.005),
+]
+
+
+@pytest.fixture(scope="module")
+def bundle(zdc: Detector, make_showers: MakeShowers) -> Bundle:
+    recipe = tiny_recipe("zdc_flow")
+    model = build_model(recipe.model, zdc, seed=1)
+    model.fit_transforms(make_showers(200, 5))
+    return Bundle(model.eval(), recipe, zdc, RANGES, {"particle": "e+", "steps": 0})
+
+
+def generate(bundle: Bundle, incidents: Iterator[Incidents], path: Path, seed: int = 1) -> Showers:
+    done = generate_file(bundle, incidents, path, seed, lambda count: None, FLOAT32)
+    showers = open_showers(path).read_all()
+    assert done.showers == len(showers)
+    return showers
+
+
+def test_same_seed_same_file(bundle: Bundle, shower_file: MakeFile, tmp_path: Path) -> None:
+    view = open_showers(shower_file(300))
+    first = generate(bundle, incidents_like(view), tmp_path / "a.h5")
+    again = generate(bundle, incidents_like(view), tmp_path / "b.h5")
+    other = generate(bundle, incidents_like(view), tmp_path / "c.h5", seed=2)
+    np.testing.assert_array_equal(first.energies, again.energies)
+    assert (first.energies != other.energies).any(axis=1).mean() > 0.99
+    digests = {
+        name: open_showers(tmp_path / name).attributes["content_sha256"] for name in ("a.h5", "b.h5", "c.h5")
+    }
+    assert digests["a.h5"] == digests["b.h5"] != digests["c.h5"]
+
+
+def test_showers_do_not_depend_on_what_follows(bundle: Bundle, shower_file: MakeFile, tmp_path: Path) -> None:
+    """Whole blocks are the same whatever comes behind them."""
+    view = open_showers(shower_file(300))
+    whole = generate(bundle, incidents_like(view), tmp_path / "whole.h5")
+    part = generate(bundle, incidents_like(view, 280), tmp_path / "part.h5")
+    assert (len(whole), len(part)) == (300, 280)
+    np.testing.assert_array_equal(part.energies[:BLOCK], whole.energies[:BLOCK])
+    np.testing.assert_array_equal(part.incident_energies, whole.incident_energies[:280])
+
+
+def test_showers_do_not_depend_on_the_chunks(bundle: Bundle, make_showers: MakeShowers) -> None:
+    showers = make_showers(3 * BLOCK + 17, 2)
+
+    def draw(size: int) -> np.ndarray:
+        generator = ShowerGenerator(bundle, 1, FLOAT32)
+        pieces = [showers[start : start + size] for start in range(0, len(showers), size)]
+        columns = [p.incidents for p in pieces]
+        return np.concatenate([generator.draw(one).energies for one in columns])
+
+    whole = draw(len(showers))
+    assert whole.shape == (3 * BLOCK + 17, 400)
+    np.testing.assert_array_equal(draw(BLOCK), whole)
+    np.testing.assert_array_equal(draw(2 * BLOCK), whole)
+    assert not np.array_equal(whole[:BLOCK], whole[BLOCK : 2 * BLOCK])
+
+
+def test_like_takes_every_condition_over(bundle: Bundle, shower_file: MakeFile, tmp_path: Path) -> None:
+    view = open_showers(shower_file(300), "test")
+    path = tmp_path / "made.h5"
+    seen: list[int] = []
+    done = generate_file(bundle, incidents_like(view), path, 7, seen.append, FLOAT32, view)
+    made, given = open_showers(path), view.read_all()
+    showers = made.read_all()
+    for name in ("incident_energies", "positions", "directions"):
+        np.testing.assert_array_equal(getattr(showers, name), getattr(given, name))
+    assert sum(seen) == done.showers == len(made) == 60
+    assert made.particle == "e+"
+    assert made.generator == "calokit surrogate zdc_flow"
+    expected = {
+        "seed": 7, "bundle": "zdc_flow", "like": "showers.h5", "like_split": "test", "threshold_mev": 0.1,
+        "outside_training_range": 0.0,
+    }  # fmt: skip
+    assert {name: made.attributes[name] for name in expected} == expected
+    assert made.attributes["milliseconds_per_shower"] == done.milliseconds_per_shower > 0
+    assert "1 thread(s), float32" in made.attributes["timing_note"]
+
+
+def test_no_noise_is_used_twice(bundle: Bundle) -> None:
+    """The same particle gives other showers in every block and every call."""
+    generator = ShowerGenerator(bundle, 1, FLOAT32)
+    first = generator.at(20.0, 2 * BLOCK)
+    second = generator.at(20.0, BLOCK)
+    energies = np.concatenate([first.energies, second.energies]).sum(axis=1)
+    assert len(set(energies.tolist())) > 0.99 * 3 * BLOCK
+
+
+def test_at_one_energy(bundle: Bundle) -> None:
+    showers = ShowerGenerator(bundle, 1, FLOAT32).at(20.0, 300, (4.0, -5.0))
+    assert np.all(showers.incident_energies == np.float32(20e3))
+    assert np.all(showers.positions == np.array([4.0, -5.0], np.float32))
+    assert np.all(showers.directions == np.array([0.0, 0.0, 1.0], np.float32))
+    assert sum(len(columns.energies) for columns in incidents_at(20.0, 5000)) == 5000
+
+
+@pytest.mark.parametrize(("energy", "count"), [(0.0, 5), (-1.0, 5), (math.nan, 5), (math.inf, 5), (20.0, 0)])
+def test_impossible_incidents(energy: float, count: int) -> None:
+    with pytest.raises(ConfigurationError, match="both must be positive"):
+        next(incidents_at(energy, count))
+
+
+def test_outside_the_range_warns_once_and_is_recorded(bundle: Bundle, tmp_path: Path) -> None:
+    def incidents() -> Iterator[Incidents]:
+        yield from incidents_at(50.0, 60)
+        yield from incidents_at(250.0, 30)
+        yield from incidents_at(0.5, 10)
+
+    path = tmp_path / "made.h5"
+    with pytest.warns(ConditionWarning) as caught:
+        done = generate_file(bundle, incidents(), path, 1, lambda count: None, FLOAT32)
+    (warning,) = caught
+    text = str(warning.message)
+    assert (
+        "30 of 30 incident particles lie outside the training range of zdc_flow (1 to 100 GeV, impact x"
+        in text
+    )
+    assert done.outside == open_showers(path).attributes["outside_training_range"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("position", "warned"), [((29.0, -29.0), False), ((30.02, 0.0), False), ((0.0, 31.0), True)]
+)
+def test_impact_outside_the_range(bundle: Bundle, position: tuple[float, float], warned: bool) -> None:
+    generator = ShowerGenerator(bundle, 1, FLOAT32)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        generator.at(10.0, 3, position)
+    assert [one.category for one in caught] == [ConditionWarning] * warned
+    assert generator.outside == 3 * warned
+
+
+def test_conditions_the_model_ignores_are_not_watched(bundle: Bundle) -> None:
+    """This recipe knows energy and impact; a steep direction is no reason to warn."""
+    steep = np.array([[0.6, 0.0, 0.8]], np.float32)
+    generator = ShowerGenerator(bundle, 1, FLOAT32)
+    generator.draw(Incidents(np.array([1e4], np.float32), np.zeros((1, 2), np.float32), steep))
+    assert generator.outside == 0
+
+
+def test_missing_condition_is_refused_and_leaves_no_file(bundle: Bundle, tmp_path: Path) -> None:
+    columns = Incidents(np.array([1e4], np.float32), None, None)
+    with pytest.raises(ConfigurationError, match="needs the incident positions"):
+        generate(bundle, iter([columns]), tmp_path / "made.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_like_of_another_detector_is_refused(bundle: Bundle, shower_file: MakeFile, tmp_path: Path) -> None:
+    lhcb = load_detector("lhcb_ecal")
+    other = Showers(np.ones((9, 900), np.float32), np.full(9, 1e4, np.float32), lhcb)
+    view = open_showers(shower_file(showers=other))
+    with pytest.raises(
+        DetectorError, match=r"generates in detector 'zdc_ecal', and .*showers.h5 holds showers of 'lhcb"
+    ):
+        generate_file(
+            bundle, incidents_like(view), tmp_path / "made.h5", 1, lambda count: None, FLOAT32, view
+        )
+    assert not (tmp_path / "made.h5").exists()
+
+
+def test_trained_bundle_generates_from_disk(shower_file: MakeFile, tmp_path: Path) -> None:
+    from calokit.inference import read_bundle
+    from calokit.training.run import start_training
+
+    recipe = tiny_recipe("zdc_regression", "training.steps=5")
+    run = start_training(recipe, shower_file(), tmp_path / "run", silent)
+    one, two = (
+        ShowerGenerator(b, 3, FLOAT32).at(20.0, 50) for b in (run.bundle, read_bundle(run.bundle_path))
+    )
+    np.testing.assert_array_equal(one.energies, two.energies)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from calokit.cli.detectors import detectors
+from calokit.detector import list_detectors, load_detector
+from calokit.errors import DetectorError
+from calokit.report.figures.detector import draw_detector
+
+LYSO_BLUE = np.array([0x3F, 0x90, 0xDA]) / 255
+STEEL_GREY = np.array([0x71, 0x75, 0x81]) / 255
+
+
+def share_of(image: np.ndarray, colour: np.ndarray) -> float:
+    return float((np.abs(image[..., :3] - colour).max(axis=-1) < 0.01).mean())
+
+
+@pytest.mark.parametrize("name", ["zdc_ecal_hcal", "par04_siw", "calochallenge_1_photons"])
+def test_drawing_is_written_and_not_blank(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "drawing.png"
+    draw_detector(load_detector(name), path)
+    image = imread(path)
+    assert image.shape[1] > 900
+    assert 0.02 < (image[..., :3].min(axis=-1) < 0.95).mean() < 0.8
+
+
+def test_drawing_shows_the_materials(tmp_path: Path) -> None:
+    draw_detector(load_detector("zdc_ecal"), tmp_path / "ecal.png")
+    draw_detector(load_detector("zdc_ecal_hcal"), tmp_path / "hcal.png")
+    ecal, hcal = imread(tmp_path / "ecal.png"), imread(tmp_path / "hcal.png")
+    assert share_of(ecal, LYSO_BLUE) > 0.02
+    assert share_of(ecal, STEEL_GREY) == pytest.approx(0.0, abs=1e-4)
+    assert share_of(hcal, STEEL_GREY) > 0.1
+
+
+def test_command_lists_every_detector_within_100_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    detectors()
+    text = capsys.readouterr().out
+    assert all(name in text for name in list_detectors())
+    assert "102800" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_command_describes_and_draws_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    detectors("lhcb_ecal")
+    assert "66 x (2 mm G4_Pb + 4 mm G4_POLYSTYRENE (sensitive))" in " ".join(capsys.readouterr().out.split())
+    assert (tmp_path / "lhcb_ecal.png").stat().st_size > 10_000
+    with pytest.raises(DetectorError, match="folder"):
+        detectors("lhcb_ecal", Path("nowhere/drawing.png"))
+    with pytest.raises(DetectorError, match="--draw"):
+        detectors(draw=Path("drawing.png"))
