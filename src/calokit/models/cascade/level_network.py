@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 
+FOUND_LINE = -5.0
+"""Logarithm of the width that a line of the spectrum begins with, in the logarithm of the energy."""
+
 OUTPUT_SCALE = 0.1
 """Factor on the initial weights of the last layers: training begins near the start of the densities."""
 
@@ -59,9 +62,21 @@ class LevelNetwork(nn.Module):
             self.mean.copy_(seen.mean(0))
             self.scale.copy_(1 / seen.std(0).clamp_min(0.02))
 
+    @torch.no_grad()
+    def place_lines(self, places: Tensor) -> None:
+        """Begin with lines at places (line,) in ln(energy / threshold); others stay where they are, wide."""
+        count = min(len(places), self.energy.lines)
+        self.lines[:count] = places[:count]
+        self.lines[self.energy.lines : self.energy.lines + count] = FOUND_LINE
+
     def look(self, seen: Tensor) -> Tensor:
         """Return the trunk's last hidden layer (row, width) for what boxes see (row, input)."""
-        hidden: Tensor = self.trunk(((seen - self.mean) * self.scale).clamp(-8.0, 8.0))
+        first = self.trunk[0]
+        assert isinstance(first, nn.Linear)
+        weight = first.weight * self.scale  # the scales of the inputs are taken into the first layer
+        hidden = nn.functional.linear(seen, weight, first.bias - weight @ self.mean)
+        for number in range(1, len(self.trunk)):
+            hidden = self.trunk[number](hidden)
         return hidden
 
     def hit_outputs(self, hidden: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.counter import draw_keys, uniform_pair
 from calokit.models.cascade.incident_features import IncidentFeatures
+from calokit.models.cascade.lines import find_lines
 from calokit.models.cascade.planes import grow_trees
 from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings, moments_of
 from calokit.models.cascade.settings import CascadeSettings
@@ -44,8 +45,11 @@ FIRST_BOX = 16
 FIT_CELLS = 1_000_000
 """The scales of the inputs are found on showers of about so many cells together."""
 
-CHUNK_CELLS = 2_000_000
-"""Showers of about so many cells together are drawn at a time."""
+CHUNK_CELLS = 800_000
+"""Showers with about so many cells in a layer together are drawn at a time."""
+
+CHUNK_SHOWERS = 2048
+"""At most so many showers are drawn at a time."""
 
 TOTALS_FEATURES = 3
 
@@ -120,11 +124,15 @@ class CascadeSurrogate(Surrogate):
         full = cells.count > 0
         visible = cells.visible * self.threshold
         self.totals.fit(batch.incidents.energies[full], visible[full], cells.count[full])
+        hits = sample.energies[sample.energies > self.threshold_mev]
+        found = find_lines(hits, self.threshold_mev, self.settings.line_terms)
+        lines = torch.from_numpy(found).float()
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self._cells(few)
         facts = self._facts(few.incidents, cells.visible, cells.count)
         for stage, scene in self._scenes(facts, cells):
             stage.fit(scene)
+            stage.place_lines(lines)
 
     def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the negative log-likelihoods: of the totals a shower, of the boxes a box."""
@@ -158,7 +166,8 @@ class CascadeSurrogate(Surrogate):
     def showers(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Return the shower (event, cell) in MeV of each incident particle and key (event,) int64."""
         self.incident.need(incidents)
-        size = max(16, CHUNK_CELLS // self.tree.first_cells[-1])
+        largest = max(plane.cells for plane in self.tree.planes)
+        size = min(max(64, CHUNK_CELLS // largest), CHUNK_SHOWERS)
         pieces = [
             self._draw(incidents[start : start + size], keys[start : start + size])
             for start in range(0, len(incidents), size)
