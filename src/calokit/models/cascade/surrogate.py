@@ -6,15 +6,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from calokit.detector import Detector
+from calokit.evaluation.topology.lines import FineSpectrum
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.counter import draw_keys, uniform_pair
 from calokit.models.cascade.incident_features import IncidentFeatures
-from calokit.models.cascade.lines import find_lines
 from calokit.models.cascade.planes import grow_trees
 from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings, moments_of
 from calokit.models.cascade.settings import CascadeSettings
@@ -125,8 +126,10 @@ class CascadeSurrogate(Surrogate):
         visible = cells.visible * self.threshold
         self.totals.fit(batch.incidents.energies[full], visible[full], cells.count[full])
         hits = sample.energies[sample.energies > self.threshold_mev]
-        found = find_lines(hits, self.threshold_mev, self.settings.line_terms)
-        lines = torch.from_numpy(found).float()
+        spectrum = FineSpectrum(self.threshold_mev)
+        spectrum.add(hits.astype(np.float64))
+        found = [line.energy / self.threshold_mev for line in spectrum.find_lines()]
+        lines = torch.log(torch.tensor(found))
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self._cells(few)
         facts = self._facts(few.incidents, cells.visible, cells.count)
