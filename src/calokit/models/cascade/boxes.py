@@ -37,6 +37,11 @@ class BoxValues:
         values = [add_up(tree, one) for one in (energy, hits)]
         return cls(values[0], values[1], torch.log1p(torch.stack(values, 2)))
 
+    def plus(self, other: BoxValues) -> BoxValues:
+        """Return the sum of two layers' boxes of one tree."""
+        values = [self.energy + other.energy, self.hits + other.hits]
+        return BoxValues(values[0], values[1], torch.log1p(torch.stack(values, 2)))
+
     def write(self, place: Tensor, energy: Tensor, hits: Tensor) -> None:
         """Set boxes at flat places (row,) to energies and hits (row,)."""
         self.energy.view(-1)[place] = energy

@@ -36,6 +36,7 @@ from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
 from calokit.models.cascade.threshold import choose_threshold
 from calokit.models.cascade.totals import Totals
+from calokit.models.cascade.tree import SplitTree
 from calokit.models.cascade.window import AROUND, BESIDE
 from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
@@ -306,26 +307,29 @@ class CascadeSurrogate(Surrogate):
         visible = visible / self.threshold
         facts = self._facts(incidents, visible, count)
         totals = self._draw_layers(facts, visible, count, keys)
+        return self._to_mev(self._draw_cells(facts, totals, keys))
+
+    def _draw_cells(self, facts: EventFacts, totals: Tensor, keys: Tensor) -> Tensor:
+        """Draw the cells (cell, event) of layers whose energies and hits (2, layer, event) are given."""
         features = self.surroundings.layer_features(*totals)
+        events = torch.arange(len(keys))
         memory = self.surroundings.first_memory(len(keys))
         last = total = self.surroundings.weigh(0, memory.last[0])
-        drawn = []
+        drawn: list[Tensor] = []
+        before: tuple[BoxValues, ...] = ()
+        values = None
         for layer, kind in enumerate(self.tree.plane_of):
             stage, plane = self.stages[kind], self.tree.planes[kind]
             assert isinstance(stage, Stage)
+            if self.depth is not None:
+                same = values is not None and kind == self.tree.plane_of[layer - 1]
+                before = _look_back_once(before, values if same else None, memory, plane.tree)
             flight = self.surroundings.flight(facts, layer)
             values = BoxValues.empty(plane.tree.boxes, len(keys))
-            values.write(torch.arange(len(keys)), totals[0, layer], totals[1, layer])
-            before = (memory.last, memory.second, memory.all) if self.depth is not None else ()
+            values.write(events, totals[0, layer], totals[1, layer])
+            moments = torch.stack([moments_of(last, flight), moments_of(total, flight)], 1)
             scene = Scene(
-                values,
-                tuple(BoxValues.of_cells(plane.tree, *one) for one in before),
-                torch.arange(len(keys)),
-                facts.features,
-                features[layer],
-                flight,
-                facts.slopes,
-                torch.stack([moments_of(last, flight), moments_of(total, flight)], 1),
+                values, before, events, facts.features, features[layer], flight, facts.slopes, moments
             )
             stage.draw(scene, keys, self.first_numbers[layer])
             cells = torch.stack([values.energy[plane.tree.leaves], values.hits[plane.tree.leaves]])
@@ -334,7 +338,7 @@ class CascadeSurrogate(Surrogate):
                 memory = self.surroundings.remember(memory, cells, layer)
                 last = self.surroundings.weigh(layer, cells[0])
                 total = total + last
-        return self._to_mev(torch.cat(drawn))
+        return torch.cat(drawn)
 
     def _draw_layers(self, facts: EventFacts, visible: Tensor, count: Tensor, keys: Tensor) -> Tensor:
         """Draw energy and hits of every layer (2, layer, event)."""
@@ -350,3 +354,19 @@ class CascadeSurrogate(Surrogate):
         least = torch.nextafter(self.threshold, self.threshold + 1)
         found = torch.where(energy > 0, (energy * self.threshold).clamp_min(float(least)), torch.zeros(()))
         return found.T.contiguous()
+
+
+def _look_back_once(
+    before: tuple[BoxValues, ...], values: BoxValues | None, memory: Memory, tree: SplitTree
+) -> tuple[BoxValues, ...]:
+    """Return the boxes of the layers before a layer.
+
+    Args:
+        before: Those of the layer before it.
+        values: The boxes of the layer before, or None where its tree is another (or there is none).
+        memory: The cells of the layers before.
+        tree: The layer's tree.
+    """
+    if values is None:
+        return tuple(BoxValues.of_cells(tree, *one) for one in (memory.last, memory.second, memory.all))
+    return values, before[0], before[2].plus(values)
