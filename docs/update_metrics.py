@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from page_tables import fill, markdown
+from page_tables import NOT_YET, fill, markdown, result
 
 from calokit.report.rounding import round_to_error
 
@@ -167,8 +167,53 @@ def verdict() -> str:
     return markdown(truth) + "\n\n" + markdown(damages)
 
 
+def tree_judge() -> str:
+    """Return the strong judge's areas of generated samples, raw and read out, by group."""
+    found = result("tree_judge")
+    if found is None:
+        return NOT_YET
+    groups = list(dict.fromkeys(group for row in found["rows"] for group in row["areas"]))
+    titles = ["all observables", *(group.replace("_", " ") for group in groups[1:])]
+    table = [["sample", "readout", "showers a class", *titles]]
+    for row in found["rows"]:
+        whole = row["areas"][groups[0]]
+        areas = [f"**{_area(*whole[:2])}** (floor {_area(*whole[2:])})"]
+        areas += [f"{row['areas'][g][0]:.3f}" if g in row["areas"] else "" for g in groups[1:]]
+        table.append([row["sample"], row["readout"], f"{row['showers']:,}", *areas])
+    return markdown(table)
+
+
+def _area(value: float, error: float) -> str:
+    return f"{value:.3f} ± {error:.3f}"
+
+
+def topology() -> str:
+    """Return from how many showers on the strong judge sees planted damages of topology."""
+    found = result("topology_damages")
+    if found is None:
+        return NOT_YET
+    titles = "held-out truth of|damaged|seen from showers|area at|floor|best group alone"
+    table = [titles.split("|")]
+    table += [
+        [
+            row["set"],
+            row["damage"],
+            f"not at {row['largest size']:,}"
+            if row["seen from showers"] is None
+            else f"{row['seen from showers']:,}",
+            f"{_area(row['auc'], row['error'])} ({row['largest size']:,})",
+            _area(row["floor"], row["floor error"]),
+            f"{row['best group']} {row['its auc']:.3f}",
+        ]
+        for row in found["rows"]
+    ]
+    return markdown(table)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "verdict": verdict,
+    "tree_judge": tree_judge,
+    "topology": topology,
     "agreement": agreement,
     "classifiers": classifiers,
     "cost": cost,

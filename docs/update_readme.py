@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from calokit.progress import no_progress
 from calokit.report.rounding import round_to_error
 
 HOME = Path(__file__).resolve().parent.parent
@@ -92,7 +93,7 @@ def draw_picture() -> None:
     truth = open_showers(HOME / "samples" / "zdc_ecal_positrons_test.h5").head(2000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "zdc_flow.h5"
-        generate_file(bundle, incidents_like(truth), path, 1, lambda _: None, like=truth)
+        generate_file(bundle, incidents_like(truth), path, 1, no_progress, like=truth)
         card = evaluate_showers(
             truth, open_showers(path), settings=EvaluationSettings(classifier_seeds=0, gallery_events=6)
         )

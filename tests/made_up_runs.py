@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
+from calokit.compute.draws import Draws
+from calokit.progress import Advance, Progress, no_progress
 from calokit.recipes import load_recipe
 from calokit.recipes.recipe import Recipe
 from calokit.showers import Showers
@@ -31,5 +36,25 @@ def tiny_recipe(name: str, *changes: str) -> Recipe:
     return load_recipe(name, [*TINY_MODELS[name], *TINY_TRAINING, *changes])
 
 
-def silent(count: int, note: str) -> None:
-    """Progress that nobody watches."""
+silent = no_progress
+"""Progress that nobody watches."""
+
+
+def calling(told: Callable[[int, str], object]) -> Progress:
+    """Return progress that calls one function with the number of done items and the words."""
+
+    @contextmanager
+    def progress(total: int | None, description: str, unit: str, done: int = 0) -> Iterator[Advance]:
+        yield lambda n=1, note="": told(n, note)  # type: ignore[misc]
+
+    return progress
+
+
+def seeded(seed: int = 1) -> torch.Generator:
+    """Random numbers for `generate`."""
+    return torch.Generator().manual_seed(seed)
+
+
+def draws(seed: int = 1) -> Draws:
+    """Random numbers for losses and transforms."""
+    return Draws(seeded(seed))

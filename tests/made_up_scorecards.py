@@ -15,6 +15,7 @@ from calokit.evaluation.scorecard import (
     ShowerHits,
     Spectrum,
 )
+from calokit.evaluation.significance import judge_measurements
 
 CELLS = 20
 PITCH = 30.3
@@ -49,6 +50,7 @@ def make_scorecard(label="zdc_flow", *, seed=5, showers=1500, width=1.0, data_se
 def assemble_scorecard(label, energies, positions, reference, generated, *, seed=5, events=6):
     """Return a scorecard of given showers, (event, row, column) in MeV."""
     showers = len(energies)
+    measurements = _measurements(reference, generated, showers)
     return Scorecard(
         detector="zdc_ecal",
         threshold_mev=THRESHOLD,
@@ -73,13 +75,20 @@ def assemble_scorecard(label, energies, positions, reference, generated, *, seed
             timing_note="1 core, batch 256, with conditions and writing",
         ),
         floor_sample=f"Geant4 against Geant4, two disjoint halves of {showers} showers each",
-        measurements=_measurements(reference, generated, showers),
+        measurements=measurements,
+        verdict=judge_measurements(measurements),
         curves=_curves(energies, reference, generated),
         spectra=_spectra(energies, reference, generated),
         images=[_image(reference, generated)],
         events=_events(energies, positions, reference, generated, events),
         warnings=["12 showers of the reference have no cell above threshold"],
     )
+
+
+def with_measurements(card, measurements, **update):
+    """Return a scorecard with other measurements, judged anew, and with further changes."""
+    changed = {"measurements": measurements, "verdict": judge_measurements(measurements), **update}
+    return card.model_copy(update=changed)
 
 
 def make_hits(detector, *, events=2, hits=200, seed=3, alike=False):
@@ -125,6 +134,7 @@ def _measurements(reference, generated, showers):
     common = {"showers_per_class": showers}
     return [
         Measurement(
+            topic="classifiers",
             name="classifier.auc_low",
             title="classifier AUC, cells",
             value=0.5 + 2.1 * wide + 0.0121,
@@ -135,6 +145,7 @@ def _measurements(reference, generated, showers):
             **common,
         ),
         Measurement(
+            topic="classifiers",
             name="classifier.auc_high",
             title="classifier AUC, observables",
             value=0.5041,
@@ -144,6 +155,7 @@ def _measurements(reference, generated, showers):
             **common,
         ),
         Measurement(
+            topic="classifiers",
             name="frechet",
             title="Fréchet distance × 10³ of the observables",
             value=8.4,
@@ -153,6 +165,7 @@ def _measurements(reference, generated, showers):
             **common,
         ),
         Measurement(
+            topic="response",
             name="separation.visible_energy",
             title="separation, visible energy",
             value=1.84e-4,
@@ -162,6 +175,7 @@ def _measurements(reference, generated, showers):
             **common,
         ),
         Measurement(
+            topic="classifiers",
             name="coverage",
             title="coverage",
             value=0.941,
@@ -172,6 +186,7 @@ def _measurements(reference, generated, showers):
             **common,
         ),
         Measurement(
+            topic="cells",
             name="wasserstein.hits",
             title="Wasserstein distance, hits",
             unit="cells",
@@ -199,8 +214,9 @@ def _curves(energies, reference, generated):
         sizes = [v.std() / v.mean() for v in inside]
         return _known(sizes), _known([s / (2 * len(v)) ** 0.5 for s, v in zip(sizes, inside, strict=True)])
 
-    def curve(name, title, y_label, reference_pair, generated_pair):
+    def curve(topic, name, title, y_label, reference_pair, generated_pair):
         return Curve(
+            topic=topic,
             name=name,
             title=title,
             x_label="incident energy (GeV)",
@@ -214,15 +230,33 @@ def _curves(energies, reference, generated):
         )
 
     difference = [(f - fractions[0].mean()) ** 2 for f in fractions]
-    response = curve("response", "Response", "visible / incident energy", *(mean(f) for f in fractions))
+    response = curve(
+        "response", "response", "Response", "visible / incident energy", *(mean(f) for f in fractions)
+    )
     floor = [None if v is None else v * 1.0005 for v in response.reference]
     return [
         response.model_copy(update={"floor": floor, "floor_error": response.reference_error}),
-        curve("resolution", "Resolution", "σ / mean of the visible energy", *(spread(f) for f in fractions)),
         curve(
-            "mse", "Mean squared error", "mean squared error of the fraction", *(mean(d) for d in difference)
+            "response",
+            "resolution",
+            "Resolution",
+            "σ / mean of the visible energy",
+            *(spread(f) for f in fractions),
         ),
-        curve("hits", "Hits against energy", "cells above threshold", *(mean(h.astype(float)) for h in hits)),
+        curve(
+            "cells",
+            "mse",
+            "Mean squared error",
+            "mean squared error of the fraction",
+            *(mean(d) for d in difference),
+        ),
+        curve(
+            "cells",
+            "hits",
+            "Hits against energy",
+            "cells above threshold",
+            *(mean(h.astype(float)) for h in hits),
+        ),
     ]
 
 
@@ -234,17 +268,32 @@ def _spectra(energies, reference, generated):
     widths = [_width(side) for side in (reference, generated)]
     return [
         _spectrum(
-            "visible_energy", "Visible energy", "visible energy (MeV)", np.geomspace(800, 1e5, 31), sums, True
+            "response",
+            "visible_energy",
+            "Visible energy",
+            "visible energy (MeV)",
+            np.geomspace(800, 1e5, 31),
+            sums,
+            True,
         ),
         _spectrum(
+            "response",
             "visible_fraction",
             "Visible fraction",
             "visible / incident energy",
             np.linspace(0.85, 1.05, 41),
             fractions,
         ),
-        _spectrum("width_x", "Width in x", "energy-weighted width in x (mm)", np.linspace(0, 60, 41), widths),
         _spectrum(
+            "lateral",
+            "width_x",
+            "Width in x",
+            "energy-weighted width in x (mm)",
+            np.linspace(0, 60, 41),
+            widths,
+        ),
+        _spectrum(
+            "cells",
             "cell_energy",
             "Cell energy",
             "cell energy (MeV)",
@@ -253,11 +302,13 @@ def _spectra(energies, reference, generated):
             True,
             True,
         ),
-        _spectrum("hits", "Cells above threshold", "cells above threshold", np.linspace(0, 200, 41), hits),
+        _spectrum(
+            "cells", "hits", "Cells above threshold", "cells above threshold", np.linspace(0, 200, 41), hits
+        ),
     ]
 
 
-def _spectrum(name, title, x_label, edges, sides, log_x=False, log_y=False):
+def _spectrum(topic, name, title, x_label, edges, sides, log_x=False, log_y=False):
     densities, errors = [], []
     for values in sides:
         counts = np.histogram(values, edges)[0]
@@ -265,6 +316,7 @@ def _spectrum(name, title, x_label, edges, sides, log_x=False, log_y=False):
         densities.append((counts * scale).tolist())
         errors.append((np.sqrt(counts) * scale).tolist())
     return Spectrum(
+        topic=topic,
         name=name,
         title=title,
         x_label=x_label,
@@ -302,6 +354,7 @@ def _image(reference, generated):
     ]
     error = np.divide(second, first, out=np.full_like(first, np.nan), where=first > 0) * np.hypot(*relative)
     return ImagePair(
+        topic="lateral",
         name="layer_0",
         title="Mean energy a cell",
         row_edges=EDGES.tolist(),

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
-from calokit.report.progress import track
 from calokit.showers import ShowerFile, ShowerWriter, open_showers
 
 SAMPLES = (
@@ -60,15 +59,7 @@ def compare(name: str, references: Path, simulated: Path, scratch: Path) -> Scor
     size = min(len(made), len(reference) // 2)
     truth, floor = reference.head(size), replace(reference, first=size, last=2 * size)
     settings = EvaluationSettings(threshold_mev=THRESHOLD_MEV)
-    with track(100, name, "percent") as advance:
-        done = 0
-
-        def tell(text: str, part: float) -> None:
-            nonlocal done
-            advance(round(100 * part) - done, text)
-            done = round(100 * part)
-
-        return evaluate_showers(truth, made.head(size), floor=floor, settings=settings, progress=tell)
+    return evaluate_showers(truth, made.head(size), floor=floor, settings=settings)
 
 
 def main() -> None:

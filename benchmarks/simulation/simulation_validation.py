@@ -28,7 +28,6 @@ from benchmarks.record import describe_circumstances, print_rows, write_record
 from calokit.arrays import Float64
 from calokit.detector import Detector
 from calokit.engine.local import LocalExecutor
-from calokit.report.progress import track
 from calokit.showers import Showers, open_showers
 from calokit.simulation.backends import prepare_geant4
 from calokit.simulation.production import Production, produce_file
@@ -110,8 +109,7 @@ class Simulations:
         )
         production = Production(sample, detector, prepare_geant4(sample, detector), seed, {})
         path = self.folder / f"{name}.h5"
-        with track(events, name, "showers") as advance:
-            produce_file(production, path, events, self.executor, advance)
+        produce_file(production, path, events, self.executor)
         manifest = json.loads((self.folder / f"{name}.h5.manifest.json").read_text())
         seconds = sum(part["processor_seconds"] for part in manifest["parts"])
         self.processor_milliseconds = 1e3 * seconds / events

@@ -48,7 +48,7 @@ def make_showers(folder: Path, sample: str, showers: int, seed: int) -> Path:
     path = folder / f"{sample}_{seed}_{showers}.h5"
     if not path.exists():
         command = [
-            sys.executable, "-m", "calokit.cli", "simulate", sample, "-o", str(path), "-n", str(showers),
+            sys.executable, "-m", "calokit", "simulate", sample, "-o", str(path), "-n", str(showers),
             "--seed", str(seed), "--backend", "parametric", "--workers", "1",
         ]  # fmt: skip
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -76,7 +76,7 @@ def evaluate(folder: Path, sample: str, showers: int) -> Used:
     """Run calokit's evaluation."""
     reference, generated, floor = (str(make_showers(folder, sample, showers, seed)) for seed in SEEDS)
     command = [
-        sys.executable, "-m", "calokit.cli", "evaluate", reference, generated, "--floor", floor,
+        sys.executable, "-m", "calokit", "evaluate", reference, generated, "--floor", floor,
         "--classifiers", "0", "--threads", "1", "--threshold", str(THRESHOLDS_MEV[sample]),
         "-o", str(folder / f"report_{sample}_{showers}"),
     ]  # fmt: skip

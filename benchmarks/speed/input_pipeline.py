@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.record import Row, default_showers, describe_circumstances, print_rows, write_record
+from calokit.compute.device import CPU
 from calokit.compute.precision import native_precision
 from calokit.models.families import build_model
 from calokit.recipes import load_recipe
@@ -58,7 +59,7 @@ def train_and_read_log(recipe: Recipe, data: Path, steps: int) -> tuple[float, f
     model.fit_transforms(source.sample(10_000))
     validation = open_showers(data, Split.VALIDATION)
     with tempfile.TemporaryDirectory(prefix="calokit-input-") as folder:
-        loop = TrainingLoop(model, settings, source, validation, Path(folder), native_precision())
+        loop = TrainingLoop(model, settings, source, validation, Path(folder), native_precision(CPU))
         loop.run(lambda _steps, _note: None)
         lines = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
     line = next(one for one in lines if one["step"] == steps)
@@ -110,7 +111,7 @@ def main() -> None:
         epochs=arguments.epochs,
         steps=arguments.steps,
         note=note,
-        precision=native_precision().number_format,
+        precision=native_precision(CPU).number_format,
     )
 
 

@@ -82,7 +82,7 @@ def _watch(process: int, started: float, trace: list[tuple[float, float]], ended
 def training_command(data: Path, folder: Path, steps: int, threads: int) -> list[str]:
     """Return the command line of a training of zdc_flow."""
     return [
-        sys.executable, "-m", "calokit.cli", "train", "zdc_flow", "--data", str(data), "-o", str(folder),
+        sys.executable, "-m", "calokit", "train", "zdc_flow", "--data", str(data), "-o", str(folder),
         "--set", f"training.steps={steps}", "--set", "training.precision=float32",
         "--set", "training.memory_format=channels_last", "--threads", str(threads),
     ]  # fmt: skip
@@ -93,7 +93,7 @@ def evaluation_command(
 ) -> list[str]:
     """Return the command line of an evaluation of one file against another."""
     return [
-        sys.executable, "-m", "calokit.cli", "evaluate", str(reference), str(generated), "-o", str(folder),
+        sys.executable, "-m", "calokit", "evaluate", str(reference), str(generated), "-o", str(folder),
         "--seed", "1", "--threads", str(threads), "--classifiers", str(classifiers),
     ]  # fmt: skip
 

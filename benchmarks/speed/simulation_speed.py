@@ -24,6 +24,7 @@ import numpy as np
 
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
 from calokit.engine.local import LocalExecutor
+from calokit.progress import no_progress
 from calokit.simulation.backends import prepare_geant4
 from calokit.simulation.parametric import ParametricSimulator
 from calokit.simulation.production import Production, produce_file
@@ -109,7 +110,7 @@ def time_workers(rounds: int, events: int) -> list[Row]:
             with tempfile.TemporaryDirectory() as folder:
                 started = time.perf_counter()
                 produce_file(
-                    _production(sample), Path(folder) / "a.h5", events, LocalExecutor(workers), _ignore
+                    _production(sample), Path(folder) / "a.h5", events, LocalExecutor(workers), no_progress
                 )
                 times.append(time.perf_counter() - started)
     return [
@@ -153,10 +154,6 @@ def time_parametric(events: int) -> list[Row]:
 def _production(sample: Sample) -> Production:
     detector = sample.load_detector()
     return Production(sample, detector, prepare_geant4(sample, detector), 1, {})
-
-
-def _ignore(events: int) -> None:
-    """Take the progress, which nobody wants here."""
 
 
 def main() -> None:

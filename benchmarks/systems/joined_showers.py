@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from calokit.report.progress import track
+from calokit.progress import show_progress
 from calokit.showers import ShowerFile, Showers, ShowerWriter, open_showers
 
 BLOCK = 256
@@ -33,7 +33,7 @@ def join_files(paths: Sequence[Path], target: Path, split: str) -> None:
         ShowerWriter(
             target, first.detector, first.particle, first.generator, attributes, compression=1
         ) as writer,
-        track(total, f"joining {target.stem}", "showers") as advance,
+        show_progress(total, f"joining {target.stem}", "showers") as advance,
     ):
         for showers in _in_turn(views):
             writer.write(_plain(showers, counted))

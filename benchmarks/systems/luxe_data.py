@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.record import REPOSITORY
 from benchmarks.systems.joined_showers import join_files
-from calokit.report.progress import track
+from calokit.progress import show_progress
 from calokit.showers import ShowerWriter, Split, open_showers
 from calokit.showers.overlay import overlay_showers
 
@@ -152,7 +152,7 @@ def overlay(kind: str, seed: int) -> None:
     attributes = {"split": kind, "overlay_seed": seed, "multiplicities": MULTIPLICITIES}
     with (
         ShowerWriter(path, view.detector, "e+", generator, attributes, compression=1) as writer,
-        track(total, f"overlaying {kind}", "events") as advance,
+        show_progress(total, f"overlaying {kind}", "events") as advance,
     ):
         for _ in range(0, total, block):
             start = int(rng.integers(0, len(view) - 2_000))

@@ -27,7 +27,6 @@ from calokit.inference.mask_values import mask_values
 from calokit.report.figures.paired import draw_cell_map, draw_centre_distances, draw_mask_values
 from calokit.report.figures.style import save_figure
 from calokit.report.figures.training import draw_history, read_history
-from calokit.report.progress import track
 from calokit.showers import open_showers
 
 MASKED = ("regression", "gan")
@@ -76,8 +75,7 @@ def main() -> None:
         bundle, label = read_bundle(Path(name)), label or Path(name).stem
         threshold = bundle.recipe.model.threshold_mev
         made = arguments.output / f"{label}.h5"
-        with track(len(truth), f"generating {label}", "showers") as advance:
-            generate_file(bundle, incidents_like(truth), made, 1, advance, like=truth)
+        generate_file(bundle, incidents_like(truth), made, 1, like=truth, expected=len(truth))
         generated = open_showers(made)
         found = map_cells(truth, generated, threshold, floor)
         save_figure(draw_cell_map(found, truth.detector), arguments.output / f"cell_map_{label}.svg")

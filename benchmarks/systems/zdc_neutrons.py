@@ -23,10 +23,10 @@ from benchmarks.systems.zdc_scorecard import summarise
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
 from calokit.recipes import load_recipe
+from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
-from calokit.report.progress import track
 from calokit.showers import open_showers
-from calokit.training.run import continue_training, planned_steps, start_training
+from calokit.training.run import continue_training, start_training
 
 FILES = {"zdc_neutrons_1": (3_200, 510), "zdc_neutrons_2": (400, 511), "zdc_neutrons_test": (608, 512)}
 """Showers and seed of each file."""
@@ -52,26 +52,21 @@ def train(folder: Path, changes: list[str]) -> Path:
     bundle = runs / f"{recipe.name}.calokit"
     if bundle.is_file():
         return bundle
-    started = (runs / "run.json").is_file()
-    with track(
-        planned_steps(runs) if started else recipe.training.steps, f"training {recipe.name}", "steps"
-    ) as advance:
-        if started:
-            return continue_training(runs, advance).bundle_path
-        return start_training(recipe, data, runs, advance).bundle_path
+    if (runs / "run.json").is_file():
+        return continue_training(runs).bundle_path
+    return start_training(recipe, data, runs).bundle_path
 
 
 def judge(bundle_path: Path, folder: Path) -> Scorecard:
     """Generate on the test incidents and evaluate; leaves a report in FOLDER/report."""
     bundle, test = read_bundle(bundle_path), open_showers(folder / "zdc_neutrons_test.h5")
     generated = folder / "generated.h5"
-    with track(len(test), "generating", "showers") as advance:
-        generate_file(bundle, incidents_like(test), generated, 1, advance, like=test)
+    generate_file(bundle, incidents_like(test), generated, 1, like=test, expected=len(test))
     model: Any = bundle.recipe.model
     settings = EvaluationSettings(threshold_mev=model.threshold_mev, classifier_seeds=3, seed=1)
     floor = open_showers(folder / "zdc_neutrons.h5", "validation")
     card = evaluate_showers(test, open_showers(generated), floor=floor, settings=settings)
-    write_report([card], folder / "report")
+    write_report(ComparedCards.of(card), folder / "report")
     return card
 
 

@@ -20,8 +20,8 @@ import torch
 
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
+from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
-from calokit.report.progress import track
 from calokit.showers import open_showers
 
 
@@ -62,8 +62,7 @@ def main() -> None:
     work = arguments.output / "work"
     work.mkdir(parents=True, exist_ok=True)
     path = work / f"{bundle.name}.h5"
-    with track(len(test), "generating", "showers") as advance:
-        generate_file(bundle, incidents_like(test), path, 1, advance, like=test)
+    generate_file(bundle, incidents_like(test), path, 1, like=test, expected=len(test))
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     settings = EvaluationSettings(
         threshold_mev=bundle.recipe.model.threshold_mev,
@@ -80,7 +79,7 @@ def main() -> None:
     print(
         f"{card.generated.milliseconds_per_shower:.3f} ms a shower ({card.generated.timing_note})", flush=True
     )
-    write_report([card], work / f"report_{bundle.name}")
+    write_report(ComparedCards.of(card), work / f"report_{bundle.name}")
     summary = summarise(card)
     if arguments.attach:
         write_bundle(arguments.bundle, bundle.with_scorecard(json.loads(json.dumps(summary))))

@@ -10,7 +10,7 @@ import pytest
 from calokit.classical.boosted_energy import BoostedEnergy
 from calokit.classical.clusters import PeakClusters
 from calokit.classical.energy import BiasCorrection, CalibratedSum, LayerWeightedSum
-from calokit.classical.hits import CellGrid, find_hits
+from calokit.classical.hits import CellGrid, GridHits
 from calokit.classical.shower_features import shower_features
 from calokit.classical.track_fit import LineFit, directions_to_slopes, layer_centroids
 from calokit.detector import Detector, load_detector
@@ -31,25 +31,25 @@ def positrons(luxe: Detector) -> Showers:
 
 
 def test_hits_are_the_cells_above_the_threshold(positrons: Showers) -> None:
-    hits = find_hits(positrons, 0.05)
+    hits = GridHits.of(positrons, 0.05)
     assert hits.counts.tolist() == (positrons.energies > 0.05).sum(axis=1).tolist()
     unfolded = np.zeros_like(positrons.images)
-    unfolded[hits.event, hits.layer, hits.row, hits.column] = hits.energies
+    unfolded[hits.event, hits.layer, hits.row, hits.column] = hits.energy
     np.testing.assert_array_equal(
         unfolded, np.where(positrons.images > 0.05, positrons.images, np.float32(0))
     )
-    np.testing.assert_allclose(hits.sum_by_layer(hits.energies), unfolded.sum(axis=(2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(hits.sum_by_layer(hits.energy), unfolded.sum(axis=(2, 3)), rtol=1e-5)
 
 
 def test_neighbourhoods_are_cut_out_of_the_image(positrons: Showers) -> None:
-    hits = find_hits(positrons[:20])
+    hits = GridHits.of(positrons[:20])
     found = hits.neighbourhoods()
     padded = np.pad(positrons.images[:20], ((0, 0), (1, 1), (1, 1), (1, 1)))
-    for number in np.random.default_rng(0).integers(0, len(hits.cells), 50):
+    for number in np.random.default_rng(0).integers(0, len(hits.cell), 50):
         event, layer, row, column = (one[number] for one in (hits.event, hits.layer, hits.row, hits.column))
         cube = padded[event, layer : layer + 3, row : row + 3, column : column + 3]
         np.testing.assert_array_equal(found[number], cube.ravel())
-    np.testing.assert_array_equal(found[:, 13], hits.energies)
+    np.testing.assert_array_equal(found[:, 13], hits.energy)
 
 
 def test_reconstruction_needs_a_cartesian_detector() -> None:
@@ -105,11 +105,11 @@ def test_bias_correction_removes_a_shrinkage() -> None:
 def test_line_fit_finds_straight_showers(positrons: Showers, luxe: Detector) -> None:
     assert positrons.positions is not None
     assert positrons.directions is not None
-    hits = find_hits(positrons)
+    hits = GridHits.of(positrons)
     slopes = directions_to_slopes(positrons.directions)
     fit = LineFit.fit(hits, positrons.positions.astype(float), slopes, use_prior=False)
     other = made_up_positrons(luxe, 300, seed=2)
-    found = fit(find_hits(other))
+    found = fit(GridHits.of(other))
     pulls = (found.positions - other.positions) / found.position_errors
     assert np.abs(found.positions - other.positions).mean() < 1.0
     assert np.all(np.abs(pulls.std(axis=0) - 1) < 0.35)
@@ -120,7 +120,7 @@ def test_line_fit_finds_straight_showers(positrons: Showers, luxe: Detector) -> 
 
 def test_log_weights_beat_energy_weights(positrons: Showers) -> None:
     assert positrons.positions is not None
-    hits = find_hits(positrons)
+    hits = GridHits.of(positrons)
     centres, weights = layer_centroids(hits, 0.002)
     assert centres.shape == (400, 20, 2)
     assert weights.shape == (400, 20)
@@ -130,11 +130,11 @@ def test_log_weights_beat_energy_weights(positrons: Showers) -> None:
 def test_a_line_needs_showers(positrons: Showers) -> None:
     few = positrons[:20]
     with pytest.raises(CalokitError, match="at least 100 showers; 20 are given"):
-        LineFit.fit(find_hits(few), np.zeros((20, 2)), np.zeros((20, 2)))
+        LineFit.fit(GridHits.of(few), np.zeros((20, 2)), np.zeros((20, 2)))
 
 
 def test_features_have_names_and_add_up(positrons: Showers) -> None:
-    hits = find_hits(positrons)
+    hits = GridHits.of(positrons)
     lines = LineFit.fit(hits, positrons.positions.astype(float), directions_to_slopes(positrons.directions))
     features, names = shower_features(hits, lines(hits))
     assert features.shape == (400, len(names))
@@ -191,8 +191,8 @@ def test_clusters_find_showers_far_apart(positrons: Showers) -> None:
     apart = np.array([np.diff(np.sort(row[np.isfinite(row)])).min(initial=1e3) > 40 for row in x])
     chosen = events[np.flatnonzero(apart)]
     assert chosen.particles is not None
-    clusters = PeakClusters.fit(find_hits(events), events.particles.energies.astype(float), 3)
-    found = clusters(find_hits(chosen))
+    clusters = PeakClusters.fit(GridHits.of(events), events.particles.energies.astype(float), 3)
+    found = clusters(GridHits.of(chosen))
     right = found.count == chosen.particles.count
     assert right.mean() > 0.9
     true = np.sort(chosen.particles.positions[right][..., 0])

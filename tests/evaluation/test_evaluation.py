@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from calokit.detector import load_detector
-from calokit.detector.images import frame_of
 from calokit.errors import CalokitError, ConfigurationError, DetectorError, ShowerFileError
 from calokit.evaluation import (
     EvaluationSettings,
@@ -20,10 +19,11 @@ from calokit.evaluation.samples.kept_showers import spread_positions
 from calokit.evaluation.samples.survey import choose_cells
 from calokit.showers import Showers, open_showers
 from calokit.showers.damages import scale_energies
+from made_up_runs import calling
 from toy_showers import toy_showers, write_showers
 
 EVENTS = 600
-QUICK = EvaluationSettings(classifier_seeds=0, energy_bins=4, kept_metrics=False)
+QUICK = EvaluationSettings(classifier_seeds=0, energy_bins=4, kept_metrics=False, cells=(130, 210))
 
 
 @pytest.fixture(autouse=True)
@@ -188,20 +188,20 @@ def test_classifiers_are_trained_and_the_damage_is_found(files):
     settings = EvaluationSettings(
         classifier_seeds=1, classifier_epochs=4, classifier_showers=500, energy_bins=4, cells=(5,)
     )
-    told: list[float] = []
+    told: list[int] = []
     card = evaluate_showers(
         files["truth"],
         files["scaled"],
         floor=files["floor"],
         settings=settings,
-        progress=lambda _, d: told.append(d),
+        progress=calling(lambda n, _: told.append(n)),
     )
     high, low = card.measurement("classifier.auc_high"), card.measurement("classifier.auc_low")
     assert high.showers_per_class == 500
     assert high.value > 0.65
     assert high.deviation > 2
     assert abs(low.floor - 0.5) < 4 * low.floor_error
-    assert told == sorted(told)
+    assert min(told) >= 0
     assert told[-1] == 1.0
     assert [s.name for s in card.spectra if s.name.startswith("cell_")] == ["cell_energy", "cell_5"]
 
@@ -259,20 +259,7 @@ def test_kept_showers_are_bounded_and_evenly_spread():
     assert spread_positions(3, 10).tolist() == [0, 1, 2]
 
 
-def test_cells_are_chosen_by_the_readout_or_by_the_mean_energy():
-    assert choose_cells(load_detector("zdc_ecal"), np.ones(400)) == (130, 210)
-    detector = load_detector("clic_ecal")
-    mean = np.zeros(detector.number_of_cells)
+def test_cells_are_chosen_by_the_mean_energy():
+    mean = np.zeros(400)
     mean[[7, 9, 11, 13]] = [4.0, 3.0, 2.0, 1.0]
-    assert choose_cells(detector, mean) == (7, 9)
-
-
-def test_frames_of_sections_lie_one_after_the_other():
-    detector = load_detector("zdc_ecal_hcal")
-    frames = [frame_of(detector, section) for section in detector.sections]
-    assert frames[0].cells.stop == frames[1].cells.start
-    assert frames[1].cells.stop == detector.number_of_cells
-    values = np.zeros(detector.number_of_cells)
-    values[frames[1].cells.start] = 5.0
-    assert frames[1].sum_layers(values)[0, 0] == 5.0
-    assert frames[0].sum_layers(values).sum() == 0.0
+    assert choose_cells(mean) == (7, 9)

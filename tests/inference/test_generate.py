@@ -17,8 +17,9 @@ from calokit.errors import ConditionWarning, ConfigurationError, DetectorError
 from calokit.inference import Bundle, ShowerGenerator, generate_file, incidents_at, incidents_like
 from calokit.inference.generate import BLOCK
 from calokit.models.families import build_model
+from calokit.progress import no_progress
 from calokit.showers import Incidents, Showers, open_showers
-from made_up_runs import MakeFile, MakeShowers, silent, tiny_recipe
+from made_up_runs import MakeFile, MakeShowers, calling, silent, tiny_recipe
 
 FLOAT32 = Precision("float32", "contiguous")
 RANGES = [
@@ -39,7 +40,7 @@ def bundle(zdc: Detector, make_showers: MakeShowers) -> Bundle:
 
 
 def generate(bundle: Bundle, incidents: Iterator[Incidents], path: Path, seed: int = 1) -> Showers:
-    done = generate_file(bundle, incidents, path, seed, lambda count: None, FLOAT32)
+    done = generate_file(bundle, incidents, path, seed, no_progress, FLOAT32)
     showers = open_showers(path).read_all()
     assert done.showers == len(showers)
     return showers
@@ -68,19 +69,21 @@ def test_showers_do_not_depend_on_what_follows(bundle: Bundle, shower_file: Make
     np.testing.assert_array_equal(part.incident_energies, whole.incident_energies[:280])
 
 
-def test_showers_do_not_depend_on_the_chunks(bundle: Bundle, make_showers: MakeShowers) -> None:
+def test_showers_do_not_depend_on_the_chunks(
+    bundle: Bundle, make_showers: MakeShowers, tmp_path: Path
+) -> None:
     showers = make_showers(3 * BLOCK + 17, 2)
 
     def draw(size: int) -> np.ndarray:
-        generator = ShowerGenerator(bundle, 1, FLOAT32)
         pieces = [showers[start : start + size] for start in range(0, len(showers), size)]
-        columns = [p.incidents for p in pieces]
-        return np.concatenate([generator.draw(one).energies for one in columns])
+        columns = [piece.incidents for piece in pieces]
+        path = tmp_path / f"{size}.h5"
+        return generate(bundle, iter(columns), path).energies
 
     whole = draw(len(showers))
     assert whole.shape == (3 * BLOCK + 17, 400)
-    np.testing.assert_array_equal(draw(BLOCK), whole)
-    np.testing.assert_array_equal(draw(2 * BLOCK), whole)
+    for size in (100, BLOCK, 2 * BLOCK, 700):
+        np.testing.assert_array_equal(draw(size), whole)
     assert not np.array_equal(whole[:BLOCK], whole[BLOCK : 2 * BLOCK])
 
 
@@ -88,7 +91,9 @@ def test_like_takes_every_condition_over(bundle: Bundle, shower_file: MakeFile, 
     view = open_showers(shower_file(300), "test")
     path = tmp_path / "made.h5"
     seen: list[int] = []
-    done = generate_file(bundle, incidents_like(view), path, 7, seen.append, FLOAT32, view)
+    done = generate_file(
+        bundle, incidents_like(view), path, 7, calling(lambda n, _: seen.append(n)), FLOAT32, view
+    )
     made, given = open_showers(path), view.read_all()
     showers = made.read_all()
     for name in ("incident_energies", "positions", "directions"):
@@ -106,12 +111,24 @@ def test_like_takes_every_condition_over(bundle: Bundle, shower_file: MakeFile, 
 
 
 def test_no_noise_is_used_twice(bundle: Bundle) -> None:
-    """The same particle gives other showers in every block and every call."""
+    """The same particle gives other showers in every block."""
     generator = ShowerGenerator(bundle, 1, FLOAT32)
     first = generator.at(20.0, 2 * BLOCK)
-    second = generator.at(20.0, BLOCK)
+    second = generator.at(20.0, BLOCK, first_block=2)
     energies = np.concatenate([first.energies, second.energies]).sum(axis=1)
     assert len(set(energies.tolist())) > 0.99 * 3 * BLOCK
+
+
+def test_blocks_can_be_made_in_any_order(bundle: Bundle, make_showers: MakeShowers) -> None:
+    """A block follows from the seed, its number and its particles; what was made before does not matter."""
+    showers = make_showers(3 * BLOCK, 2)
+    columns = showers.incidents
+    whole = ShowerGenerator(bundle, 1, FLOAT32).draw(columns)
+    generator = ShowerGenerator(bundle, 1, FLOAT32)
+    for number in (2, 0, 1, 0):
+        rows = slice(number * BLOCK, (number + 1) * BLOCK)
+        made = generator.draw(columns[rows], first_block=number)
+        np.testing.assert_array_equal(made.energies, whole.energies[rows])
 
 
 def test_at_one_energy(bundle: Bundle) -> None:
@@ -136,11 +153,11 @@ def test_outside_the_range_warns_once_and_is_recorded(bundle: Bundle, tmp_path: 
 
     path = tmp_path / "made.h5"
     with pytest.warns(ConditionWarning) as caught:
-        done = generate_file(bundle, incidents(), path, 1, lambda count: None, FLOAT32)
+        done = generate_file(bundle, incidents(), path, 1, no_progress, FLOAT32)
     (warning,) = caught
     text = str(warning.message)
     assert (
-        "30 of 30 incident particles lie outside the training range of zdc_flow (1 to 100 GeV, impact x"
+        "40 of 100 incident particles lie outside the training range of zdc_flow (1 to 100 GeV, impact x"
         in text
     )
     assert done.outside == open_showers(path).attributes["outside_training_range"] == 0.4
@@ -180,9 +197,7 @@ def test_like_of_another_detector_is_refused(bundle: Bundle, shower_file: MakeFi
     with pytest.raises(
         DetectorError, match=r"generates in detector 'zdc_ecal', and .*showers.h5 holds showers of 'lhcb"
     ):
-        generate_file(
-            bundle, incidents_like(view), tmp_path / "made.h5", 1, lambda count: None, FLOAT32, view
-        )
+        generate_file(bundle, incidents_like(view), tmp_path / "made.h5", 1, no_progress, FLOAT32, view)
     assert not (tmp_path / "made.h5").exists()
 
 

@@ -26,13 +26,9 @@ from calokit.showers import Showers, open_showers
 from calokit.studies.description import Study, StudyFile
 from calokit.training.run import start_training
 from calokit.training.start import take_over
-from made_up_runs import TINY_TRAINING, MakeFile, MakeShowers, silent
+from made_up_runs import TINY_TRAINING, MakeFile, MakeShowers, draws, seeded, silent
 
 TINY = {"hidden_dim": 4, "random_inputs": 3, "discriminator_channels": 2}
-
-
-def seeded(seed: int = 1) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +54,9 @@ def test_turns(zdc: Detector, showers: Showers, steps: tuple[int, int]) -> None:
     assert turns == 2 * (["discriminator"] * steps[0] + ["generator"] * steps[1])
     batch = TrainingBatch.of(showers)
     model.begin_step(0, 100)
-    assert set(model.losses(batch, seeded())) == {"discriminator"}
+    assert set(model.losses(batch, draws())) == {"discriminator"}
     model.begin_step(steps[0], 100)
-    assert set(model.losses(batch, seeded())) == {"generator"}
+    assert set(model.losses(batch, draws())) == {"generator"}
 
 
 @pytest.mark.parametrize("turn", ["discriminator", "generator"])
@@ -68,7 +64,7 @@ def test_turns(zdc: Detector, showers: Showers, steps: tuple[int, int]) -> None:
 def test_a_turn_moves_its_part_alone(zdc: Detector, showers: Showers, turn: str, noise: str) -> None:
     model = tiny_gan(zdc, showers, noise=noise, energy_penalty=1.0).train()
     model.turn = turn
-    losses = model.losses(TrainingBatch.of(showers), seeded())
+    losses = model.losses(TrainingBatch.of(showers), draws())
     losses[turn].backward()
     for name, part in model.parts().items():
         weights = [p.grad for n, p in part.named_parameters() if not n.endswith("bias")]
@@ -103,7 +99,7 @@ def test_strength_widens_the_noise(zdc: Detector, showers: Showers) -> None:
     for progress in (0.0, 1.0):
         model.progress = progress
         with torch.no_grad():
-            draw = model._draw(incidents, seeded())
+            draw = model._draw(incidents, draws().noise(model.noise(), len(incidents)))
         hit = draw.gate > 0.5
         off = model.values(draw.energies, incidents.energies) - draw.values
         widths.append(float(off[hit].std()))
@@ -161,7 +157,7 @@ def test_gradient_penalty_of_a_plane() -> None:
     """A plane of slope 3 costs (3 - 1)^2 wherever it is looked at."""
     slope = torch.tensor([[0.0, 3.0], [0.0, 0.0]])
     images = torch.rand(5, 1, 2, 2, generator=seeded()), torch.rand(5, 1, 2, 2, generator=seeded(2))
-    found = gradient_penalty(lambda image: (image * slope).sum((1, 2, 3)), *images, seeded())
+    found = gradient_penalty(lambda image: (image * slope).sum((1, 2, 3)), *images, draws())
     assert float(found) == pytest.approx(4.0)
 
 
@@ -196,7 +192,9 @@ def test_start_from_stage_1_makes_the_same_images(
         assert torch.equal(model.encoder.position_scale, own["encoder.position_scale"])
     incidents = IncidentTensors.of(showers.incidents)
     with torch.no_grad():
-        one, other = first.eval().images(incidents), model.eval().images(incidents, seeded())
+        noise = draws().noise(model.noise(), len(incidents))
+        made = model.eval()._draw(incidents, noise)
+        one, other = first.eval().images(incidents), (made.logits, made.values)
     for left, right in zip(one, other, strict=True):
         torch.testing.assert_close(left, right)
 

@@ -22,16 +22,12 @@ from calokit.models.mask_value.network import default_layers, extended_2_layers
 from calokit.models.mask_value.regression import RegressionSurrogate
 from calokit.models.mask_value.settings import RegressionSettings
 from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.symmetries import SquareSymmetries
 from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
-from calokit.training.augmentation import SquareSymmetries
-from made_up_runs import TINY_MODELS, MakeShowers, tiny_recipe
+from made_up_runs import TINY_MODELS, MakeShowers, draws, seeded, tiny_recipe
 
 RANGES = [ConditionRange("ln incident energy", 6.9, 11.6)]
-
-
-def seeded(seed: int = 1) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +52,7 @@ def bundle(request: pytest.FixtureRequest, zdc: Detector, showers: Showers) -> B
 
 def test_losses_reach_every_parameter(bundle: Bundle, showers: Showers) -> None:
     model = bundle.model.train()
-    losses = model.losses(TrainingBatch.of(showers), seeded())
+    losses = model.losses(TrainingBatch.of(showers), draws())
     assert set(losses) == set(model.parts())
     assert all(bool(torch.isfinite(loss)) and loss.dim() == 0 for loss in losses.values())
     torch.stack(list(losses.values())).sum().backward()
@@ -76,7 +72,7 @@ def _before_normalisation(model: Surrogate, name: str) -> bool:
 def test_losses_follow_from_the_generator(bundle: Bundle, showers: Showers) -> None:
     batch = TrainingBatch.of(showers)
     with torch.no_grad():
-        one, two, other = (bundle.model.losses(batch, seeded(seed)) for seed in (1, 1, 2))
+        one, two, other = (bundle.model.losses(batch, draws(seed)) for seed in (1, 1, 2))
     assert one == two
     assert (one == other) == isinstance(bundle.model, RegressionSurrogate)  # its losses draw nothing
 
@@ -97,9 +93,10 @@ def test_flow_spends_the_drawn_visible_energy(zdc: Detector, showers: Showers) -
     model = FlowSurrogate(FlowSettings(channels=4, blocks=1), zdc)
     model.fit_transforms(showers)
     incidents = IncidentTensors.of(showers.incidents)
+    noise = draws(7).noise(model.noise(), len(incidents))
     with torch.no_grad():
-        visible, hits = model._draw_totals(incidents.energies, model.encoder(incidents), seeded(7))
-    total = model.generate(incidents, seeded(7)).sum(1)
+        visible, hits = model._solve_totals(incidents.energies, model.encoder(incidents), noise["totals"])
+        total = model.showers(incidents, noise).sum(1)
     assert bool((hits >= 1).all())
     assert bool(((total / visible - 1.0).abs() < 2e-3).all())
     assert float((total / visible - 1.0).abs().median()) < 1e-6
@@ -111,7 +108,7 @@ def test_empty_showers_train_and_come_back_empty(zdc: Detector, showers: Showers
     empty = Showers(
         0 * showers.energies, showers.incident_energies, zdc, showers.positions, showers.directions
     )
-    losses = model.losses(TrainingBatch.of(empty), seeded())
+    losses = model.losses(TrainingBatch.of(empty), draws())
     assert losses["cells"].item() == 0.0
     assert bool(torch.isfinite(losses["totals"]))
     assert not bool(model._scale_to_visible(torch.rand(3, 400) * 5, torch.zeros(3)).any())
@@ -327,7 +324,7 @@ def test_symmetries_move_image_and_impact_alike(zdc: Detector) -> None:
         IncidentTensors(torch.arange(160.0) + 1, centres[cells], centres[cells] / 1e5),
         nn.functional.one_hot(cells, 400).float(),
     )
-    moved = SquareSymmetries(CartesianImage(zdc))(batch, seeded())
+    moved = SquareSymmetries(CartesianImage(zdc))(batch, draws())
     where = moved.energies.argmax(1)
     torch.testing.assert_close(moved.incidents.positions, centres[where])
     torch.testing.assert_close(moved.incidents.directions, centres[where] / 1e5)
@@ -342,7 +339,7 @@ def _origin(moved: TrainingBatch) -> torch.Tensor:
 
 def test_symmetries_keep_the_showers(zdc: Detector, showers: Showers) -> None:
     batch = TrainingBatch.of(showers)
-    moved = SquareSymmetries(CartesianImage(zdc))(batch, seeded())
+    moved = SquareSymmetries(CartesianImage(zdc))(batch, draws())
     order = moved.incidents.energies.sort()
     before = batch.incidents.energies.sort()
     assert torch.equal(order.values, before.values)
@@ -368,7 +365,7 @@ def test_oblong_readout_is_mirrored_and_not_turned() -> None:
     symmetries = SquareSymmetries(luxe)
     assert not symmetries.square
     energies = torch.rand(8, luxe.cells, generator=seeded())
-    moved = symmetries(TrainingBatch(IncidentTensors(torch.arange(8.0), None, None), energies), seeded())
+    moved = symmetries(TrainingBatch(IncidentTensors(torch.arange(8.0), None, None), energies), draws())
     assert moved.incidents.positions is None
     images, moved_images = luxe.fold(energies), luxe.fold(moved.energies)
     seen = set()

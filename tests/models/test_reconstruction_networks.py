@@ -38,7 +38,7 @@ from calokit.recipes.recipe import Recipe
 from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.training.run import continue_training, start_training
 from made_up_positrons import made_up_positrons
-from made_up_runs import MakeFile, silent, tiny_recipe
+from made_up_runs import MakeFile, calling, draws, silent, tiny_recipe
 
 TINY = [
     "training.batch_size=32",
@@ -119,7 +119,7 @@ def test_the_published_shapes(luxe: Detector, positrons: Showers) -> None:
 def test_voxel_variants_train(luxe: Detector, positrons: Showers, settings: VoxelSettings) -> None:
     model = VoxelReconstructor(settings, luxe)
     batch = prepared(model, positrons)[:8]
-    (loss,) = model.losses(batch, torch.Generator()).values()
+    (loss,) = model.losses(batch, draws()).values()
     loss.backward()
     assert all(one.grad is not None and bool(one.grad.any()) for one in model.parameters() if one.dim() > 1)
     assert model.estimate(batch).columns()["energy"].shape == (8,)
@@ -136,7 +136,7 @@ def test_the_place_network_of_the_report_learns(luxe: Detector, positrons: Showe
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
         losses = []
         for _ in range(160):
-            (loss,) = model.losses(batch, torch.Generator()).values()
+            (loss,) = model.losses(batch, draws()).values()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -271,10 +271,10 @@ def test_the_counting_network_learns_what_enters_each_cell(luxe: Detector, posit
 
     before = correlation()
     optimiser = torch.optim.Adam(model.parameters(), 1e-2)
-    generator = torch.Generator().manual_seed(1)
+    noise = draws()
     for _ in range(100):
         optimiser.zero_grad()
-        sum(model.losses(batch[torch.randint(0, 300, (32,))], generator).values()).backward()  # type: ignore[union-attr]
+        sum(model.losses(batch[torch.randint(0, 300, (32,))], noise).values()).backward()  # type: ignore[union-attr]
         optimiser.step()
     assert correlation() > max(0.9, before)
 
@@ -289,35 +289,35 @@ def test_the_teacher_is_aimed_at_while_training_only(luxe: Detector, positrons: 
     taught = model.taught_energies(batch)
     assert abs(float((taught / true).mean()) - 1.0) < 0.02
     assert float((taught - true).std()) < 1.1 * float((model.classical_energy(batch) - true).std())
-    generator = torch.Generator().manual_seed(1)
-    while_training = model.losses(batch, generator)["hits_1"]
+    noise = draws()
+    while_training = model.losses(batch, noise)["hits_1"]
     model.eval()
-    judged = model.losses(batch, generator)["hits_1"]
+    judged = model.losses(batch, noise)["hits_1"]
     classical = model.classical_energy(batch)
     expected = ((classical - taught) ** 2 / true).mean() - ((classical - true) ** 2 / true).mean()
     torch.testing.assert_close(while_training - judged, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_entries_are_asked_for_while_training_only(luxe: Detector, positrons: Showers) -> None:
-    generator = torch.Generator().manual_seed(1)
+    noise = draws()
     model = CountingReconstructor(CountingSettings(width=8, channels=2), luxe)
     plain = prepared(model, positrons)[:8]
     with pytest.raises(ConfigurationError, match=r"simulate --entries, or set model\.entries_weight=0"):
-        model.losses(plain, generator)
+        model.losses(plain, noise)
     model.eval()
     full = model.prepare(counted(positrons))[:8]
-    torch.testing.assert_close(model.losses(plain, generator), model.losses(full, generator))
+    torch.testing.assert_close(model.losses(plain, noise), model.losses(full, noise))
     found = model.estimate(plain)
     torch.testing.assert_close(found.energy, 1e3 * model.classical_energy(plain), rtol=1e-5, atol=0.1)
     alone = CountingReconstructor(CountingSettings(width=8, channels=2, entries_weight=0), luxe)
     assert prepared(alone, counted(positrons)).entries.shape[1] == 0
-    assert alone.losses(alone.prepare(positrons)[:8], generator)["hits_1"].isfinite()
+    assert alone.losses(alone.prepare(positrons)[:8], noise)["hits_1"].isfinite()
 
 
 def test_members_average_and_train_apart(luxe: Detector, positrons: Showers) -> None:
     model = HitsReconstructor(HitsSettings(width=8, channels=2, head_width=8, members=2), luxe)
     batch = prepared(model, positrons)[:16]
-    losses = model.losses(batch, torch.Generator().manual_seed(1))
+    losses = model.losses(batch, draws(1))
     assert list(losses) == list(model.parts()) == ["hits_1", "hits_2"]
     losses["hits_1"].backward()
     assert all(one.grad is None for one in model.parts()["hits_2"].parameters())
@@ -356,7 +356,7 @@ def test_killed_training_ends_with_the_same_bits(luxe_file: Path, tmp_path: Path
 
     stop.steps = 0  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
-        start_training(recipe, luxe_file, tmp_path / "cut", stop)
+        start_training(recipe, luxe_file, tmp_path / "cut", calling(stop))
     again = continue_training(tmp_path / "cut", silent).bundle.model.state_dict()
     assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from calokit.bundles.ranges import ConditionRange
+from calokit.compute.draws import Draws
 from calokit.detector import Detector, load_detector
 from calokit.inference import Bundle, ShowerGenerator
 from calokit.models.batches import IncidentTensors, TrainingBatch
@@ -16,12 +17,9 @@ from calokit.models.parts.summary import SectionSummary
 from calokit.models.parts.vector_flow import VectorFlow
 from calokit.recipes import load_recipe
 from calokit.showers import Showers
+from made_up_runs import draws, seeded
 
 ECAL = 400
-
-
-def seeded(seed: int = 1) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +77,7 @@ def test_losses_reach_every_parameter(model: SectionsSurrogate, showers: Showers
     for parameter in model.parameters():
         if not parameter.any():
             parameter.data = 0.05 * torch.randn(parameter.shape, generator=generator)
-    losses = model.losses(TrainingBatch.of(showers), seeded())
+    losses = model.losses(TrainingBatch.of(showers), draws())
     assert set(losses) == set(model.parts())
     torch.stack(list(losses.values())).sum().backward()
     trained = {id(parameter) for part in model.parts().values() for parameter in part.parameters()}
@@ -119,7 +117,9 @@ def test_sections_spend_the_drawn_energy(model: SectionsSurrogate, showers: Show
     with torch.no_grad():
         for head, energy in zip(model.heads, visible, strict=True):
             images = head(torch.zeros(12, 16), incidents)
-            drawn = head.draw((images[0] + 3.0, *images[1:]), energy, seeded())
+            shape = images[0].shape
+            noise = draws().uniform(*shape), draws().normal(*shape)
+            drawn = head.draw((images[0] + 3.0, *images[1:]), energy, *noise)
             torch.testing.assert_close(drawn.sum(1), energy)
 
 
@@ -149,9 +149,9 @@ def test_flow_of_numbers_learns_a_line() -> None:
             condition = torch.randn(256, 1, generator=generator)
             values = condition + 0.3 * torch.randn(256, 1, generator=generator)
             optimiser.zero_grad()
-            flow.loss(values, condition, generator).backward()
+            flow.loss(values, condition, Draws(generator)).backward()
             optimiser.step()
     with torch.no_grad():
-        drawn = flow.draw(torch.full((2000, 1), 0.8), seeded(6))
+        drawn = flow.draw(torch.full((2000, 1), 0.8), draws(6).normal(2000, 1))
     assert float(drawn.mean()) == pytest.approx(0.8, abs=0.12)
     assert float(drawn.std()) == pytest.approx(0.3, abs=0.1)

@@ -18,16 +18,13 @@ from calokit.models.parts.conditions import EDGE_LENGTHS_MM, IncidentEncoder
 from calokit.models.parts.solvers import find_solver, integrate
 from calokit.models.parts.steps import uniform_times
 from calokit.models.parts.times import sinusoidal_features
+from made_up_runs import draws, seeded
 
 LOG_CELLS = LogCells(0.1, 2.1, -0.6, 0.15)
 
 
-def seeded(seed: int = 1) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def test_log_cells_known_values() -> None:
-    values = LOG_CELLS(torch.tensor([[0.1 * math.e**2.1, 0.1 * math.e**4.2]]), seeded())
+    values = LOG_CELLS(torch.tensor([[0.1 * math.e**2.1, 0.1 * math.e**4.2]]), draws())
     torch.testing.assert_close(values, torch.tensor([[1.0, 2.0]]), rtol=1e-6, atol=1e-6)
 
 
@@ -36,13 +33,13 @@ def test_log_cells_known_values() -> None:
 def test_log_cells_inverse_is_exact_to_the_rounding_of_the_logarithm(logarithm: float, seed: int) -> None:
     """float32 rounds ln(e / threshold) relative to itself, so the energy moves relative to its logarithm."""
     cells = torch.tensor([[0.1 * math.exp(logarithm)]])
-    back = LOG_CELLS.inverse(LOG_CELLS(cells, seeded(seed)))
+    back = LOG_CELLS.inverse(LOG_CELLS(cells, draws(seed)))
     assert abs(float(back) / float(cells) - 1.0) < 2.0**-23 * 2.0 * (1.0 + logarithm)  # at most 4e-6
 
 
 def test_log_cells_inverse_is_the_threshold() -> None:
     cells = torch.tensor([0.0, 1e-6, 0.05, 0.0999, 0.1, 0.1001, 0.2, 5e4]).repeat(1000, 1)
-    back = LOG_CELLS.inverse(LOG_CELLS(cells, seeded()))
+    back = LOG_CELLS.inverse(LOG_CELLS(cells, draws()))
     expected = torch.where(cells > 0.1, cells, 0.0)
     assert torch.equal(back > 0, expected > 0)
     torch.testing.assert_close(back, expected, rtol=5e-6, atol=0.0)
@@ -50,10 +47,10 @@ def test_log_cells_inverse_is_the_threshold() -> None:
 
 def test_empty_cells_are_the_narrow_normal_and_fresh_every_time() -> None:
     empty = torch.zeros(500, 400)
-    generator = seeded()
-    first, second = LOG_CELLS(empty, generator), LOG_CELLS(empty, generator)
+    noise = draws()
+    first, second = LOG_CELLS(empty, noise), LOG_CELLS(empty, noise)
     assert not torch.equal(first, second)
-    assert torch.equal(first, LOG_CELLS(empty, seeded()))
+    assert torch.equal(first, LOG_CELLS(empty, draws()))
     assert float(first.mean()) == pytest.approx(-0.6, abs=0.002)
     assert float(first.std()) == pytest.approx(0.15, abs=0.002)
     assert bool((first < 0).all())

@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from calokit.cli.detectors import detectors
 from calokit.detector import list_detectors, load_detector
-from calokit.errors import DetectorError
+from calokit.errors import DetectorError, OutputError
 from calokit.report.figures.detector import draw_detector
 
 LYSO_BLUE = np.array([0x3F, 0x90, 0xDA]) / 255
@@ -53,9 +53,11 @@ def test_command_describes_and_draws_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     detectors("lhcb_ecal")
+    assert list(tmp_path.iterdir()) == []
     assert "66 x (2 mm G4_Pb + 4 mm G4_POLYSTYRENE (sensitive))" in " ".join(capsys.readouterr().out.split())
-    assert (tmp_path / "lhcb_ecal.png").stat().st_size > 10_000
-    with pytest.raises(DetectorError, match="folder"):
+    detectors("lhcb_ecal", Path("drawing.png"))
+    assert (tmp_path / "drawing.png").stat().st_size > 10_000
+    with pytest.raises(OutputError, match="folder"):
         detectors("lhcb_ecal", Path("nowhere/drawing.png"))
     with pytest.raises(DetectorError, match="--draw"):
         detectors(draw=Path("drawing.png"))

@@ -13,7 +13,7 @@ from calokit.detector.cell_volumes import cell_volumes, outline_detector, place_
 from calokit.detector.library import list_detectors
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import ShowerHits
-from calokit.report.compared import find_incident, has_display
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.side_views import draw_side_views, has_depth, project_sideways
 from calokit.report.pages.event_display import pack_display
 from made_up_scorecards import make_display_card, make_hits, make_scorecard
@@ -92,7 +92,7 @@ def test_layers_of_unknown_depth_stand_behind_each_other():
 def test_packed_display_gives_back_hits_and_volumes():
     detector = load_detector("par04_siw")
     card = make_display_card(detector, events=2, hits=50)
-    content = json.loads(pack_display([card]))
+    content = json.loads(pack_display(ComparedCards.of(card)).text)
     used = np.unique([c for e in card.hits for s in (e.reference, e.generated) for c in s.cells])
     volumes = cell_volumes(detector)
     cells = content["cells"]
@@ -122,15 +122,14 @@ def test_second_sample_joins_with_the_incidents_it_shares():
             "hits": make_hits(detector, events=1, seed=8),
         }
     )
-    text = pack_display([card, other])
+    text = pack_display(ComparedCards.of(card, other)).text
     assert not set("<>&") & set(text)
     events = json.loads(text)["events"]
     assert [[side is None for side in event["generated"]] for event in events] == [
         [False, False],
         [False, True],
     ]
-    assert find_incident(other, card.hits[0]) == other.hits[0]
-    assert find_incident(other, card.hits[1]) is None
+    assert ComparedCards.of(card, other).incidents == [(card.hits[0], other.hits[0]), (card.hits[1], None)]
 
 
 @pytest.mark.parametrize("hits", [{"cells": [400]}, {"cells": [-1]}, {"energies_mev": [1.0, 2.0]}])
@@ -139,15 +138,18 @@ def test_hits_that_do_not_fit_the_detector_are_refused(zdc, hits):
     wrong = ShowerHits(**({"cells": [3], "energies_mev": [1.0], "hits": 1, "energy_mev": 1.0} | hits))
     event = card.hits[0].model_copy(update={"generated": wrong})
     with pytest.raises(CalokitError, match=r"do not fit 'zdc_ecal', which has 400 cells"):
-        pack_display([card.model_copy(update={"hits": [event]})])
+        pack_display(ComparedCards.of(card.model_copy(update={"hits": [event]})))
 
 
 def test_display_needs_hits_and_a_detector(zdc):
     card = make_display_card(zdc, events=1)
-    assert has_display([card])
-    assert not has_display([make_scorecard(showers=60, events=0)])
-    assert not has_display([card.model_copy(update={"detector_description": None})])
-    assert not has_depth([card])
+    assert ComparedCards.of(card).leading is card
+    bare = [make_scorecard(showers=60, events=0), card.model_copy(update={"detector_description": None})]
+    for one in bare:
+        assert ComparedCards.of(one).leading is None
+        with pytest.raises(CalokitError, match="no scorecard has hits"):
+            pack_display(ComparedCards.of(one))
+    assert not has_depth(ComparedCards.of(card))
 
 
 def test_side_views_sum_over_the_line_of_sight():
@@ -168,7 +170,7 @@ def test_side_views_sum_over_the_line_of_sight():
 def test_side_views_of_sectors_show_radii():
     detector = load_detector("par04_siw")
     card = make_display_card(detector, events=2, hits=80)
-    figure = draw_side_views([card])
+    figure = draw_side_views(ComparedCards.of(card))
     panels = np.array(figure.axes[:4]).reshape(2, 2)
     assert panels[0, 0].get_ylabel() == "10 GeV\nr (mm)"
     assert panels[1, 0].get_xlabel() == "z (mm)"

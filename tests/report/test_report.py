@@ -14,6 +14,7 @@ from matplotlib.patches import StepPatch
 from calokit.errors import CalokitError
 from calokit.evaluation import EvaluationSettings, evaluate_showers
 from calokit.evaluation.scorecard import Curve, ImagePair, Spectrum, Verdict, read_scorecard
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.catalogue import (
     draw_curve,
     draw_events,
@@ -29,9 +30,9 @@ from calokit.report.figures.catalogue import (
 from calokit.report.figures.style import GENERATED_COLOURS
 from calokit.report.pages.comparison import write_report
 from calokit.report.pages.contents import build_pages, describe_outcome
-from calokit.report.topics import MORE, topic_of
+from calokit.report.topics import MORE, page_of
 from calokit.showers import open_showers
-from made_up_scorecards import make_scorecard
+from made_up_scorecards import make_scorecard, with_measurements
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def card():
 
 @pytest.fixture(scope="module")
 def report(card, tmp_path_factory):
-    return write_report([card], tmp_path_factory.mktemp("report"))
+    return write_report(ComparedCards.of(card), tmp_path_factory.mktemp("report"))
 
 
 def known_pair(card, kind):
@@ -62,7 +63,7 @@ def known_pair(card, kind):
 
 
 def test_ratio_panel_of_a_spectrum_shows_generated_over_reference(card):
-    figure = draw_spectrum([known_pair(card, "spectrum")], "known")
+    figure = draw_spectrum(ComparedCards.of(known_pair(card, "spectrum")), "known")
     main, ratio = figure.axes
     (line,) = [p for p in ratio.patches if isinstance(p, StepPatch)]
     np.testing.assert_allclose(line.get_data().values, [0.9, 1.1, 1.05, np.nan])
@@ -85,7 +86,7 @@ def heights_at(vertices, x):
 
 
 def test_ratio_panel_of_a_curve_shows_generated_over_reference(card):
-    _, ratio = draw_curve([known_pair(card, "curve")], "known").axes
+    _, ratio = draw_curve(ComparedCards.of(known_pair(card, "curve")), "known").axes
     points = ratio.containers[0].lines
     np.testing.assert_allclose(points[0].get_xydata()[:3], [[0.5, 0.9], [1.5, 1.1], [2.5, 1.05]])
     assert np.isnan(points[0].get_ydata()[3])
@@ -99,7 +100,7 @@ def test_a_curve_without_reference_is_shown_against_its_floor(card):
         update={"reference": nothing, "reference_error": nothing, "floor": [3.0, 11.0, 21.0, None],
                 "floor_error": [0.1, 0.1, 0.1, None]}
     )  # fmt: skip
-    main, ratio = draw_curve([card.model_copy(update={"curves": [curve]})], "known").axes
+    main, ratio = draw_curve(ComparedCards.of(card.model_copy(update={"curves": [curve]})), "known").axes
     np.testing.assert_allclose(ratio.containers[0].lines[0].get_ydata()[:3], [3.0, 2.0, 2.0])
     assert ratio.get_ylabel() == "ratio to\nfloor"
     assert [t.get_text() for t in main.get_legend().get_texts()] == ["floor", "zdc_flow"]
@@ -108,7 +109,7 @@ def test_a_curve_without_reference_is_shown_against_its_floor(card):
 def test_a_curve_of_both_signs_is_compared_by_differences(card):
     update = {"reference": [-1.0, 1.0, 2.0, None], "generated": [-1.5, 1.25, 2.0, None], "floor": []}
     curve = known_pair(card, "curve").curves[0].model_copy(update=update)
-    _, below = draw_curve([card.model_copy(update={"curves": [curve]})], "known").axes
+    _, below = draw_curve(ComparedCards.of(card.model_copy(update={"curves": [curve]})), "known").axes
     np.testing.assert_allclose(below.containers[0].lines[0].get_ydata()[:3], [-0.5, 0.25, 0.0])
     np.testing.assert_allclose(below.containers[0].lines[2][0].get_segments()[0], [[0.5, -1.0], [0.5, 0.0]])
     assert below.get_ylabel() == "less\nGeant4"
@@ -119,7 +120,7 @@ def test_bins_outside_the_ratio_panel_are_marked(card):
     spectrum = (
         known_pair(card, "spectrum").spectra[0].model_copy(update={"generated": [90.0, 20.0, 40.0, 0.0]})
     )
-    _, ratio = draw_spectrum([card.model_copy(update={"spectra": [spectrum]})], "known").axes
+    _, ratio = draw_spectrum(ComparedCards.of(card.model_copy(update={"spectra": [spectrum]})), "known").axes
     (marks,) = [line for line in ratio.lines if line.get_marker() == "^"]
     np.testing.assert_allclose(marks.get_xdata(), [0.5])
 
@@ -127,7 +128,7 @@ def test_bins_outside_the_ratio_panel_are_marked(card):
 def test_an_empty_spectrum_says_so(card):
     empty = {"reference": [0.0] * 4, "generated": [0.0] * 4}
     spectrum = known_pair(card, "spectrum").spectra[0].model_copy(update=empty)
-    main, _ = draw_spectrum([card.model_copy(update={"spectra": [spectrum]})], "known").axes
+    main, _ = draw_spectrum(ComparedCards.of(card.model_copy(update={"spectra": [spectrum]})), "known").axes
     assert main.texts[0].get_text() == "no entries in this range"
 
 
@@ -135,7 +136,7 @@ def test_an_empty_spectrum_says_so(card):
 def test_few_decades_are_labelled_with_plain_numbers(card, last, labels):
     edges = np.geomspace(1.0, last, 5).tolist()
     curve = known_pair(card, "curve").curves[0].model_copy(update={"edges": edges, "log_x": True})
-    figure = draw_curve([card.model_copy(update={"curves": [curve]})], "known")
+    figure = draw_curve(ComparedCards.of(card.model_copy(update={"curves": [curve]})), "known")
     axis = figure.axes[1].xaxis
     shown = [t.label1.get_text() for t in axis.get_major_ticks() if 0.99 <= t.get_loc() <= 1.01 * last]
     assert shown == labels
@@ -144,7 +145,7 @@ def test_few_decades_are_labelled_with_plain_numbers(card, last, labels):
 
 def test_angles_and_radii_are_named_and_carry_no_impact(card):
     image = card.images[0].model_copy(update={"row_label": "phi (rad)", "column_label": "r (mm)"})
-    figure = draw_events([card.model_copy(update={"images": [image]})])
+    figure = draw_events(ComparedCards.of(card.model_copy(update={"images": [image]})))
     assert figure.axes[0].get_ylabel().endswith("r (mm)")
     assert figure.axes[3].get_xlabel() == "phi (rad)"
     assert not figure.axes[0].lines
@@ -158,7 +159,7 @@ def test_mean_image_keeps_x_across_and_masks_empty_cells(card):
         reference=reference, generated=generated,
         ratio_error=[[None, 0.01, 0.01], [0.01, 0.01, 0.01]],
     )  # fmt: skip
-    figure = draw_mean_image([card.model_copy(update={"images": [image]})], "known")
+    figure = draw_mean_image(ComparedCards.of(card.model_copy(update={"images": [image]})), "known")
     left, middle, right = figure.axes[:3]
     meshes = [next(c for c in axes.collections if isinstance(c, QuadMesh)) for axes in (left, middle, right)]
     shown = [mesh.get_array() for mesh in meshes]
@@ -173,7 +174,7 @@ def test_mean_image_keeps_x_across_and_masks_empty_cells(card):
 
 def test_events_share_the_scale_of_a_row_and_mark_the_impact(card):
     other = make_scorecard("zdc_gan", seed=8, showers=300, width=1.3, events=2)
-    figure = draw_events([card, other])
+    figure = draw_events(ComparedCards.of(card, other))
     rows = np.array(figure.axes[:6]).reshape(2, 3)
     assert [axes.get_title() for axes in rows[0]] == ["Geant4", "zdc_flow", "zdc_gan"]
     energies = sorted(event.incident_energy_gev for event in card.events)
@@ -190,7 +191,7 @@ def test_events_share_the_scale_of_a_row_and_mark_the_impact(card):
 
 def test_an_event_that_a_second_scorecard_lacks_is_said_to_be_missing(card):
     other = make_scorecard("zdc_gan", showers=300, data_seed=9, events=2)
-    figure = draw_events([card, other])
+    figure = draw_events(ComparedCards.of(card, other))
     assert figure.axes[2].texts[0].get_text() == "not among\nits events"
 
 
@@ -200,10 +201,10 @@ def test_pareto_places_samples_by_time_and_quality_and_joins_the_front(card):
         generated = card.generated.model_copy(
             update={"label": label, "milliseconds_per_shower": milliseconds}
         )
-        return card.model_copy(update={"generated": generated, "measurements": [score]})
+        return with_measurements(card, [score], generated=generated)
 
     cards = [timed("slow", 9.0, 0.51), timed("fast", 0.1, 0.7), timed("beaten", 20.0, 0.6)]
-    scores, worst = draw_pareto(cards).axes
+    scores, worst = draw_pareto(ComparedCards.of(*cards)).axes
     for axes, values in ((scores, (0.51, 0.7)), (worst, [c.measurements[0].deviation for c in cards])):
         front = next(line for line in axes.lines if line.get_linestyle() == ":")
         np.testing.assert_allclose(front.get_xydata(), [[0.1, values[1]], [9.0, values[0]]])
@@ -211,27 +212,25 @@ def test_pareto_places_samples_by_time_and_quality_and_joins_the_front(card):
         points = {c.get_label(): float(c.lines[0].get_xdata()[0]) for c in axes.containers}
         assert points == {"slow": 9.0, "fast": 0.1, "beaten": 20.0}
     assert any(line.get_label() == "Geant4" and line.get_xdata()[0] == 412.0 for line in scores.lines)
-    assert list_figures(cards)[0].key == "pareto"
+    assert list_figures(ComparedCards.of(*cards))[0].key == "pareto"
     untimed = cards[1].model_copy(
         update={"generated": cards[1].generated.model_copy(update={"milliseconds_per_shower": None})}
     )
-    assert "pareto" not in [figure.key for figure in list_figures([cards[0], untimed])]
+    assert "pareto" not in [figure.key for figure in list_figures(ComparedCards.of(cards[0], untimed))]
     with pytest.raises(CalokitError, match="fewer than two"):
-        draw_pareto([cards[0], untimed])
+        draw_pareto(ComparedCards.of(cards[0], untimed))
 
 
 def test_without_a_common_classifier_the_worst_deviation_stands_alone(card):
-    other = card.model_copy(
-        update={"generated": card.generated.model_copy(update={"label": "other"}),
-                "measurements": card.measurements[2:]}
-    )  # fmt: skip
-    (axes,) = draw_pareto([card, other]).axes
+    generated = card.generated.model_copy(update={"label": "other"})
+    other = with_measurements(card, card.measurements[2:], generated=generated)
+    (axes,) = draw_pareto(ComparedCards.of(card, other)).axes
     assert "deviation" in axes.get_ylabel()
 
 
 def test_single_showers_of_one_sample_stand_in_two_columns(card):
     three = make_scorecard(showers=300, events=3)
-    figure = draw_events([three])
+    figure = draw_events(ComparedCards.of(three))
     panels = np.array(figure.axes[:8]).reshape(2, 4)
     energies = sorted(event.incident_energy_gev for event in three.events)
     shown = [axes.get_ylabel() for axes in panels[:, ::2].ravel() if axes.get_visible()]
@@ -243,7 +242,7 @@ def test_single_showers_of_one_sample_stand_in_two_columns(card):
 def test_pages_hold_what_their_topic_claims_and_mark_what_is_beyond_chance(card):
     verdict = Verdict(agrees=False, family_wise_rate=0.05, tested=6, flagged=["frechet"])
     judged = card.model_copy(update={"verdict": verdict})
-    pages = {page.key: page for page in build_pages([judged], {})}
+    pages = {page.key: page for page in build_pages(ComparedCards.of(judged), {})}
     assert list(pages) == ["response", "cells", "classifiers"]
     rows = {row.title: row for row in pages["classifiers"].rows}
     assert [title for title, row in rows.items() if row.cells[0].flagged] == [
@@ -253,12 +252,12 @@ def test_pages_hold_what_their_topic_claims_and_mark_what_is_beyond_chance(card)
     assert rows["Classifier AUC, cells"].showers == "300"
     assert pages["cells"].rows[0].showers == ""
     assert pages["classifiers"].worst == "incompatible"
-    assert [describe_outcome(c) for c in (card, judged)] == ["", "differs"]
+    assert [describe_outcome(c) for c in (with_measurements(card, []), judged)] == ["agrees", "differs"]
 
 
 def test_curves_of_positive_values_begin_at_zero(card):
     curve = known_pair(card, "curve").curves[0].model_copy(update={"generated": [0.1, 0.2, 40.0, 0.0]})
-    main, _ = draw_curve([card.model_copy(update={"curves": [curve]})], "known").axes
+    main, _ = draw_curve(ComparedCards.of(card.model_copy(update={"curves": [curve]})), "known").axes
     assert main.get_ylim()[0] == 0.0
 
 
@@ -273,11 +272,11 @@ def test_hero_states_the_score_and_needs_events(card):
 def test_unknown_names_are_refused_with_the_known(card):
     for draw in (draw_spectrum, draw_curve, draw_mean_image):
         with pytest.raises(CalokitError, match=r"'nothing'; known: (visible_energy|response|layer_0)"):
-            draw([card], "nothing")
+            draw(ComparedCards.of(card), "nothing")
 
 
 def test_svg_is_well_formed_and_its_identifiers_carry_the_name(card):
-    text = figure_svg(draw_spectrum([card], "visible_energy"), "first")
+    text = figure_svg(draw_spectrum(ComparedCards.of(card), "visible_energy"), "first")
     assert ET.fromstring(text).tag.endswith("svg")
     assert "<metadata" not in text
     identifiers = set(re.findall(r'\bid="([^"]+)"', text))
@@ -288,7 +287,7 @@ def test_svg_is_well_formed_and_its_identifiers_carry_the_name(card):
 
 
 def test_figures_are_written_by_ending_and_repeat_exactly(card, tmp_path):
-    figure, again = (draw_mean_image([card], "layer_0") for _ in range(2))
+    figure, again = (draw_mean_image(ComparedCards.of(card), "layer_0") for _ in range(2))
     for suffix, begins in (("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")):
         path = tmp_path / f"image.{suffix}"
         save_figure(figure, path, 50.0)
@@ -329,7 +328,7 @@ def test_page_contains_numbers_titles_images_and_provenance(report, card):
 def test_report_writes_scorecard_and_figures_beside_the_page(report, card):
     assert read_scorecard(report.parent / "scorecard.json") == card
     names = {path.name for path in (report.parent / "figures").iterdir()}
-    keys = [figure.key for figure in list_figures([card])]
+    keys = [figure.key for figure in list_figures(ComparedCards.of(card))]
     assert {"hero", "events", "image_layer_0"} <= set(keys)
     assert names == {f"{key}.{suffix}" for key in keys for suffix in ("pdf", "svg")}
     assert {path.name for path in report.parent.iterdir()} == {"report.html", "scorecard.json", "figures"}
@@ -340,7 +339,7 @@ def test_words_of_a_scorecard_are_text_and_never_markup(card, tmp_path):
         update={"warnings": ["<b>x</b>"], "events": [], "images": [], "spectra": [], "curves": []}
     )
     other = bare.model_copy(update={"generated": bare.generated.model_copy(update={"label": "a/b <i>"})})
-    page = write_report([bare, other], tmp_path).read_text(encoding="utf-8")
+    page = write_report(ComparedCards.of(bare, other), tmp_path).read_text(encoding="utf-8")
     assert "&lt;b&gt;x&lt;/b&gt;" in page
     assert "<b>x" not in page
     assert "<i>" not in page
@@ -352,7 +351,7 @@ def test_words_of_a_scorecard_are_text_and_never_markup(card, tmp_path):
 def test_figures_beyond_the_page_size_are_named_instead(card, tmp_path, monkeypatch):
     monkeypatch.setattr("calokit.report.pages.comparison.MOST_PAGE_BYTES", 10)
     few = card.model_copy(update={"events": [], "images": [], "curves": []})
-    page = write_report([few], tmp_path).read_text(encoding="utf-8")
+    page = write_report(ComparedCards.of(few), tmp_path).read_text(encoding="utf-8")
     assert "<svg" not in page
     assert "figures/spectrum_visible_energy.pdf" in page
     assert (tmp_path / "figures" / "spectrum_visible_energy.pdf").exists()
@@ -360,10 +359,8 @@ def test_figures_beyond_the_page_size_are_named_instead(card, tmp_path, monkeypa
 
 def test_a_value_far_better_than_the_floor_is_remarked(card, tmp_path):
     copied = card.measurements[0].model_copy(update={"value": 0.3})
-    bare = card.model_copy(
-        update={"measurements": [copied], "events": [], "images": [], "spectra": [], "curves": []}
-    )
-    page = write_report([bare], tmp_path).read_text(encoding="utf-8")
+    bare = with_measurements(card, [copied], events=[], images=[], spectra=[], curves=[])
+    page = write_report(ComparedCards.of(bare), tmp_path).read_text(encoding="utf-8")
     assert "better than the floor by 47." in page
 
 
@@ -372,4 +369,4 @@ def test_everything_that_an_evaluation_finds_has_a_page(shower_file):
     found = evaluate_showers(*files, settings=EvaluationSettings(classifier_seeds=0, gallery_events=0))
     entries = [*found.measurements, *found.curves, *found.spectra, *found.images]
     assert len(entries) > 20
-    assert [entry.name for entry in entries if topic_of(entry.name, entry.topic) == MORE] == []
+    assert [entry.name for entry in entries if page_of(entry.topic) == MORE] == []

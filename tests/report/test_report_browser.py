@@ -17,6 +17,7 @@ from calokit.detector import load_detector
 from calokit.detector.cell_volumes import cell_volumes
 from calokit.detector.library import list_detectors
 from calokit.evaluation.scorecard import ShowerHits
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.catalogue import NamedFigure, list_figures
 from calokit.report.pages.comparison import write_report
 from calokit.report.topics import TOPICS
@@ -101,7 +102,7 @@ def open_report(browser, tmp_path, monkeypatch):
     def write_and_open(*cards, figures=(), width=1300, height=800):
         if figures is not None:
             monkeypatch.setattr("calokit.report.pages.comparison.list_figures", lambda cards: figures)
-        path = write_report(cards, tmp_path / str(len(opened)))
+        path = write_report(ComparedCards.of(*cards), tmp_path / str(len(opened)))
         context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
         page = context.new_page()
         report = OpenReport(page)
@@ -312,7 +313,7 @@ def test_a_whole_report_with_every_figure_opens(open_report):
         for label, width in (("zdc_flow", 1.0), ("zdc_gan", 1.3))
     ]
     report = open_report(*cards, figures=None)
-    for figure in list_figures(cards):
+    for figure in list_figures(ComparedCards.of(*cards)):
         report.visit(figure.topic)
         drawing = report.page.locator(f"#{figure.key} svg")
         assert drawing.is_visible()

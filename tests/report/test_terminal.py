@@ -7,11 +7,11 @@ from rich.console import Console
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import Measurement
-from calokit.report.progress import PlainProgress, format_rate, track
+from calokit.report.compared import ComparedCards
 from calokit.report.rounding import round_plainly, round_to_error
 from calokit.report.terminal import scorecard_table
 from calokit.report.verdict import Grade, format_deviation, grade_measurement, state_verdict
-from made_up_scorecards import make_scorecard
+from made_up_scorecards import make_scorecard, with_measurements
 
 
 def render(scorecards, width, colour=False):
@@ -19,7 +19,7 @@ def render(scorecards, width, colour=False):
     console = Console(
         file=output, width=width, force_terminal=colour, color_system="standard" if colour else None
     )
-    console.print(scorecard_table(scorecards))
+    console.print(scorecard_table(ComparedCards.of(*scorecards)))
     return output.getvalue()
 
 
@@ -102,7 +102,7 @@ def test_a_difference_without_errors_is_not_graded():
     ],
 )
 def test_colour_and_stars_follow_the_grade(card, value, escape, text):
-    shown = render([card.model_copy(update={"measurements": [measure(value)], "warnings": []})], 100, True)
+    shown = render([with_measurements(card, [measure(value)], warnings=[])], 100, True)
     row = next(line for line in shown.splitlines() if "AUC" in line)
     assert escape in row
     assert text in row
@@ -113,22 +113,22 @@ def test_scorecards_of_different_references_are_refused(card):
     other = with_label(card, "other")
     other = other.model_copy(update={"reference": other.reference.model_copy(update={"sha256": "0" * 64})})
     with pytest.raises(CalokitError, match="sha256"):
-        scorecard_table([card, other])
+        scorecard_table(ComparedCards.of(card, other))
     with pytest.raises(CalokitError, match="different labels"):
-        scorecard_table([card, card])
+        scorecard_table(ComparedCards.of(card, card))
     with pytest.raises(CalokitError, match="no scorecard"):
-        scorecard_table([])
+        scorecard_table(ComparedCards.of())
 
 
 def test_verdict_names_the_worst_first(card):
     near = [measure(0.501).model_copy(update={"name": "a", "title": "near"})]
     far = measure(0.7).model_copy(update={"name": "b", "title": "far"})
     middle = measure(0.53).model_copy(update={"name": "c", "title": "middle"})
-    verdict = state_verdict(card.model_copy(update={"measurements": [*near, middle, far]}))
+    verdict = state_verdict(with_measurements(card, [*near, middle, far]))
     assert "told apart by 2 of 3 measurements, family-wise 5 %" in verdict
     assert verdict.index("far 0.700 ± 0.003") < verdict.index("middle 0.530 ± 0.003")
     assert "near" not in verdict
-    alike = state_verdict(card.model_copy(update={"measurements": near}))
+    alike = state_verdict(with_measurements(card, near))
     assert "not told apart by 300 showers (1 measurements" in alike
 
 
@@ -155,36 +155,3 @@ def test_round_for_figures_and_without_error():
     assert round_to_error(1.23e-4, 4.4e-5).mathtext() == r"(1.2 $\pm$ 0.4)$\times10^{-4}$"
     assert round_plainly(0.0) == "0.00"
     assert round_plainly(99999.0) == "99999"
-
-
-def test_plain_progress_writes_a_line_every_ten_seconds_only():
-    lines, now = [], [0.0]
-    progress = PlainProgress(100, "generating", "showers", lines.append, lambda: now[0])
-    for second in range(1, 26):
-        now[0] = float(second)
-        progress.advance(2, "loss 0.5" if second == 12 else "")
-    progress.finish()
-    assert lines == [
-        "generating: 20/100 showers, 2.00 showers/s, 0:00:10 elapsed, 0:00:40 left",
-        "generating: 40/100 showers, 2.00 showers/s, 0:00:20 elapsed, 0:00:30 left, loss 0.5",
-        "generating: 50/100 showers, 2.00 showers/s, 0:00:25 elapsed, 0:00:25 left, loss 0.5",
-    ]
-
-
-def test_track_counts_in_a_terminal_and_outside():
-    for terminal in (True, False):
-        output = io.StringIO()
-        with track(
-            8, "reading [x]", "showers", Console(file=output, force_terminal=terminal, width=120)
-        ) as advance:
-            advance(3)
-            advance(5, note="done [y]")
-        text = output.getvalue()
-        assert "reading [x]" in text
-        assert "8/8 showers" in text
-        assert "done [y]" in text
-        assert ("\x1b[" in text) is terminal
-
-
-def test_slow_rates_are_seconds_for_each():
-    assert format_rate(0.5, "showers") == "2.00 s per shower"

@@ -10,7 +10,7 @@ from calokit.detector import Detector
 from calokit.errors import ShowerFileError
 from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.showers.inspection import Inspection, inspect_showers
-from made_up_runs import MakeFile, MakeShowers
+from made_up_runs import MakeFile, MakeShowers, calling
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def test_summary_does_not_depend_on_the_chunks(
 ) -> None:
     path = shower_file(101)
     seen: list[int] = []
-    whole = inspect_showers(open_showers(path), 0.1, seen.append)
+    whole = inspect_showers(open_showers(path), 0.1, calling(lambda n, _: seen.append(n)))
     assert seen == [101]
     monkeypatch.setattr("calokit.showers.files.READ_BYTES", 4 * 400 * 7)
     seen.clear()
-    assert inspect_showers(open_showers(path), 0.1, seen.append).rows == whole.rows
+    assert inspect_showers(open_showers(path), 0.1, calling(lambda n, _: seen.append(n))).rows == whole.rows
     assert seen == [7] * 14 + [3]
 
 

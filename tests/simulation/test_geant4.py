@@ -14,6 +14,7 @@ from calokit.detector.tile_sharing import clipped_tiles, polygon_area, share_mat
 from calokit.engine.local import LocalExecutor
 from calokit.engine.tasks import Work, Worker
 from calokit.errors import ConfigurationError, DetectorError, SimulationError
+from calokit.progress import no_progress
 from calokit.showers import Showers, open_showers
 from calokit.simulation.backends import prepare_geant4, prepare_parametric
 from calokit.simulation.data_sets import find_data_sets
@@ -66,7 +67,7 @@ def shoot(detector: Detector, tmp_path: Path, events: int = 6, seed: int = 1, **
     )
     production = Production(sample, detector, prepare_geant4(sample, detector), seed, {})
     path = tmp_path / f"{seed}_{events}_{len(list(tmp_path.iterdir()))}.h5"
-    produce_file(production, path, events, LocalExecutor(1), lambda n: None)
+    produce_file(production, path, events, LocalExecutor(1), no_progress)
     return open_showers(path).read_all()
 
 

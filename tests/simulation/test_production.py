@@ -16,6 +16,7 @@ import pytest
 from calokit.engine.dask import DaskExecutor
 from calokit.engine.local import LocalExecutor
 from calokit.errors import OutputError, SimulationError
+from calokit.progress import no_progress
 from calokit.showers import open_showers
 from calokit.simulation.backends import prepare_parametric
 from calokit.simulation.production import Produced, Production, produce_file
@@ -32,7 +33,7 @@ def production() -> Production:
 
 
 def produce(production: Production, path: Path, events: int, workers: int = 1) -> Produced:
-    return produce_file(production, path, events, LocalExecutor(workers), lambda n: None)
+    return produce_file(production, path, events, LocalExecutor(workers), no_progress)
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_processes(production: Production, tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_the_bytes_do_not_depend_on_the_number_of_processes(production: Producti
 def test_a_dask_cluster_makes_the_same_bytes(production: Production, tmp_path: Path) -> None:
     produce(production, tmp_path / "here.h5", 700)
     executor = DaskExecutor("local", 2)
-    produce_file(production, tmp_path / "there.h5", 700, executor, lambda n: None)
+    produce_file(production, tmp_path / "there.h5", 700, executor, no_progress)
     assert (tmp_path / "here.h5").read_bytes() == (tmp_path / "there.h5").read_bytes()
 
 
@@ -81,7 +82,7 @@ def test_more_events_begin_with_the_fewer(production: Production, tmp_path: Path
 
 def test_killed_in_mid_run_it_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     arguments = ["simulate", "zdc_ecal_positrons", "--backend", "parametric", "-n", "20000", "--workers", "1"]
-    command = [sys.executable, "-m", "calokit.cli", *arguments, "-o"]
+    command = [sys.executable, "-m", "calokit", *arguments, "-o"]
     path = tmp_path / "killed.h5"
     process = subprocess.Popen([*command, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     folder = tmp_path / "killed.h5.parts"

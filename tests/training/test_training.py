@@ -19,7 +19,7 @@ import torch
 
 from calokit.bundles.bundle import read_bundle
 from calokit.bundles.ranges import measure_ranges
-from calokit.compute.draws import step_generator
+from calokit.compute.draws import Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.detector import load_detector
 from calokit.errors import DetectorError, RunError, ShowerFileError, SplitError
@@ -39,12 +39,12 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, {tests!r})
-from made_up_runs import tiny_recipe
+from made_up_runs import calling, tiny_recipe
 from calokit.training import loop
 from calokit.training.run import start_training
 loop.CHECKPOINT_SECONDS, loop.LOG_EVERY = 0.02, 1
 recipe = tiny_recipe("zdc_flow", "training.steps=30")
-start_training(recipe, Path({data!r}), Path({folder!r}), lambda count, note: print("step", flush=True))
+start_training(recipe, Path({data!r}), Path({folder!r}), calling(lambda *_: print("step", flush=True)))
 """
 
 
@@ -110,10 +110,10 @@ def test_pools_are_bounded_and_mixed(
     sizes = []
     read = source._read_pool
 
-    def watch(*arguments: object) -> tuple[Showers, np.ndarray]:
-        pool, order = read(*arguments)
+    def watch(*arguments: object) -> Showers:
+        pool = read(*arguments)
         sizes.append(len(pool))
-        return pool, order
+        return pool
 
     monkeypatch.setattr(source, "_read_pool", watch)
     batches = list(islice(source.batches(), 23))
@@ -172,12 +172,12 @@ def test_rate_rises_and_falls() -> None:
     assert rate_factor(0, TrainingSettings(steps=10, warmup_steps=0)) == 1.0
 
 
-def test_step_generators_differ_and_repeat() -> None:
-    draws = {float(torch.rand(1, generator=step_generator(s, k))) for s in range(20) for k in range(20)}
-    assert len(draws) > 395
-    assert torch.equal(
-        torch.rand(3, generator=step_generator(1, 5)), torch.rand(3, generator=step_generator(1, 5))
-    )
+def test_generators_of_every_seed_purpose_and_number_differ_and_repeat() -> None:
+    every = [(seed, purpose, number) for seed in range(8) for purpose in Purpose for number in range(8)]
+    found = {float(torch.rand(1, generator=draw_generator(*one))) for one in every}
+    assert len(found) > 0.999 * len(every)
+    one, again = (torch.rand(3, generator=draw_generator(1, Purpose.TRAINING, 5)) for _ in range(2))
+    assert torch.equal(one, again)
 
 
 def losses_in_turn(monkeypatch: pytest.MonkeyPatch, losses: list[float]) -> list[float]:

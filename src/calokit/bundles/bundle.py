@@ -13,6 +13,7 @@ from calokit.detector import Detector
 from calokit.errors import BundleError, CalokitError, DetectorError, RunError
 from calokit.models.families import build_model
 from calokit.models.protocols import Trainable
+from calokit.models.settings import FAMILIES_VARIABLE, find_family
 from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile
 
@@ -82,6 +83,7 @@ def read_bundle(path: str | Path) -> Bundle:
             f"{path}: bundle format version {metadata.get('format_version')!r}; this release reads "
             f"{BUNDLE_FORMAT_VERSION}. Use the release that wrote it, or train again."
         )
+    _require_family(path, metadata)
     try:
         recipe = Recipe.from_mapping(metadata["recipe"], f"{path}, recipe")
         detector = Detector.from_mapping(metadata["detector"], f"{path}, detector")
@@ -91,6 +93,24 @@ def read_bundle(path: str | Path) -> Bundle:
         return Bundle(model.eval(), recipe, detector, ranges, metadata["provenance"], metadata["scorecard"])
     except (CalokitError, KeyError, TypeError, RuntimeError) as error:
         raise BundleError(f"{path}: the bundle does not fit this release ({_one_line(error)}).") from None
+
+
+def _require_family(path: Path, metadata: dict[str, Any]) -> None:
+    """Check that the family of a bundle's model is installed here.
+
+    Raises:
+        BundleError: It is not.
+    """
+    try:
+        kind = str(metadata["recipe"]["model"]["kind"])
+    except (KeyError, TypeError):
+        return  # no recipe of ours; reading it says what is wrong
+    if find_family(kind) is None:
+        raise BundleError(
+            f"{path}: its model is of the family {kind!r}, which is not installed here. Install the package "
+            f"that has it, or name its module in the environment variable {FAMILIES_VARIABLE} "
+            "(PYTHONPATH says where modules stand)."
+        )
 
 
 def bundle_digest(bundle: Bundle) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.classical.energy import CalibratedSum
-from calokit.classical.hits import Hits
+from calokit.classical.hits import GridHits
 from calokit.errors import CalokitError
 
 CORE_MM = 8.0
@@ -63,7 +63,7 @@ class PeakClusters:
     most: int
 
     @classmethod
-    def fit(cls, hits: Hits, energies: Float64, most: int) -> Self:
+    def fit(cls, hits: GridHits, energies: Float64, most: int) -> Self:
         """Tune threshold and separation on training events for the largest share of right counts.
 
         Args:
@@ -74,9 +74,9 @@ class PeakClusters:
         Raises:
             CalokitError: There are no events.
         """
-        if len(hits) == 0:
+        if hits.events == 0:
             raise CalokitError("clusters are tuned on events, and none are given.")
-        deposits = hits.sum_by_event(hits.energies)
+        deposits = hits.sum_by_event(hits.energy)
         calibration = CalibratedSum.fit(deposits, energies.sum(axis=1))
         # an event's sum has the offset once for each particle: calibrate through zero on the slope alone
         calibration = CalibratedSum(calibration.slope, 0.0)
@@ -89,7 +89,7 @@ class PeakClusters:
                 best = max(best, (float((found == true).mean()), threshold, separation))
         return cls(best[1], best[2], calibration, most)
 
-    def __call__(self, hits: Hits) -> FoundParticles:
+    def __call__(self, hits: GridHits) -> FoundParticles:
         """Return the particles of events."""
         profile = _row_profile(hits)
         peaks = _find_peaks(profile, self.threshold, self.separation, self.most)
@@ -115,21 +115,21 @@ class PeakClusters:
         )
 
     @staticmethod
-    def _heights_of(hits: Hits, share: Float64) -> Float64:
+    def _heights_of(hits: GridHits, share: Float64) -> Float64:
         """Return the y (event, particle) of each cluster: log-weighted over the columns."""
         events, _, rows = share.shape
         columns = hits.grid.shape[2]
         place = (hits.event * rows + hits.row) * columns + hits.column
-        plane = np.bincount(place, weights=hits.energies, minlength=events * rows * columns)
+        plane = np.bincount(place, weights=hits.energy, minlength=events * rows * columns)
         by_column = np.einsum("ekr,erc->ekc", share, plane.reshape(events, rows, columns))
         return _log_centroid(by_column, hits.grid.y_mm(np.arange(columns)))
 
 
-def _row_profile(hits: Hits) -> Float64:
+def _row_profile(hits: GridHits) -> Float64:
     """Return the deposits (event, row), summed over layers and columns, MeV."""
     rows = hits.grid.shape[1]
-    summed = np.bincount(hits.event * rows + hits.row, weights=hits.energies, minlength=len(hits) * rows)
-    return np.asarray(summed.reshape(len(hits), rows), np.float64)
+    summed = np.bincount(hits.event * rows + hits.row, weights=hits.energy, minlength=hits.events * rows)
+    return np.asarray(summed.reshape(hits.events, rows), np.float64)
 
 
 def _find_peaks(profile: Float64, threshold: float, separation: int, most: int) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ import numpy as np
 from calokit.arrays import Float64
 from calokit.classical.boosted_energy import BoostedEnergy
 from calokit.classical.energy import CalibratedSum, LayerWeightedSum
-from calokit.classical.hits import Hits, find_hits
+from calokit.classical.hits import GridHits
 from calokit.classical.shower_features import shower_features
 from calokit.classical.track_fit import FittedLines, LineFit, directions_to_slopes
 from calokit.showers import ShowerFile
@@ -33,15 +33,15 @@ class ClassicalInputs:
     positions: Float64
     slopes: Float64
     layers: Float64
-    hits: Hits
+    hits: GridHits
 
     @classmethod
     def read(cls, view: ShowerFile) -> Self:
         """Read a view, a piece at a time."""
         truth: list[tuple[Float64, Float64, Float64]] = []
-        found: list[Hits] = []
+        found: list[GridHits] = []
         for showers in view.chunks():
-            found.append(find_hits(showers))
+            found.append(GridHits.of(showers))
             none = np.zeros((len(showers), 2))
             truth.append(
                 (
@@ -50,19 +50,9 @@ class ClassicalInputs:
                     none if showers.directions is None else directions_to_slopes(showers.directions),
                 )
             )
-        hits = join_hits(found)
+        hits = GridHits.join(found)
         energies, positions, slopes = (np.concatenate(one) for one in zip(*truth, strict=True))
-        return cls(energies, positions, slopes, hits.sum_by_layer(hits.energies), hits)
-
-
-def join_hits(parts: list[Hits]) -> Hits:
-    """Return the hits of several batches of one detector as one."""
-    return Hits(
-        parts[0].grid,
-        np.concatenate([one.counts for one in parts]),
-        np.concatenate([one.cells for one in parts]),
-        np.concatenate([one.energies for one in parts]),
-    )
+        return cls(energies, positions, slopes, hits.sum_by_layer(hits.energy), hits)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from calokit.arrays import Float64
-from calokit.classical.hits import Hits
+from calokit.classical.hits import GridHits
 from calokit.classical.track_fit import FittedLines
 
 ENERGY_EDGES_MEV = (0.0, 0.03, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, np.inf)
@@ -13,7 +13,7 @@ ENERGY_EDGES_MEV = (0.0, 0.03, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, np.inf)
 RADII_MM = (5.0, 10.0, 20.0, 40.0)
 
 
-def shower_features(hits: Hits, lines: FittedLines) -> tuple[Float64, list[str]]:
+def shower_features(hits: GridHits, lines: FittedLines) -> tuple[Float64, list[str]]:
     """Return features of each shower.
 
     Args:
@@ -25,7 +25,7 @@ def shower_features(hits: Hits, lines: FittedLines) -> tuple[Float64, list[str]]
         cell's deposit, parts of the deposit within radii, depth and width moments, the largest cell.
     """
     layers = hits.grid.shape[0]
-    energies = hits.energies.astype(np.float64)
+    energies = hits.energy
     total = hits.sum_by_event(energies)
     safe = np.where(total > 0, total, 1.0)
     line = hits.event
@@ -45,7 +45,7 @@ def shower_features(hits: Hits, lines: FittedLines) -> tuple[Float64, list[str]]
     }
     columns += list(moments.values())
     names += list(moments)
-    largest = np.zeros(len(hits))
+    largest = np.zeros(hits.events)
     np.maximum.at(largest, line, energies)
     columns.append(largest)
     names.append("largest cell")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.arrays import Float64
-from calokit.classical.hits import Hits
+from calokit.classical.hits import GridHits
 from calokit.errors import CalokitError
 
 SMALLEST_WIDTH_MM = 0.2
@@ -77,7 +77,12 @@ class LineFit:
 
     @classmethod
     def fit(
-        cls, hits: Hits, positions: Float64, slopes: Float64, cut: float | None = None, use_prior: bool = True
+        cls,
+        hits: GridHits,
+        positions: Float64,
+        slopes: Float64,
+        cut: float | None = None,
+        use_prior: bool = True,
     ) -> LineFit:
         """Tune cut and reach, and measure the centroids' errors, on training showers.
 
@@ -91,12 +96,12 @@ class LineFit:
         Raises:
             CalokitError: There are fewer than 100 showers.
         """
-        if len(hits) < 100:
-            raise CalokitError(f"a line fit is tuned on at least 100 showers; {len(hits)} are given.")
+        if hits.events < 100:
+            raise CalokitError(f"a line fit is tuned on at least 100 showers; {hits.events} are given.")
         width = np.maximum(slopes.std(axis=0), 1e-4) if use_prior else np.full(2, np.inf)
         mean = slopes.mean(axis=0)
 
-        def measure(some: Hits, count: int, tried: float, reach: float) -> LineFit:
+        def measure(some: GridHits, count: int, tried: float, reach: float) -> LineFit:
             """Measure the errors of all cells' centroids, then of those near the lines these give."""
             true = positions[:count, None] + slopes[:count, None] * hits.grid.z_mm[:, None]
             errors, deposits = _centroid_errors(some, *layer_centroids(some, tried), true)
@@ -111,17 +116,17 @@ class LineFit:
             return LineFit(tried, reach, scale * errors, deposits, mean, width)
 
         if cut is not None:
-            return measure(hits, len(hits), cut, REACHES_MM[-1])
-        count = min(len(hits), TUNING_SHOWERS)
+            return measure(hits, hits.events, cut, REACHES_MM[-1])
+        count = min(hits.events, TUNING_SHOWERS)
         some = hits.head(count)
         best = (np.inf, CUTS[0], REACHES_MM[-1])
         for reach in REACHES_MM:
             for tried in CUTS:
                 found = measure(some, count, tried, reach)(some).positions
                 best = min(best, (float(((found - positions[:count]) ** 2).mean()), tried, reach))
-        return measure(hits, len(hits), best[1], best[2])
+        return measure(hits, hits.events, best[1], best[2])
 
-    def __call__(self, hits: Hits) -> FittedLines:
+    def __call__(self, hits: GridHits) -> FittedLines:
         """Return the lines of showers; without a hit the line is the prior's through the axis."""
         line = self._fit_line(hits, None)
         if self.reach_mm < REACHES_MM[-1]:
@@ -129,13 +134,13 @@ class LineFit:
                 line = self._fit_line(hits, line, 3.0 ** (self.narrowing - 1 - step))
         return line
 
-    def _fit_line(self, hits: Hits, near: FittedLines | None, wider: float = 1.0) -> FittedLines:
+    def _fit_line(self, hits: GridHits, near: FittedLines | None, wider: float = 1.0) -> FittedLines:
         """Fit lines to all cells, or to those near other lines."""
         centres, weights = layer_centroids(hits, self.cut, near, wider * self.reach_mm)
-        total = hits.sum_by_event(hits.energies)
+        total = hits.sum_by_event(hits.energy)
         kind = np.abs(np.log(total.clip(1e-9))[:, None] - np.log(self.deposits)).argmin(axis=1)
         z = hits.grid.z_mm
-        positions, slopes, position_errors, slope_errors = (np.zeros((len(hits), 2)) for _ in range(4))
+        positions, slopes, position_errors, slope_errors = (np.zeros((hits.events, 2)) for _ in range(4))
         for axis in (0, 1):
             w = np.where(weights > 0, 1.0 / self.layer_errors[kind, :, axis] ** 2, 0.0)
             prior = 1.0 / self.prior_widths[axis] ** 2
@@ -153,7 +158,7 @@ class LineFit:
 
 
 def layer_centroids(
-    hits: Hits, cut: float, near: FittedLines | None = None, reach_mm: float = np.inf
+    hits: GridHits, cut: float, near: FittedLines | None = None, reach_mm: float = np.inf
 ) -> tuple[Float64, Float64]:
     """Return log-weighted centroids of every layer.
 
@@ -166,8 +171,8 @@ def layer_centroids(
     Returns:
         Centroids (event, layer, 2) in mm, 0 where a layer has no weight, and the weights (event, layer).
     """
-    total = hits.sum_by_event(hits.energies)
-    weight = np.log(hits.energies / (cut * total[hits.event])).clip(0.0)
+    total = hits.sum_by_event(hits.energy)
+    weight = np.log(hits.energy / (cut * total[hits.event])).clip(0.0)
     x, y = hits.grid.x_mm(hits.row), hits.grid.y_mm(hits.column)
     if near is not None:
         line = near.positions[hits.event] + near.slopes[hits.event] * hits.grid.z_mm[hits.layer][:, None]
@@ -195,10 +200,10 @@ def directions_to_slopes(directions: NDArray[np.floating]) -> Float64:
 
 
 def _centroid_errors(
-    hits: Hits, centres: Float64, weights: Float64, true: Float64
+    hits: GridHits, centres: Float64, weights: Float64, true: Float64
 ) -> tuple[Float64, Float64]:
     """Measure the spread of centroids about true lines (event, layer, 2), in four classes of the deposit."""
-    total = hits.sum_by_event(hits.energies)
+    total = hits.sum_by_event(hits.energy)
     classes = np.array_split(np.argsort(total, kind="stable"), 4)
     errors = np.full((len(classes), centres.shape[1], 2), 1e3)
     for number, members in enumerate(classes):

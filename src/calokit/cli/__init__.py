@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from calokit.cli.evaluate import evaluate
 from calokit.cli.generate import generate
 from calokit.cli.geometry import geometry
 from calokit.cli.inspect import inspect
+from calokit.cli.options import accept_any_encoding
 from calokit.cli.recipes import recipes
 from calokit.cli.reconstruct import reconstruct
 from calokit.cli.simulate import samples, simulate
@@ -53,8 +54,26 @@ for command in (
     app.command()(command)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"calokit {version('calokit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Begin a command."""
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends with one line and exit code 2."""
+    accept_any_encoding()
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         app()

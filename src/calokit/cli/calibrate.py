@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from calokit.cli.options import Output, SplitName, Threads, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Output,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 
 
 def calibrate(
@@ -16,21 +23,23 @@ def calibrate(
     data: Annotated[Path, typer.Option("--data", help="Showers that trained none of them.")],
     output: Output,
     split: SplitName = "validation",
+    detector: DetectorName = None,
     threads: Threads = 1,
 ) -> None:
     """Average reconstructions of several seeds, and correct bias and uncertainties on other showers."""
     from calokit.bundles.bundle import write_bundle
     from calokit.bundles.join import join_members
+    from calokit.files import check_writable
     from calokit.inference import read_bundle
     from calokit.showers import open_showers
 
+    check_writable(output, *bundles, data)
     use_threads(threads)
-    view = open_showers(data, split)
-    joined = join_members([read_bundle(path) for path in bundles], view)
+    members = [read_bundle(path) for path in bundles]
+    view = open_showers(data, split, named_detector(detector), members[0].detector)
+    joined = join_members(members, view)
     write_bundle(output, joined)
-    Console().print(
+    make_console().print(
         f"{output}: the mean of {len(joined.provenance['members'])} network(s), calibrated on {len(view)} "
         f"showers of {data.name}",
-        soft_wrap=True,
-        highlight=False,
     )

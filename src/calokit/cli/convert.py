@@ -48,12 +48,14 @@ def convert(
     if source is None or target is None:
         raise ConfigurationError("calokit convert needs IN and OUT; calokit convert --formats lists formats.")
     from calokit.detector import load_detector
-    from calokit.report.progress import track
+    from calokit.files import check_writable
     from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native
+    from calokit.showers.particle_names import plain_particle
 
     for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
         if value is not None and not 0 < value < float("inf"):
             raise ConfigurationError(f"--{option} must be a positive number, {value:g} given.")
+    check_writable(target, source)
     choices = Choices(
         None if detector is None else load_detector(detector),
         None if mapping is None else read_mapping(mapping),
@@ -62,8 +64,8 @@ def convert(
         tilt,
     )
     foreign = open_foreign(source, format_name, choices)
-    with track(foreign.total, f"converting {source.name}", "showers") as advance:
-        conversion = write_native(foreign, target, particle, split, advance)
+    particle = None if particle is None else plain_particle(particle)
+    conversion = write_native(foreign, target, particle, split)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

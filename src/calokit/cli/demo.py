@@ -28,6 +28,8 @@ def demo(
     """Train a surrogate on real Geant4 showers, generate, and judge it beside the shipped one."""
     from calokit.cli.evaluate import judge
     from calokit.evaluation import Evaluation, EvaluationSettings
+    from calokit.files import check_folder_writable, make_folder
+    from calokit.report.compared import ComparedCards
     from calokit.report.pages.comparison import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
@@ -36,7 +38,8 @@ def demo(
     started = time.monotonic()
     console = make_console()
     home = _find_home()
-    output.mkdir(parents=True, exist_ok=True)
+    check_folder_writable(output)
+    make_folder(output)
     data, test = open_showers(home / TRAIN_FILE), open_showers(home / TEST_FILE)
     console.print(
         f"[bold]1  Showers[/] {len(data)} to train on, {len(test)} of other seeds to judge by: "
@@ -58,9 +61,9 @@ def demo(
         threshold_mev=0.1, classifier_seeds=1, cells=(130, 210), gallery_events=6, seed=seed
     )
     evaluation = Evaluation(test, data, settings)
-    cards = [judge(evaluation, open_showers(path)) for path in generated]
-    console.print(scorecard_table(cards, console.width))
+    cards = ComparedCards.of(*(judge(evaluation, open_showers(path)) for path in generated))
     page = write_report(cards, output / "report")
+    console.print(scorecard_table(cards, console.width, console.encoding))
     console.print(f"report: {page.resolve()} (one file, opens offline)")
     console.print(f"{(time.monotonic() - started) / 60:.1f} min in all")
 
@@ -76,26 +79,20 @@ def _find_home() -> Path:
 def _train(data: Path, folder: Path, minutes: float, seed: int) -> Path:
     """Train the demo's surrogate, or continue where an earlier demo was killed."""
     from calokit.recipes import load_recipe
-    from calokit.report.progress import track
     from calokit.training.run import continue_training, planned_steps, start_training
 
-    left = planned_steps(folder)
-    if left > 0:
-        with track(left, "continuing", "steps") as advance:
-            return continue_training(folder, advance, data).bundle_path
+    if planned_steps(folder) > 0:
+        return continue_training(folder, data=data).bundle_path
     shutil.rmtree(folder, ignore_errors=True)
     recipe = load_recipe("zdc_flow", [f"training.seed={seed}", "training.moving_average=0.995"])
-    with track(None, "training zdc_flow", "steps") as advance:
-        return start_training(recipe, data, folder, advance, 60 * minutes).bundle_path
+    return start_training(recipe, data, folder, steps_for_seconds=60 * minutes).bundle_path
 
 
 def _generate(bundle: Path, like: Path, path: Path, seed: int) -> Path:
     """Generate one shower for each incident particle of a file."""
     from calokit.inference import generate_file, incidents_like, read_bundle
-    from calokit.report.progress import track
     from calokit.showers import open_showers
 
     view = open_showers(like)
-    with track(len(view), f"generating {path.stem}", "showers") as advance:
-        generate_file(read_bundle(bundle), incidents_like(view), path, seed, advance, like=view)
+    generate_file(read_bundle(bundle), incidents_like(view), path, seed, like=view, expected=len(view))
     return path

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from calokit.detector import describe_detector, describe_shape, list_detectors, load_detector
+from calokit.cli.options import make_console
 from calokit.errors import DetectorError
-from calokit.report.figures.detector import draw_detector
 
 TABLE_WIDTH = 100
 """Columns that the table of detectors fits into."""
@@ -22,25 +20,21 @@ def detectors(
         str | None, typer.Argument(help="A detector of the list, or the path of a detector's YAML file.")
     ] = None,
     draw: Annotated[
-        Path | None, typer.Option(help="Where to write the drawing (default: NAME.png in this folder).")
+        Path | None, typer.Option(help="Draw the detector too, into this PNG file.", metavar="PNG")
     ] = None,
 ) -> None:
-    """List the detectors, or describe one and draw it.
+    """List the detectors, or describe one and draw it."""
+    from calokit.detector import describe_detector, load_detector
+    from calokit.files import check_writable
 
-    Args:
-        name: A detector of the list, or the path of a YAML file; without it, the detectors are listed.
-        draw: Where to write the drawing, a PNG; `NAME.png` in the current folder if not given.
-
-    Raises:
-        DetectorError: The detector is unknown or impossible, or the drawing has no folder to go to.
-        ConfigurationError: The YAML file cannot be read as a detector.
-    """
-    console = Console()
+    console = make_console()
     if name is None:
         if draw is not None:
             raise DetectorError("--draw needs the name of a detector; see calokit detectors for the list.")
         console.print(_tabulate(min(console.width, TABLE_WIDTH)))
         return
+    if draw is not None:
+        check_writable(draw)
     detector = load_detector(name)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
@@ -48,17 +42,17 @@ def detectors(
     for label, text in describe_detector(detector):
         table.add_row(label, text)
     console.print(table)
-    path = draw if draw is not None else Path(f"{detector.name}.png")
-    if not path.parent.is_dir():
-        raise DetectorError(
-            f"the drawing cannot be written to {path}: the folder {path.parent} does not exist."
-        )
-    draw_detector(detector, path)
-    console.print(f"drawing: {path}", soft_wrap=True)
+    if draw is not None:
+        from calokit.report.figures.detector import draw_detector
+
+        draw_detector(detector, draw)
+        console.print(f"drawing: {draw}")
 
 
 def _tabulate(width: int) -> Table:
     """Return the table of the detectors that come with calokit."""
+    from calokit.detector import describe_shape, list_detectors, load_detector
+
     table = Table(width=width)
     table.add_column("name", no_wrap=True)
     table.add_column("title", overflow="fold", ratio=1)

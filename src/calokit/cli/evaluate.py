@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calokit.cli.options import Seed, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Seed,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 
 if TYPE_CHECKING:
     from calokit.evaluation import Evaluation, Scorecard
@@ -21,6 +29,7 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="The report's folder: scorecard.json and report.html.")
     ] = Path("report"),
     split: SplitName = "all",
+    detector: DetectorName = None,
     floor: Annotated[
         Path | None,
         typer.Option(
@@ -56,10 +65,13 @@ def evaluate(
 ) -> None:
     """Judge generated showers by the reference, and write a scorecard and a report."""
     from calokit.evaluation import Evaluation, EvaluationSettings
+    from calokit.files import check_folder_writable
+    from calokit.report.compared import ComparedCards
     from calokit.report.pages.comparison import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
 
+    check_folder_writable(output)
     use_threads(threads)
     settings = EvaluationSettings.from_mapping(
         {
@@ -75,28 +87,20 @@ def evaluate(
         },
         "the options of calokit evaluate",
     )
-    truth = open_showers(reference, split)
-    other = None if floor is None else open_showers(floor)
+    truth = open_showers(reference, split, named_detector(detector))
+    other = None if floor is None else open_showers(floor, like=truth.detector)
     evaluation = Evaluation(truth, other, settings)
-    cards = [judge(evaluation, open_showers(path)) for path in generated]
-    console = make_console()
-    console.print(scorecard_table(cards, console.width))
+    cards = ComparedCards.of(
+        *(judge(evaluation, open_showers(path, like=truth.detector)) for path in generated)
+    )
     page = write_report(cards, output)
+    console = make_console()
+    console.print(scorecard_table(cards, console.width, console.encoding))
     console.print(f"report: {page} (scorecards as JSON and figures as PDF beside it)")
 
 
 def judge(evaluation: Evaluation, generated: ShowerFile) -> Scorecard:
-    """Judge one file under a progress bar; its label is the file's name."""
-    from calokit.report.progress import track
-
-    label = generated.path.stem
-    with track(1000, f"judging {label}", "parts") as advance:
-        done = 0
-
-        def tell(text: str, part: float) -> None:
-            nonlocal done
-            advance(int(1000 * part) - done, text)
-            done = int(1000 * part)
-
-        card = evaluation.judge(generated, tell)
-    return card.model_copy(update={"generated": card.generated.model_copy(update={"label": label})})
+    """Judge one file; its label is the file's name."""
+    card = evaluation.judge(generated)
+    sample = card.generated.model_copy(update={"label": generated.path.stem})
+    return card.model_copy(update={"generated": sample})

@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from calokit.cli.options import Output, Seed, SplitName, Threads, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Output,
+    Seed,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 from calokit.errors import ConfigurationError
 
 
@@ -20,6 +28,7 @@ def generate(
         typer.Option(help="Take the incident particles, with every condition, from these showers."),
     ] = None,
     split: SplitName = "all",
+    detector: DetectorName = None,
     energy: Annotated[float | None, typer.Option(help="One incident energy, in GeV.")] = None,
     position: Annotated[tuple[float, float], typer.Option(help="With --energy: impact x and y, in mm.")] = (
         0.0,
@@ -34,17 +43,18 @@ def generate(
 ) -> None:
     """Generate showers, for the incident particles of a file or for one energy."""
     from calokit.compute.precision import parse_precision
+    from calokit.files import check_writable
     from calokit.inference import generate_file, incidents_at, incidents_like, read_bundle
-    from calokit.report.progress import track
     from calokit.showers import open_showers
 
     if (like is None) == (energy is None):
         raise ConfigurationError("give either --like FILE or --energy GEV.")
     if energy is not None and count is None:
         raise ConfigurationError("--energy needs --count: how many showers.")
+    check_writable(output, bundle, like)
     use_threads(threads)
     model = read_bundle(bundle)
-    view = None if like is None else open_showers(like, split)
+    view = None if like is None else open_showers(like, split, named_detector(detector), model.detector)
     if view is not None:
         total = len(view) if count is None else min(count, len(view))
         incidents = incidents_like(view, count)
@@ -53,11 +63,10 @@ def generate(
         assert count is not None
         total = count
         incidents = incidents_at(energy, count, position)
-    with track(total, f"generating with {model.name}", "showers") as advance:
-        done = generate_file(model, incidents, output, seed, advance, parse_precision(precision), view)
-    Console().print(
+    done = generate_file(
+        model, incidents, output, seed, precision=parse_precision(precision), like=view, expected=total
+    )
+    make_console().print(
         f"{done.showers} showers, {done.milliseconds_per_shower:.3g} ms a shower (model only, "
         f"{threads or 'all'} threads): {output}",
-        soft_wrap=True,
-        highlight=False,
     )

@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from calokit.cli.options import Output, SplitName, Threads, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    Output,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+    use_threads,
+)
 
 
 def reconstruct(
@@ -16,6 +23,7 @@ def reconstruct(
     showers: Annotated[Path, typer.Argument(help="The showers to reconstruct.")],
     output: Output,
     split: SplitName = "all",
+    detector: DetectorName = None,
     csv: Annotated[Path | None, typer.Option(help="Write the estimates as CSV too.")] = None,
     report: Annotated[
         Path | None,
@@ -29,22 +37,23 @@ def reconstruct(
     threads: Threads = 1,
 ) -> None:
     """Reconstruct showers: energy, impact, direction or several particles, whichever the bundle gives."""
-    from calokit.errors import ConfigurationError, ShowerFileError
+    from calokit.errors import ConfigurationError
+    from calokit.files import check_folder_writable, check_writable
     from calokit.inference import read_bundle
     from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_reconstruction
-    from calokit.report.progress import track
     from calokit.showers import Split, open_showers
 
     for path in (output, csv):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ShowerFileError(f"{path}: the folder {path.parent} does not exist.")
+        if path is not None:
+            check_writable(path, bundle, showers, train)
+    if report is not None:
+        check_folder_writable(report)
     if report is not None and train is None:
         raise ConfigurationError("--report needs --train FILE, showers to fit the classical methods on.")
     use_threads(threads)
     model = read_bundle(bundle)
-    view = open_showers(showers, split)
-    with track(len(view), f"reconstructing with {model.name}", "showers") as advance:
-        made = reconstruct_showers(model, view, advance)
+    view = open_showers(showers, split, named_detector(detector), model.detector)
+    made = reconstruct_showers(model, view)
     write_reconstruction(output, made, model, view)
     if csv is not None:
         write_csv(csv, made)
@@ -52,11 +61,10 @@ def reconstruct(
         from calokit.studies.judging.page import report_reconstruction
 
         assert train is not None
-        page = report_reconstruction(model, made, view, open_showers(train, Split.TRAIN), report)
-        Console().print(f"report: {page}", soft_wrap=True, highlight=False)
-    Console().print(
+        fitted = open_showers(train, Split.TRAIN, like=view.detector)
+        page = report_reconstruction(model, made, view, fitted, report)
+        make_console().print(f"report: {page}")
+    make_console().print(
         f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads or 'all'} threads): "
         f"{', '.join(made.columns)} in {output}",
-        soft_wrap=True,
-        highlight=False,
     )

@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from calokit.cli.options import Threads, use_threads
+from calokit.cli.options import DetectorName, Threads, make_console, use_threads
 from calokit.errors import ConfigurationError
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name (see `calokit recipes`) or a YAML file.")],
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="A recipe's name (see `calokit recipes`) or a YAML file; --resume needs none."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Showers: the train split trains, the validation split validates.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The run folder.")] = Path("run"),
+    detector: DetectorName = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key of the recipe: training.steps=500.")
     ] = None,
@@ -34,27 +37,30 @@ def train(
 ) -> None:
     """Train a recipe on showers; can be interrupted at any moment and continued with --resume."""
     from calokit.recipes import load_recipe
-    from calokit.report.progress import track
-    from calokit.training.run import continue_training, planned_steps, start_training
+    from calokit.training.run import continue_training, start_training
+    from calokit.training.typed import Typed, settle_steps
 
-    use_threads(threads)
+    console = make_console()
+    changes = list(changes or []) + ([] if seed is None else [f"training.seed={seed}"])
+    changes += [] if detector is None else [f"detector={detector}"]
+    seconds = None if minutes is None else 60 * minutes
     if resume:
-        with track(planned_steps(output), f"continuing {output}", "steps") as advance:
-            run = continue_training(output, advance, data)
+        steps = settle_steps(output, Typed(recipe, changes, seconds, start_from))
+        if steps is not None:
+            console.print(f"{output}: the run goes on to {steps} steps.")
+        use_threads(threads)
+        run = continue_training(output, data=data, steps=steps)
     else:
+        if recipe is None:
+            raise ConfigurationError("which recipe? `calokit recipes` lists them; --resume needs none.")
         if data is None:
             raise ConfigurationError("--data FILE is missing: the showers to train on.")
-        changes = list(changes or []) + ([] if seed is None else [f"training.seed={seed}"])
         chosen = load_recipe(recipe, changes)
-        total = chosen.training.steps if minutes is None else None
-        with track(total, f"training {chosen.name}", "steps") as advance:
-            seconds = None if minutes is None else 60 * minutes
-            run = start_training(chosen, data, output, advance, seconds, start_from)
+        use_threads(threads)
+        run = start_training(chosen, data, output, steps_for_seconds=seconds, start_from=start_from)
     made = run.bundle.provenance
-    Console().print(
+    console.print(
         f"{made['steps']} steps on {made['data_showers']} showers in {run.seconds / 60:.1f} min "
         f"({made['precision']['number_format']}, {made['precision']['memory_format']}, {made['threads']} "
-        f"threads); bundle: {run.bundle_path}",
-        soft_wrap=True,
-        highlight=False,
+        f"threads); bundle: {run.bundle_path}"
     )

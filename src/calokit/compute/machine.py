@@ -1,4 +1,4 @@
-"""The machine that computes, for provenance."""
+"""The machine that computes: its processor, and versions, for provenance."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
+CPU_INFORMATION = Path("/proc/cpuinfo")
+
 
 def describe_machine() -> dict[str, Any]:
     """Return processor, threads and versions, for provenance."""
     return {
         "threads": torch.get_num_threads(),
         "processor": processor_name(),
-        "device": "cpu",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "calokit": version("calokit"),
@@ -24,10 +25,18 @@ def describe_machine() -> dict[str, Any]:
 
 def processor_name() -> str:
     """Return the processor's model name."""
+    return _told("model name") or platform.processor() or platform.machine()
+
+
+def processor_flags() -> frozenset[str]:
+    """Return what the processor can do, in Linux's words (`avx2`, `amx_tile`), if that is told."""
+    return frozenset(_told("flags").split())
+
+
+def _told(name: str) -> str:
+    """Return what Linux tells of the first processor under a name, or nothing."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+        with CPU_INFORMATION.open() as lines:
+            return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return ""

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from calokit.compute.device import Device
 from calokit.errors import ConfigurationError
 
 
@@ -24,9 +25,9 @@ class Precision:
     memory_format: str
     milliseconds: float = 0.0
 
-    def autocast(self) -> AbstractContextManager[object]:
-        """Return the context in which losses and velocities are computed."""
-        return torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.number_format == "bfloat16")
+    def autocast(self, device: Device) -> AbstractContextManager[object]:
+        """Return the context in which losses and velocities are computed on a device."""
+        return device.autocast(self.number_format)
 
     def lay_out(self, model: torch.nn.Module) -> None:
         """Put the image weights of a model into this memory format, in place."""
@@ -42,10 +43,13 @@ class Precision:
         return asdict(self)
 
 
-def native_precision() -> Precision:
-    """Return the format this processor computes fastest in, told by what it offers (no measurement)."""
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return Precision("bfloat16" if fast else "float32", "channels_last")
+PLAIN = Precision("float32", "contiguous")
+"""Nothing rounded, nothing rearranged."""
+
+
+def native_precision(device: Device) -> Precision:
+    """Return the format a device computes fastest in, told by what it offers (no measurement)."""
+    return Precision("bfloat16" if device.computes_bfloat16() else "float32", "channels_last")
 
 
 def parse_precision(name: str) -> Precision | None:

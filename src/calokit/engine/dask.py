@@ -7,7 +7,6 @@ installed where the workers run.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calokit.engine.child import Child, ChildDied
-from calokit.engine.local import ATTEMPTS
+from calokit.engine.local import ATTEMPTS, usable_processors
 from calokit.engine.tasks import Result, Task, Work
 from calokit.errors import CalokitError, ConfigurationError, WorkerError
 from calokit.files import write_bytes
@@ -47,7 +46,7 @@ class DaskExecutor:
         except ImportError:
             raise ConfigurationError("Dask is not installed; run pip install 'calokit[dask]'.") from None
         self.address = address
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or usable_processors()
 
     def run(self, work: Work, tasks: list[Task]) -> Iterator[Result]:
         """Yield the result of every task; see `calokit.engine.tasks.Executor`."""

@@ -15,6 +15,13 @@ ATTEMPTS = 3
 """How often a task is given to a new process before it counts as failed."""
 
 
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
+
+
 class LocalExecutor:
     """Runs tasks in child processes of this machine.
 
@@ -29,7 +36,7 @@ class LocalExecutor:
     """
 
     def __init__(self, workers: int = 0) -> None:
-        self.workers = workers or len(os.sched_getaffinity(0))
+        self.workers = workers or usable_processors()
 
     def run(self, work: Work, tasks: list[Task]) -> Iterator[Result]:
         """Yield the result of every task; see `calokit.engine.tasks.Executor`."""

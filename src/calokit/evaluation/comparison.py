@@ -11,20 +11,20 @@ import numpy as np
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.evaluation.classifiers.judgement import JudgedTables, TreeJudge, compare_observables
-from calokit.evaluation.measures.conditions import draw_conditions, measure_conditions
+from calokit.evaluation.measures.conditions import make_condition_curves, measure_conditions
 from calokit.evaluation.measures.kept import LEAST_SHOWERS, KeptSamples, measure_kept_showers
 from calokit.evaluation.measures.sums import (
-    draw_curves,
-    draw_energy_curve,
-    draw_images,
-    draw_spectra,
+    make_curves,
+    make_energy_curve,
+    make_images,
+    make_spectra,
     measure_response,
     measure_separations,
     overall_mean,
 )
 from calokit.evaluation.measures.tables import SideTables
 from calokit.evaluation.metrics.binned import BinnedValues
-from calokit.evaluation.samples.gallery import collect_hits, draw_gallery
+from calokit.evaluation.samples.gallery import collect_hits, collect_images
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.samples.passage import Passage
@@ -36,10 +36,11 @@ from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard, 
 from calokit.evaluation.settings import EvaluationSettings
 from calokit.evaluation.significance import judge_measurements
 from calokit.evaluation.topology.features import FeatureMaker
+from calokit.progress import Progress, TellPart, add_up, show_progress
 from calokit.showers import ShowerFile
 
-Progress = Callable[[str, float], None]
-
+PARTS = 1000
+"""Steps of the progress of one comparison."""
 LEAST_CLASSIFIED = 50
 """With fewer showers a class the classifiers are left out."""
 
@@ -50,7 +51,7 @@ def evaluate_showers(
     *,
     floor: ShowerFile | None = None,
     settings: EvaluationSettings | None = None,
-    progress: Progress | None = None,
+    progress: Progress = show_progress,
 ) -> Scorecard:
     """Compare generated showers with reference showers, going once through the files in bounded memory.
 
@@ -62,7 +63,7 @@ def evaluate_showers(
         generated: The showers to judge.
         floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
         settings: Default `EvaluationSettings()`.
-        progress: Called with a text and the part done (0 to 1).
+        progress: Shows how far it is; see `calokit.progress`.
 
     Raises:
         DetectorError: The files belong to different detectors.
@@ -93,12 +94,15 @@ class Evaluation:
         self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
         self._trees = TreeJudge(self.settings.seed)
 
-    def judge(self, generated: ShowerFile, progress: Progress | None = None) -> Scorecard:
+    def judge(self, generated: ShowerFile, progress: Progress = show_progress) -> Scorecard:
         """Compare one file of generated showers with the reference; see `evaluate_showers`."""
+        with progress(PARTS, f"judging {generated.path.stem}", "parts") as advance:
+            return self._judge(generated, add_up(advance, PARTS))
+
+    def _judge(self, generated: ShowerFile, tell: TellPart) -> Scorecard:
         settings = self.settings
         comparison = plan_comparison(self.reference, generated, self.floor)
         _check_cells(comparison.detector, settings)
-        tell = progress or _be_silent
         tell("survey of the reference", 0.0)
         calculator = ObservableCalculator(comparison.detector, settings.threshold_mev)
         bins = survey_reference(comparison, calculator, settings.energy_bins, settings.cells)
@@ -125,16 +129,16 @@ class Evaluation:
             headline=find_headline(found.measurements, ("classifier.auc", "challenge.auc")),
             headline_read_out=find_headline(found.measurements, ("readout.auc",)),
             curves=found.curves,
-            spectra=draw_spectra(passage.sides) + found.spectra,
-            images=draw_images(passage.sides),
-            events=draw_gallery(passage, settings.gallery_events) if passage.paired else [],
+            spectra=make_spectra(passage.sides) + found.spectra,
+            images=make_images(passage.sides),
+            events=collect_images(passage, settings.gallery_events) if passage.paired else [],
             hits=collect_hits(passage, settings.gallery_events) if passage.paired else [],
             detector_description=comparison.detector,
             settings=settings.to_mapping(),
             warnings=warnings,
         )
 
-    def _measure(self, passage: Passage, warnings: list[str], tell: Progress) -> _Found:
+    def _measure(self, passage: Passage, warnings: list[str], tell: TellPart) -> _Found:
         """Return what was found, and add what is left out to the warnings."""
         found = _Found(self._judge_by_classifiers(passage, warnings, tell), [], [])
         samples = KeptSamples(passage.reference, passage.generated, passage.floor)
@@ -144,7 +148,7 @@ class Evaluation:
             self._measure_kept(passage, samples, found, warnings, tell)
         sides, tables = passage.sides, SideTables(passage.sides)
         found.measurements += measure_response(sides) + tables.measure() + measure_conditions(sides)
-        found.curves += draw_curves(sides) + tables.draw() + draw_conditions(sides)
+        found.curves += make_curves(sides) + tables.curves() + make_condition_curves(sides)
         if passage.paired:
             measurement, curve = _judge_squared_errors(passage)
             found.measurements.append(measurement)
@@ -158,7 +162,7 @@ class Evaluation:
         return found
 
     def _measure_kept(
-        self, passage: Passage, samples: KeptSamples, found: _Found, warnings: list[str], tell: Progress
+        self, passage: Passage, samples: KeptSamples, found: _Found, warnings: list[str], tell: TellPart
     ) -> None:
         """Add what the kept showers say: boosted trees, raw and read out, and distances."""
         settings = self.settings
@@ -178,7 +182,7 @@ class Evaluation:
             lambda text, done: tell_part(text, 0.6 + 0.4 * done),
         )
 
-    def _judge_by_trees(self, passage: Passage, samples: KeptSamples, found: _Found, tell: Progress) -> None:
+    def _judge_by_trees(self, passage: Passage, samples: KeptSamples, found: _Found, tell: TellPart) -> None:
         """Add the areas of the strong judge by groups, and distributions of topology."""
         settings, circumstances = self.settings, passage.comparison.circumstances
         tables = JudgedTables(*(kept.known_table for kept in samples.each()))
@@ -194,7 +198,7 @@ class Evaluation:
             found.measurements += areas
 
     def _judge_by_classifiers(
-        self, passage: Passage, warnings: list[str], tell: Progress
+        self, passage: Passage, warnings: list[str], tell: TellPart
     ) -> list[Measurement]:
         """Train the classifiers of the generated sample and of the floor, on cells and on observables."""
         settings = self.settings
@@ -238,6 +242,7 @@ class Evaluation:
             floor = self._floor_areas[key]
             measurements.append(
                 Measurement(
+                    topic="classifiers",
                     name=name,
                     title=title,
                     value=value[0],
@@ -252,7 +257,7 @@ class Evaluation:
         return measurements
 
     def _judge_as_challenge(
-        self, passage: Passage, samples: KeptSamples, tell: Progress
+        self, passage: Passage, samples: KeptSamples, tell: TellPart
     ) -> list[Measurement]:
         """Train CaloChallenge's classifiers, each for the generated sample and for the floor."""
         # torch is loaded only here, since a comparison without classifiers does not need it
@@ -282,7 +287,7 @@ def _low_level(threshold: float) -> Callable[[KeptShowers], Any]:
     return lambda kept: kept.low_level(threshold)
 
 
-def _part_of(tell: Progress, settings: EvaluationSettings, number: int) -> Progress:
+def _part_of(tell: TellPart, settings: EvaluationSettings, number: int) -> TellPart:
     """Return the progress of one of the four classifier results, as part of the whole."""
     share = (1.0 - settings.passage_part - settings.kept_part) / 4.0
     return lambda text, done: tell(text, settings.passage_part + share * (number + done))
@@ -292,6 +297,7 @@ def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
     floor, note = passage.floor_squared_errors()
     value, least = overall_mean(passage.squared), overall_mean(floor)
     measurement = Measurement(
+        topic="cells",
         name="mse.mean",
         title="squared error of cell / incident energy",
         value=value.value,
@@ -303,7 +309,8 @@ def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
     )
     unknown = np.full(len(passage.bins.energy) - 1, np.nan)
     nothing = BinnedValues(unknown, unknown, np.zeros(len(unknown)))
-    curve = draw_energy_curve(
+    curve = make_energy_curve(
+        "cells",
         "mse",
         "squared error of cell / incident energy",
         "mean over cells",
@@ -336,7 +343,3 @@ def _check_cells(detector: Detector, settings: EvaluationSettings) -> None:
                 f"cells: there is no cell {cell} in {detector.name!r}; its cells are numbered from 0 to "
                 f"{detector.number_of_cells - 1}."
             )
-
-
-def _be_silent(text: str, done: float) -> None:
-    """Take the progress where nobody wants it."""

@@ -46,7 +46,7 @@ class Measurement(Description):
     showers_per_class: int = 0
     note: str = ""
     topic: str = ""
-    """Which page of a report it belongs on (`report/topics.py`); empty leaves it to the key."""
+    """Which page of a report it belongs on (`report/topics.py`)."""
 
     @property
     def deviation(self) -> float:
@@ -172,8 +172,8 @@ class Scorecard(Description):
     floor_sample: str
     """How the floor was made, in words (which truth against which, how many showers)."""
     measurements: list[Measurement]
-    verdict: Verdict | None = None
-    """Of the measurements that have an error; a file of an older release may lack it."""
+    verdict: Verdict
+    """Of the measurements that have an error."""
     headline: str = ""
     """Name of the classifier measurement with the largest area of all; empty where none was trained."""
     headline_read_out: str = ""

@@ -5,25 +5,30 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from calokit.bundles.bundle import Bundle, bundle_digest
-from calokit.compute.draws import step_generator
-from calokit.compute.machine import processor_name
-from calokit.compute.precision import Precision, native_precision
+from calokit.compute.device import CPU, Device
+from calokit.compute.draws import Draws, Purpose, draw_generator
+from calokit.compute.precision import Precision
+from calokit.compute.prefetch import ahead_of
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
+from calokit.progress import Progress, show_progress
 from calokit.showers import Incidents, ShowerFile, Showers, ShowerWriter, concatenate
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 256
 """Showers generated at a time; fixed, so that the same seed gives the same showers."""
+PIECE = 16 * BLOCK
+"""Incident particles taken at a time."""
 
 RANGE_MARGIN = 1e-3
 """Share of a condition's training range by which it may be exceeded without a warning."""
@@ -44,10 +49,23 @@ class Generated:
     outside: float
 
 
+def in_pieces(incidents: Iterable[Incidents], size: int = PIECE) -> Iterator[Incidents]:
+    """Yield the same particles in pieces of one size, the last one as short as need be."""
+    waiting: list[Incidents] = []
+    for columns in incidents:
+        waiting.append(columns)
+        while sum(map(len, waiting)) >= size:
+            whole = Incidents.join(waiting)
+            yield whole[:size]
+            waiting = [whole[size:]]
+    if sum(map(len, waiting)):
+        yield Incidents.join(waiting)
+
+
 def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[Incidents]:
     """Yield the incident particles of a file, with every condition that the file has, in blocks."""
     left = len(view) if count is None else min(count, len(view))
-    for known in view.incident_chunks(16 * BLOCK):
+    for known in view.incident_chunks(PIECE):
         picked = known[:left]
         left -= len(picked)
         if len(picked):
@@ -66,8 +84,8 @@ def incidents_at(
     """
     if not (energy_gev > 0 and math.isfinite(energy_gev)) or count < 1:
         raise ConfigurationError(f"energy {energy_gev} GeV and count {count}: both must be positive.")
-    for start in range(0, count, 16 * BLOCK):
-        events = min(16 * BLOCK, count - start)
+    for start in range(0, count, PIECE):
+        events = min(PIECE, count - start)
         yield Incidents(
             np.full(events, energy_gev * MEV_PER_GEV, np.float32),
             np.tile(np.array(position_mm, np.float32), (events, 1)),
@@ -76,12 +94,22 @@ def incidents_at(
 
 
 class ShowerGenerator:
-    """Draws showers from a bundle.
+    """Draws showers from a bundle, in blocks of 256.
+
+    What a block holds follows from the seed, its number and its incident particles alone; so blocks can be
+    made in any order, by any process. Noise is drawn on the processor: the same seed means the same showers,
+    to rounding, on every device.
 
     Args:
-        bundle: The trained model.
+        bundle: The trained model; it is moved to the device.
         seed: Decides every draw.
-        precision: Number format and memory layout; None takes what this processor is built for.
+        precision: Number format and memory layout; None takes what the device is built for.
+        device: What generates.
+
+    Attributes:
+        seconds: Time that the model took so far, noise included.
+        showers: How many it made.
+        outside: How many incident particles lay outside the training range.
 
     Example:
         >>> from calokit.inference import ShowerGenerator, read_bundle
@@ -89,37 +117,62 @@ class ShowerGenerator:
         >>> showers = ShowerGenerator(bundle, seed=1).at(energy_gev=20, count=100)  # doctest: +SKIP
     """
 
-    def __init__(self, bundle: Bundle, seed: int, precision: Precision | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, seed: int, precision: Precision | None = None, device: Device = CPU
+    ) -> None:
         self.bundle = bundle
-        self.model = need_surrogate(bundle)
+        self.device = device
+        self.model = device.put(need_surrogate(bundle))
         self.seed = seed
-        self.precision = precision or native_precision()
+        self.precision = precision or self.model.precision_in_use(device)
         self.seconds = 0.0
         self.showers = 0
         self.outside = 0
-        self._block = 0
         self.precision.lay_out(self.model)
 
-    def draw(self, incidents: Incidents) -> Showers:
-        """Draw one shower an incident particle; warns once where conditions leave the training range."""
+    def draw(self, incidents: Incidents, first_block: int = 0) -> Showers:
+        """Draw one shower an incident particle; warns once where conditions leave the training range.
+
+        Args:
+            incidents: The incident particles.
+            first_block: Number of the block that the first 256 of them make.
+        """
         self._check_range(incidents)
-        parts = [self._draw_block(incidents, start) for start in range(0, len(incidents), BLOCK)]
-        return concatenate(parts)
+        starts = range(0, len(incidents), BLOCK)
+        blocks = [incidents[start : start + BLOCK] for start in starts]
+        noise = (
+            self._draw_noise(number, len(block)) for number, block in enumerate(blocks, start=first_block)
+        )
+        with ahead_of(noise, self.device) as drawn:
+            return concatenate([self._make(block, drawn) for block in blocks])
 
-    def at(self, energy_gev: float, count: int, position_mm: tuple[float, float] = (0.0, 0.0)) -> Showers:
-        """Draw showers of one energy (GeV) along the axis at one impact point (mm)."""
-        return concatenate([self.draw(columns) for columns in incidents_at(energy_gev, count, position_mm)])
+    def at(
+        self,
+        energy_gev: float,
+        count: int,
+        position_mm: tuple[float, float] = (0.0, 0.0),
+        first_block: int = 0,
+    ) -> Showers:
+        """Draw showers of one energy (GeV) along the axis at one impact (mm), from a block number on."""
+        pieces = enumerate(incidents_at(energy_gev, count, position_mm))
+        return concatenate(
+            [self.draw(columns, first_block + number * PIECE // BLOCK) for number, columns in pieces]
+        )
 
-    def _draw_block(self, incidents: Incidents, start: int) -> Showers:
-        block = incidents[start : start + BLOCK]
-        generator = step_generator(self.seed, self._block)
-        self._block += 1
+    def _draw_noise(self, number: int, showers: int) -> dict[str, Tensor]:
+        """Draw a block's noise on the processor and move it to the device."""
+        generator = draw_generator(self.seed, Purpose.GENERATION, number)
+        return Draws(generator, self.device).noise(self.model.noise(), showers)
+
+    def _make(self, block: Incidents, noise: Iterator[dict[str, Tensor]]) -> Showers:
+        """Make one block of showers with the next noise."""
         started = time.perf_counter()
-        with torch.inference_mode(), self.precision.autocast():
-            energies = self.model.generate(IncidentTensors.of(block), generator)
+        with torch.inference_mode(), self.precision.autocast(self.device):
+            known = IncidentTensors.of(block)
+            energies = self.model.showers(self.device.put(known), next(noise)).float().cpu().numpy()
         self.seconds += time.perf_counter() - started
         self.showers += len(block)
-        return Showers.of(energies.float().numpy(), self.bundle.detector, block)
+        return Showers.of(energies, self.bundle.detector, block)
 
     def _check_range(self, incidents: Incidents) -> None:
         values, names = incidents.conditions()
@@ -172,12 +225,14 @@ def need_surrogate(bundle: Bundle) -> Surrogate:
 
 def generate_file(
     bundle: Bundle,
-    incidents: Iterator[Incidents],
+    incidents: Iterable[Incidents],
     path: Path,
     seed: int,
-    progress: Callable[[int], None],
+    progress: Progress = show_progress,
     precision: Precision | None = None,
     like: ShowerFile | None = None,
+    expected: int | None = None,
+    device: Device = CPU,
 ) -> Generated:
     """Draw showers and write them as a native file.
 
@@ -186,9 +241,11 @@ def generate_file(
         incidents: The incident particles, piece by piece.
         path: The file to write.
         seed: Decides every draw.
-        progress: Told how many showers were drawn since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
         precision: See `ShowerGenerator`.
         like: The file the incidents are taken from, for the detector check and the provenance.
+        expected: How many incident particles there are, where that is known; for the progress alone.
+        device: What generates.
 
     Raises:
         DetectorError: The incidents belong to another detector.
@@ -198,7 +255,7 @@ def generate_file(
             f"bundle {bundle.name} generates in detector {bundle.detector.name!r}, and {like.path} holds "
             f"showers of {like.detector.name!r}."
         )
-    generator = ShowerGenerator(bundle, seed, precision)
+    generator = ShowerGenerator(bundle, seed, precision, device)
     attributes = {
         "seed": seed,
         "bundle": bundle.name,
@@ -207,17 +264,24 @@ def generate_file(
         **({} if like is None else {"like": like.path.name, "like_split": str(like.split)}),
     }
     made_by = f"calokit surrogate {bundle.name}"
-    with ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer:
-        for columns in incidents:
-            showers = generator.draw(columns)
+    made = (
+        generator.draw(columns, number * PIECE // BLOCK)
+        for number, columns in enumerate(in_pieces(incidents))
+    )
+    with (
+        ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer,
+        progress(expected, f"generating {path.stem} with {bundle.name}", "showers") as advance,
+        ahead_of(made, device) as pieces,
+    ):
+        for showers in pieces:
             writer.write(showers)
-            progress(len(showers))
+            advance(len(showers))
         milliseconds = 1e3 * generator.seconds / max(1, generator.showers)
         writer.set_attributes(
             {
                 "milliseconds_per_shower": milliseconds,
                 "timing_note": f"model only, batch {BLOCK}, {torch.get_num_threads()} thread(s), "
-                f"{generator.precision.number_format}, {processor_name()}",
+                f"{generator.precision.number_format}, {device.model_name()}",
                 "outside_training_range": generator.outside / max(1, generator.showers),
             }
         )

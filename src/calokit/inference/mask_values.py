@@ -9,14 +9,11 @@ import torch
 
 from calokit.arrays import Float32
 from calokit.bundles.bundle import Bundle
-from calokit.compute.draws import step_generator
+from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.errors import ConfigurationError
-from calokit.models.adversarial.mask_value_gan import GanSurrogate
+from calokit.inference.generate import BLOCK, need_surrogate
 from calokit.models.batches import IncidentTensors
-from calokit.models.mask_value.regression import RegressionSurrogate
 from calokit.showers import ShowerFile
-
-BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -36,26 +33,25 @@ def mask_values(bundle: Bundle, view: ShowerFile, count: int, seed: int = 1) -> 
     """Return hit probabilities of the first showers of a file beside their true masks.
 
     Args:
-        bundle: A trained mask + value network (regression or GAN).
+        bundle: A trained mask + value network (regression or GAN), on the processor.
         view: Truth.
         count: How many showers.
         seed: Decides the random inputs of a GAN.
 
     Raises:
-        ConfigurationError: The bundle is of another family.
+        ConfigurationError: The bundle is of a family without a mask.
+        BundleError: The bundle reconstructs.
     """
-    model = bundle.model
-    if not isinstance(model, RegressionSurrogate | GanSurrogate):
-        raise ConfigurationError(f"bundle {bundle.name} has no mask; give a regression or a GAN.")
+    model = need_surrogate(bundle)
     showers = view.read(0, min(count, len(view)))
     found = []
     for number, start in enumerate(range(0, len(showers), BLOCK)):
         incidents = IncidentTensors.of(showers[start : start + BLOCK].incidents)
+        draws = Draws(draw_generator(seed, Purpose.GENERATION, number))
         with torch.inference_mode():
-            if isinstance(model, GanSurrogate):
-                logits, _ = model.images(incidents, step_generator(seed, number))
-            else:
-                logits, _ = model.images(incidents)
-        found.append(torch.sigmoid(logits).numpy())
+            chances = model.hit_probabilities(incidents, draws.noise(model.noise(), len(incidents)))
+        if chances is None:
+            raise ConfigurationError(f"bundle {bundle.name} has no mask; give a regression or a GAN.")
+        found.append(chances.numpy())
     hits = (showers.energies > model.threshold_mev).astype(np.float32)
     return MaskValues(np.concatenate(found), hits)

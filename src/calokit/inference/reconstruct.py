@@ -6,7 +6,6 @@ import csv
 import math
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from calokit.bundles.bundle import Bundle, bundle_digest, check_reconstructed
-from calokit.compute.machine import processor_name
+from calokit.compute.device import CPU, Device
 from calokit.errors import BundleError, ConditionWarning
 from calokit.files import write_hdf5, write_whole
 from calokit.models.estimators.protocol import Reconstructor
+from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, Showers
 from calokit.units import MEV_PER_GEV
 
@@ -49,25 +49,28 @@ class Reconstruction:
         columns: Estimates by name, see `UNITS`; the first axis is the event.
         milliseconds_per_shower: Wall time, finding the hits included, reading and writing not.
         outside: Share of the energies outside the training range.
+        computed_on: Model of the processor or accelerator.
     """
 
     columns: dict[str, NDArray[Any]]
     milliseconds_per_shower: float
     outside: float
+    computed_on: str
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
 
 def reconstruct_showers(
-    bundle: Bundle, view: ShowerFile, progress: Callable[[int], None] | None = None
+    bundle: Bundle, view: ShowerFile, progress: Progress = show_progress, device: Device = CPU
 ) -> Reconstruction:
     """Reconstruct every shower of a view; memory stays bounded.
 
     Args:
         bundle: A trained reconstruction.
         view: The showers; their incident particles are not looked at.
-        progress: Told how many showers were reconstructed since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
+        device: What the network computes on.
 
     Raises:
         BundleError: The bundle generates showers instead.
@@ -78,25 +81,27 @@ def reconstruct_showers(
         >>> bundle = read_bundle("zoo/luxe_energy.calokit")                           # doctest: +SKIP
         >>> reconstruct_showers(bundle, open_showers("showers.h5")).columns["energy"]  # doctest: +SKIP
     """
-    model = need_reconstructor(bundle)
+    model = device.put(need_reconstructor(bundle))
     check_reconstructed(bundle, view)
     seconds = 0.0
     parts: list[dict[str, NDArray[Any]]] = []
-    for showers in view.chunks(BLOCK):
-        started = time.perf_counter()
-        parts.append(estimate_block(model, showers))
-        seconds += time.perf_counter() - started
-        if progress is not None:
-            progress(len(showers))
+    with progress(len(view), f"reconstructing {view.path.name} with {bundle.name}", "showers") as advance:
+        for showers in view.chunks(BLOCK):
+            started = time.perf_counter()
+            parts.append(estimate_block(model, showers))
+            seconds += time.perf_counter() - started
+            advance(len(showers))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outside = _check_range(bundle, columns)
-    return Reconstruction(columns, 1e3 * seconds / len(view), outside)
+    return Reconstruction(columns, 1e3 * seconds / len(view), outside, device.model_name())
 
 
 def estimate_block(model: Reconstructor, showers: Showers) -> dict[str, NDArray[Any]]:
     """Return the estimates for some showers in memory, by name."""
-    with torch.inference_mode():
-        return model.estimate(model.prepare(showers)).columns()
+    device = model.device
+    precision = model.precision_in_use(device)
+    with torch.inference_mode(), precision.autocast(device):
+        return model.estimate(device.put(model.prepare(showers))).columns()
 
 
 def need_reconstructor(bundle: Bundle) -> Reconstructor:
@@ -127,7 +132,7 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
                 "detector": view.detector.name,
                 "milliseconds_per_shower": made.milliseconds_per_shower,
                 "timing_note": f"with the search of hits, batch {BLOCK}, {torch.get_num_threads()} "
-                f"thread(s), float32, {processor_name()}",
+                f"thread(s), float32, {made.computed_on}",
                 "outside_training_range": made.outside,
             }
         )

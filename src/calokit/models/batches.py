@@ -49,6 +49,14 @@ class IncidentTensors:
             None if self.directions is None else self.directions[index],
         )
 
+    def to(self, device: torch.device) -> IncidentTensors:
+        """Return the incidents on a device."""
+        return IncidentTensors(
+            self.energies.to(device, non_blocking=True),
+            None if self.positions is None else self.positions.to(device, non_blocking=True),
+            None if self.directions is None else self.directions.to(device, non_blocking=True),
+        )
+
     @classmethod
     def join(cls, parts: Sequence[IncidentTensors]) -> IncidentTensors:
         """Return the incidents of several batches, in order; a column that one of them lacks is left out."""
@@ -104,6 +112,10 @@ class TrainingBatch:
     def __getitem__(self, index: Any) -> TrainingBatch:
         """Return the events at an index tensor or slice over events."""
         return TrainingBatch(self.incidents[index], self.energies[index])
+
+    def to(self, device: torch.device) -> TrainingBatch:
+        """Return the batch on a device."""
+        return TrainingBatch(self.incidents.to(device), self.energies.to(device, non_blocking=True))
 
     @classmethod
     def join(cls, batches: Sequence[TrainingBatch]) -> TrainingBatch:

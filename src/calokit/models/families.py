@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
+from calokit.compute.device import CPU
+from calokit.compute.draws import Purpose, seed_layers
 from calokit.detector import Detector
 from calokit.models.protocols import Trainable
 from calokit.models.settings import ModelSettings
 
 
 def build_model(settings: ModelSettings, detector: Detector, seed: int) -> Trainable[Any]:
-    """Return the untrained model, its weights initialised from the seed.
+    """Return the untrained model on the processor, its weights initialised from the seed.
 
     Args:
         settings: The model part of a recipe.
@@ -22,6 +22,7 @@ def build_model(settings: ModelSettings, detector: Detector, seed: int) -> Train
     Raises:
         ConfigurationError: The model does not fit the detector.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    settings.require_fit(detector)
+    with CPU.own_layer_draws():
+        seed_layers(seed, Purpose.INITIAL_WEIGHTS, 0)
         return settings.build(detector)

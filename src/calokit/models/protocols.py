@@ -1,16 +1,28 @@
-"""What every family of surrogates offers to the training loop and to generation."""
+"""What every family of models offers to the training loop, to generation and to reconstruction.
+
+A family says what it is by hooks; neither the loop nor generation asks for a class. Models make no random
+numbers themselves: a loss is given `Draws`, and a surrogate is a pure map from incident particles and noise
+to showers, so that the same noise means the same showers on every device, and in an exported network.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.device import Device
+from calokit.compute.draws import Draws, Noise
+from calokit.compute.precision import PLAIN, Precision, native_precision
 from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.monitor import squared_error_by_energy
 from calokit.showers import Showers
+
+CALIBRATION_SHOWERS = 24_576
+"""How many training showers a finished surrogate is calibrated on, at most."""
 
 
 class Batch(Protocol):
@@ -22,6 +34,10 @@ class Batch(Protocol):
         """Return the events at an index tensor over events."""
         ...
 
+    def to(self, device: torch.device) -> Self:
+        """Return the batch on a device."""
+        ...
+
     @classmethod
     def join(cls, batches: Sequence[Self]) -> Self:
         """Return several batches as one."""
@@ -29,17 +45,39 @@ class Batch(Protocol):
 
 
 AnyBatch = TypeVar("AnyBatch", bound=Batch)
+SeenBatch = TypeVar("SeenBatch", bound=Batch, covariant=True)
+
+
+class FinishingData(Protocol[SeenBatch]):
+    """What a trained model may be corrected on."""
+
+    def sample(self, showers: int) -> Showers:
+        """Return at most so many training showers."""
+        ...
+
+    def whole_validation(self) -> SeenBatch:
+        """Return all validation showers, prepared, on the model's device."""
+        ...
 
 
 class Trainable(nn.Module, ABC, Generic[AnyBatch]):
     """What the training loop trains: a surrogate, or a reconstruction.
 
     A family implements: what it learns from a sample before training starts, its parts (each with its own
-    optimiser), what it makes of showers, and the losses of that.
+    optimiser), what it makes of showers, and the losses of that. Everything else is a hook with a default.
+    A model is built, and its transforms are fitted, on the processor; then it may be moved to any device, and
+    is given batches and draws that are there.
     """
 
     keeps_inputs: ClassVar[bool] = False
     """Whether every shower is prepared once and kept in memory, instead of in each epoch anew."""
+    fit_seed: ClassVar[int | None] = None
+    """Seed of the sample that transforms are fitted on; None stands for the training's."""
+
+    @property
+    def device(self) -> Device:
+        """Where its weights live."""
+        return Device.holding(self)
 
     @abstractmethod
     def fit_transforms(self, sample: Showers) -> None:
@@ -51,10 +89,10 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
 
     @abstractmethod
     def prepare(self, showers: Showers) -> AnyBatch:
-        """Return what the losses are computed from."""
+        """Return what the losses are computed from, on the processor; it may run beside a training step."""
 
     @abstractmethod
-    def losses(self, batch: AnyBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: AnyBatch, draws: Draws) -> dict[str, Tensor]:
         """Return one scalar loss for each part that is trained in this step.
 
         Only those parts take a step. Several losses are summed, so that parts which train together must share
@@ -62,12 +100,12 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
 
         Args:
             batch: Showers and incidents.
-            generator: The source of every random draw.
+            draws: The source of every random number but those of layers (dropout).
         """
 
-    def validation_losses(self, batch: AnyBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def validation_losses(self, batch: AnyBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the terms that validation reports and early stopping sums up; by default the losses."""
-        return self.losses(batch, generator)
+        return self.losses(batch, draws)
 
     def begin_step(self, step: int, steps: int) -> None:
         """Be told how far training is, before each step and each validation; by default nothing.
@@ -76,6 +114,38 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
             step: How many steps are done.
             steps: How many will be.
         """
+
+    def symmetries(self) -> Callable[[AnyBatch, Draws], AnyBatch] | None:
+        """Return what shows a batch in random mirror images or turns of the detector; by default none.
+
+        The loop uses it where the recipe says `training.square_symmetries`.
+        """
+        return None
+
+    def finish(self, data: FinishingData[AnyBatch], draws: Draws) -> None:
+        """Correct, after training, what is known to be off; by default nothing.
+
+        It is run in the precision of use (see `precision_in_use`), in evaluation mode.
+
+        Args:
+            data: Showers to correct it on.
+            draws: The source of every random number, made on the processor.
+        """
+
+    def monitor(self, showers: Showers, draws: Draws) -> dict[str, Any]:
+        """Return what validation says beside the losses, as plain data; by default nothing.
+
+        Args:
+            showers: The first validation showers, always the same.
+            draws: The source of every random number, always the same.
+        """
+        del showers, draws
+        return {}
+
+    def precision_in_use(self, device: Device) -> Precision:
+        """Return the number format that the finished model is used in on a device, if not told otherwise."""
+        del device
+        return PLAIN
 
     def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the tensors of a bundle as this model can take them over; by default as they are.
@@ -87,29 +157,75 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
 
 
 class Surrogate(Trainable["TrainingBatch"]):
-    """A trainable generator of showers in one detector."""
+    """A trainable generator of showers in one detector.
+
+    A family implements `noise` and `showers` beside what every `Trainable` does.
+    """
 
     threshold_mev: float
     """Cells at or below it count as empty, MeV."""
     conditions: tuple[str, ...]
     """Which of energy, position and direction of the incident particle it knows."""
 
-    def prepare(self, showers: Showers) -> TrainingBatch:
-        """Return showers and incidents as tensors."""
-        return TrainingBatch.of(showers)
-
-    def calibrate(self, sample: Showers, generator: torch.Generator) -> None:
-        """Correct, after training, what generation is known to deform; by default nothing.
-
-        Args:
-            sample: Training showers.
-            generator: The source of every random draw.
-        """
+    @abstractmethod
+    def noise(self) -> Mapping[str, Noise]:
+        """Return the random numbers that a shower takes, by name, in the order in which they are drawn."""
 
     @abstractmethod
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Return one shower for each incident particle; nothing random happens here.
+
+        Args:
+            incidents: The incident particles, on the model's device.
+            noise: (event, width) each, as `noise` asks for them, on the model's device.
+
+        Returns:
+            (event, cell) float32, MeV: no cell below zero or, unless it is zero, at or below the threshold.
+        """
+
+    @torch.no_grad()
     def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
         """Draw one shower for each incident particle.
+
+        Args:
+            incidents: The incident particles, on the model's device.
+            generator: The source of every random number. Made on the processor, it gives the same showers,
+                to rounding, on every device.
 
         Returns:
             (event, cell) float32, MeV.
         """
+        return self.showers(incidents, Draws(generator, self.device).noise(self.noise(), len(incidents)))
+
+    def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the probability (event, cell) of a hit, before hits are drawn; None without a mask."""
+        del incidents, noise
+        return None
+
+    def prepare(self, showers: Showers) -> TrainingBatch:
+        """Return showers and incidents as tensors."""
+        return TrainingBatch.of(showers)
+
+    def calibrate(self, sample: Showers, draws: Draws) -> None:
+        """Correct, after training, what generation is known to deform; by default nothing.
+
+        Args:
+            sample: Training showers.
+            draws: The source of every random number.
+        """
+
+    def finish(self, data: FinishingData[TrainingBatch], draws: Draws) -> None:
+        """Calibrate generation on training showers."""
+        self.calibrate(data.sample(CALIBRATION_SHOWERS), draws)
+
+    def monitor(self, showers: Showers, draws: Draws) -> dict[str, Any]:
+        """Return the squared error of generated showers by incident energy."""
+        return squared_error_by_energy(
+            lambda incidents: self.generate(self.device.put(incidents), draws.generator),
+            showers,
+            self.threshold_mev,
+        )
+
+    def precision_in_use(self, device: Device) -> Precision:
+        """Return what the device computes fastest."""
+        return native_precision(device)

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from calokit.config import Description
 from calokit.detector import Detector
+from calokit.detector.summary import describe_shape
 from calokit.errors import ConfigurationError, suggest_near_miss
 
 if TYPE_CHECKING:
@@ -54,15 +55,50 @@ class ModelSettings(Description):
         kind = mapping.get("kind") if isinstance(mapping, dict) else None
         return cls.families.get(kind, cls) if isinstance(kind, str) else cls
 
-    def build(self, detector: Detector) -> Trainable[Any]:
-        """Return the untrained model for a detector; torch's global generator decides its initial weights.
+    def misfit(self, detector: Detector) -> str | None:  # noqa: ARG002
+        """Return what such a model needs that a detector lacks, or None where it fits; by default None.
+
+        It is asked before the model is built, and loads no torch.
+        """
+        return None
+
+    def require_fit(self, detector: Detector) -> None:
+        """Check that such a model can be built for a detector.
 
         Raises:
-            ConfigurationError: The model does not fit the detector.
+            ConfigurationError: It cannot.
+        """
+        reason = self.misfit(detector)
+        if reason is not None:
+            readouts = " and ".join(dict.fromkeys(one.readout.kind for one in detector.sections))
+            raise ConfigurationError(
+                f"a model of kind {self.kind!r} needs {reason}; detector {detector.name!r} is read out as "
+                f"{describe_shape(detector)} ({readouts}). `calokit recipes --for DETECTOR` lists what fits "
+                "a detector."
+            )
+
+    def build(self, detector: Detector) -> Trainable[Any]:
+        """Return the untrained model for a detector that fits (`misfit`).
+
+        torch's global generator decides its initial weights.
         """
         module, _, name = self.model.partition(":")
         model: Trainable[Any] = getattr(import_module(module), name)(self, detector)
         return model
+
+
+def lacks_one_cartesian_section(detector: Detector) -> str | None:
+    """Return what a detector lacks of one section with rows and columns, or None where it has it."""
+    sections = detector.sections
+    fits = len(sections) == 1 and sections[0].readout.kind == "cartesian"
+    return None if fits else "one section with rows and columns"
+
+
+def find_family(kind: str) -> type[ModelSettings] | None:
+    """Return the settings of a family by its kind, outside calokit too, or None where it is not installed."""
+    if kind not in ModelSettings.families:
+        load_families()
+    return ModelSettings.families.get(kind)
 
 
 def load_families() -> list[ModuleType]:
@@ -91,14 +127,14 @@ def _as_family(given: Any) -> Any:
     kind = given.get("kind")
     if kind is None:
         raise PydanticCustomError("kind_missing", "key 'kind' is missing; it names the family of the model")
-    if kind not in ModelSettings.families:
-        load_families()
-    if kind not in ModelSettings.families:
+    family = find_family(str(kind))
+    if family is None:
         hint = suggest_near_miss(str(kind), list(ModelSettings.families))
+        text = f"{hint} Families outside calokit are loaded from the modules that {FAMILIES_VARIABLE} names."
         raise PydanticCustomError(
-            "unknown_kind", "no kind {kind}. {hint}", {"kind": repr(kind), "hint": hint}
+            "unknown_kind", "no kind {kind}. {hint}", {"kind": repr(kind), "hint": text}
         )
-    return ModelSettings.families[kind].model_validate(given)
+    return family.model_validate(given)
 
 
 AnyModelSettings = Annotated[SerializeAsAny[ModelSettings], BeforeValidator(_as_family)]

@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 from calokit.config import read_yaml
+from calokit.detector import Detector
+from calokit.detector.library import detector_beside
 from calokit.errors import ConfigurationError, suggest_near_miss
 from calokit.models.settings import load_families
 from calokit.recipes.recipe import Recipe
@@ -38,11 +40,24 @@ def list_recipes() -> list[Recipe]:
     return [make() for make in _all_makers().values()]
 
 
+def recipes_for(detector: Detector) -> list[Recipe]:
+    """Return every recipe whose model fits a detector, those meant for it first.
+
+    Example:
+        >>> from calokit.detector import load_detector
+        >>> [recipe.name for recipe in recipes_for(load_detector("luxe_ecal"))][0]
+        'luxe_energy'
+    """
+    fitting = [recipe for recipe in list_recipes() if recipe.model.misfit(detector) is None]
+    return sorted(fitting, key=lambda recipe: recipe.detector not in (None, detector.name))
+
+
 def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:
     """Return a recipe by its name or from a YAML file, with changes applied.
 
     Args:
-        name_or_path: A shipped recipe's name, or the path of a YAML file.
+        name_or_path: A shipped recipe's name, or the path of a YAML file; a detector's file that it names is
+            looked for beside it.
         changes: `key=value` texts, keys dotted (`training.steps=500`), values as YAML.
 
     Raises:
@@ -61,6 +76,9 @@ def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:
             f"no recipe {name_or_path!r}. {suggest_near_miss(name_or_path, _all_makers())} "
             "A recipe of your own is a file ending in .yaml."
         )
+    where = Path(name_or_path).parent
+    if isinstance(content, dict) and isinstance(content.get("detector"), str):
+        content["detector"] = detector_beside(content["detector"], where)
     for change in changes or []:
         _apply_change(content, change)
     return Recipe.from_mapping(content, name_or_path)

@@ -1,63 +1,102 @@
-"""Several scorecards of one reference, side by side."""
+"""Several scorecards of one reference, checked once and looked up by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from calokit.errors import CalokitError
-from calokit.evaluation.scorecard import EventHits, Measurement, Scorecard
+from calokit.evaluation.scorecard import EventHits, EventPair, Measurement, Scorecard
 
 
-def require_same_reference(scorecards: Sequence[Scorecard]) -> tuple[Scorecard, ...]:
-    """Return the scorecards, after checking that they may stand side by side.
+@dataclass(frozen=True)
+class ComparedCards:
+    """Scorecards that may stand side by side; `ComparedCards.of` checks that.
 
-    Raises:
-        CalokitError: None was given, two have the same label, or they differ in detector, threshold or
-            reference sample.
+    Attributes:
+        cards: One for each generated sample, all against the same reference.
     """
-    if not scorecards:
-        raise CalokitError("no scorecard was given; a report needs at least one.")
-    first = scorecards[0]
-    labels = [scorecard.generated.label for scorecard in scorecards]
-    for scorecard in scorecards[1:]:
-        for what, left, right in (
-            ("detector", first.detector, scorecard.detector),
-            ("threshold (MeV)", first.threshold_mev, scorecard.threshold_mev),
-            ("reference file (sha256)", first.reference.sha256, scorecard.reference.sha256),
-            ("reference split", first.reference.split, scorecard.reference.split),
-        ):
-            if left != right:
-                raise CalokitError(
-                    f"{what} of {first.generated.label!r} is {left!r}, of {scorecard.generated.label!r} "
-                    f"{right!r}: one report compares samples with one reference; write two reports."
-                )
-    if len(set(labels)) < len(labels):
-        given = ", ".join(labels)
-        raise CalokitError(f"generated samples need different labels in one report; given: {given}.")
-    return tuple(scorecards)
+
+    cards: tuple[Scorecard, ...]
+
+    @classmethod
+    def of(cls, *scorecards: Scorecard) -> ComparedCards:
+        """Return the scorecards as one value, after checking that they may stand side by side.
+
+        Raises:
+            CalokitError: None was given, two have the same label, or they differ in detector, threshold or
+                reference sample.
+        """
+        if not scorecards:
+            raise CalokitError("no scorecard was given; a report needs at least one.")
+        for scorecard in scorecards[1:]:
+            _require_same_reference(scorecards[0], scorecard)
+        labels = [scorecard.generated.label for scorecard in scorecards]
+        if len(set(labels)) < len(labels):
+            given = ", ".join(labels)
+            raise CalokitError(f"generated samples need different labels in one report; given: {given}.")
+        return cls(scorecards)
+
+    @property
+    def first(self) -> Scorecard:
+        """The first scorecard, for what all share: detector, threshold, reference."""
+        return self.cards[0]
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the generated samples."""
+        return tuple(card.generated.label for card in self.cards)
+
+    @cached_property
+    def rows(self) -> dict[str, tuple[Measurement | None, ...]]:
+        """Each measurement by name, one place a scorecard (None where it lacks it), in their order."""
+        by_card = [{m.name: m for m in card.measurements} for card in self.cards]
+        names = dict.fromkeys(name for known in by_card for name in known)
+        return {name: tuple(known.get(name) for known in by_card) for name in names}
+
+    def known(self, name: str) -> Measurement:
+        """Return a measurement of the first scorecard that has it, for its words and its floor."""
+        return next(m for m in self.rows[name] if m is not None)
+
+    @cached_property
+    def leading(self) -> Scorecard | None:
+        """The scorecard whose hits are shown: the first with hits and a detector to draw them in."""
+        return next((c for c in self.cards if c.hits and c.detector_description is not None), None)
+
+    @cached_property
+    def incidents(self) -> list[tuple[EventHits | None, ...]]:
+        """For each incident of the leading scorecard the event of every one (None where it lacks it)."""
+        if self.leading is None:
+            return []
+        return [tuple(_find_hits(card, event) for card in self.cards) for event in self.leading.hits]
+
+    @cached_property
+    def pictured(self) -> list[tuple[EventPair | None, ...]]:
+        """The same of the summed images, of the first scorecard that has some; in order of energy."""
+        events = next((card.events for card in self.cards if card.events), [])
+        ordered = sorted(events, key=lambda event: event.incident_energy_gev)
+        return [tuple(_find_images(card, event) for card in self.cards) for event in ordered]
 
 
-def measurement_names(scorecards: Sequence[Scorecard]) -> list[str]:
-    """Return every measurement's name once, in the order in which the scorecards first give them."""
-    return list(dict.fromkeys(m.name for scorecard in scorecards for m in scorecard.measurements))
+def _require_same_reference(first: Scorecard, other: Scorecard) -> None:
+    for what, left, right in (
+        ("detector", first.detector, other.detector),
+        ("threshold (MeV)", first.threshold_mev, other.threshold_mev),
+        ("reference file (sha256)", first.reference.sha256, other.reference.sha256),
+        ("reference split", first.reference.split, other.reference.split),
+    ):
+        if left != right:
+            raise CalokitError(
+                f"{what} of {first.generated.label!r} is {left!r}, of {other.generated.label!r} "
+                f"{right!r}: one report compares samples with one reference; write two reports."
+            )
 
 
-def find_measurement(scorecard: Scorecard, name: str) -> Measurement | None:
-    """Return the measurement of that name, or None where this scorecard lacks it."""
-    return next((m for m in scorecard.measurements if m.name == name), None)
-
-
-def has_display(scorecards: Sequence[Scorecard]) -> bool:
-    """Tell whether the scorecards hold what a display needs: hits, and a detector to draw them in."""
-    return any(card.hits and card.detector_description is not None for card in scorecards)
-
-
-def leading_card(scorecards: Sequence[Scorecard]) -> Scorecard:
-    """Return the scorecard whose events are shown: the first that has what a display needs."""
-    return next(card for card in scorecards if card.hits and card.detector_description is not None)
-
-
-def find_incident(card: Scorecard, event: EventHits) -> EventHits | None:
-    """Return a scorecard's event of the same incident particle; None where it lacks it."""
+def _find_hits(card: Scorecard, event: EventHits) -> EventHits | None:
     wanted = (event.incident_energy_gev, event.position_mm, event.direction)
     return next((e for e in card.hits if (e.incident_energy_gev, e.position_mm, e.direction) == wanted), None)
+
+
+def _find_images(card: Scorecard, event: EventPair) -> EventPair | None:
+    wanted = (event.incident_energy_gev, event.position_mm)
+    return next((e for e in card.events if (e.incident_energy_gev, e.position_mm) == wanted), None)

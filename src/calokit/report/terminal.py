@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from calokit.evaluation.scorecard import Measurement, Sample, Scorecard
-from calokit.report.compared import find_measurement, measurement_names, require_same_reference
+from calokit.report.compared import ComparedCards
+from calokit.report.plain_text import fit_encoding
 from calokit.report.rounding import round_plainly, round_to_error
-from calokit.report.topics import topic_of
 from calokit.report.verdict import Grade, grade_measurement, state_verdict
 
 GRADE_STYLES = {
@@ -25,7 +25,7 @@ _MOST_SAMPLES_ON_ONE_LINE = 2
 _WIDTH_FOR_TWO = 100
 
 
-def scorecard_table(scorecards: Sequence[Scorecard], width: int = 100) -> Table:
+def scorecard_table(compared: ComparedCards, width: int = 100, encoding: str = "utf-8") -> Table:
     """Lay out scorecards against one reference as a table for the terminal.
 
     Rows are measurements; columns are the floor (truth against truth) and one for each generated sample,
@@ -34,23 +34,25 @@ def scorecard_table(scorecards: Sequence[Scorecard], width: int = 100) -> Table:
     columns) the error stands below the value.
 
     Args:
-        scorecards: One for each generated sample, all against the same reference.
+        compared: The scorecards.
         width: Columns of the terminal.
+        encoding: Of the output; signs that it cannot write are replaced.
 
     Returns:
         A table that fits 80 columns with up to three samples and 100 with up to five.
-
-    Raises:
-        CalokitError: None was given, or they do not share detector, threshold and reference.
     """
-    cards = require_same_reference(scorecards)
+    cards = compared.cards
+
+    def fit(text: Text) -> Text:
+        return _fit(text, encoding)
+
     most = _MOST_SAMPLES_ON_ONE_LINE if width >= _WIDTH_FOR_TWO else 1
     stacked = len(cards) > most
     table = Table(
-        title=_headline(cards),
+        title=fit(_headline(cards)),
         title_justify="left",
         title_style="",
-        caption=_legend(cards),
+        caption=fit(_legend(cards)),
         caption_justify="left",
         caption_style="",
         box=box.SIMPLE_HEAD,
@@ -60,22 +62,30 @@ def scorecard_table(scorecards: Sequence[Scorecard], width: int = 100) -> Table:
     table.add_column("measurement", overflow="fold", ratio=None)
     table.add_column("floor", justify="right", no_wrap=True)
     for card in cards:
-        table.add_column(card.generated.label, justify="right", no_wrap=not stacked, overflow="fold")
+        table.add_column(
+            fit(Text(card.generated.label)), justify="right", no_wrap=not stacked, overflow="fold"
+        )
     before = None
-    for name in measurement_names(cards):
-        known = next(m for card in cards if (m := find_measurement(card, name)) is not None)
-        topic = topic_of(name, known.topic)
+    for name, measurements in compared.rows.items():
+        topic = compared.known(name).topic
         if before not in (None, topic):
             table.add_section()
         before = topic
-        table.add_row(*_row(name, cards, stacked))
+        table.add_row(*map(fit, _row(compared.known(name), measurements, stacked)))
     return table
 
 
-def _row(name: str, cards: Sequence[Scorecard], stacked: bool) -> list[Text]:
+def _fit(text: Text, encoding: str) -> Text:
+    """Return text that an encoding can write, with its styles."""
+    fitted = Text()
+    for part in text.divide(sorted({end for span in text.spans for end in (span.start, span.end)})):
+        style = part.spans[0].style if part.spans else text.style
+        fitted.append(fit_encoding(part.plain, encoding), style)
+    return fitted
+
+
+def _row(known: Measurement, measurements: Sequence[Measurement | None], stacked: bool) -> list[Text]:
     """Lay out one measurement: its words, its floor (of the first scorecard that has it), its values."""
-    measurements = [find_measurement(card, name) for card in cards]
-    known = next(m for m in measurements if m is not None)
     arrow = "↓" if known.direction == "lower" else "↑"
     title = Text().append(f"{arrow} ", style="dim")
     title.append(f"{known.title} ({known.unit})" if known.unit else known.title)
@@ -126,8 +136,7 @@ def _legend(cards: Sequence[Scorecard]) -> Text:
     text.append("≥ 5 σ **", style="red")
     text.append("; ↓ lower, ↑ higher is more alike")
     for card in cards:
-        agrees = card.verdict is None or card.verdict.agrees
-        text.append(f"\n{state_verdict(card)}", style="bold" if agrees else "bold red")
+        text.append(f"\n{state_verdict(card)}", style="bold" if card.verdict.agrees else "bold red")
     for card in cards:
         for warning in card.warnings:
             text.append(f"\nwarning ({card.generated.label}): {warning}", style="yellow")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import Enum
 
 from calokit.evaluation.scorecard import Measurement, Scorecard
-from calokit.evaluation.significance import judge_measurements
-from calokit.report.compared import find_measurement
 from calokit.report.rounding import round_to_error
 
 COMPATIBLE_BELOW = 2.0
@@ -57,7 +55,7 @@ def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
     Returns:
         One to four sentences of plain text; the last one is the headline.
     """
-    verdict = scorecard.verdict or judge_measurements(scorecard.measurements)
+    verdict = scorecard.verdict
     if verdict.tested == 0:
         return f"{scorecard.generated.label}: nothing was measured that has a floor and an error."
     sample = f"{scorecard.generated.label} against {scorecard.reference.label}"
@@ -68,8 +66,7 @@ def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
             f"{sample}: not told apart by {scorecard.generated.showers:,} showers ({family}; Holm's test). "
             f"More showers, or trained classifiers, may still tell them apart.{headline}"
         )
-    flagged = [found for name in verdict.flagged if (found := find_measurement(scorecard, name)) is not None]
-    named = "; ".join(_describe_deviation(m) for m in flagged[:worst])
+    named = "; ".join(_describe_deviation(scorecard.measurement(name)) for name in verdict.flagged[:worst])
     count = len(verdict.flagged)
     told = f"{sample}: told apart by {count} of {family} (Holm's test)."
     return f"{told} Farthest from the floor: {named}.{headline}"
@@ -81,12 +78,12 @@ def state_headline(scorecard: Scorecard) -> str:
     Args:
         scorecard: The comparison.
     """
-    raw = find_measurement(scorecard, scorecard.headline)
-    read_out = find_measurement(scorecard, scorecard.headline_read_out)
     sentences = []
-    if raw is not None:
+    if scorecard.headline:
+        raw = scorecard.measurement(scorecard.headline)
         sentences.append(f"Largest area of all classifiers: {_describe_deviation(raw)}.")
-    if read_out is not None:
+    if scorecard.headline_read_out:
+        read_out = scorecard.measurement(scorecard.headline_read_out)
         sentences.append(f"Behind the readout: {_describe_deviation(read_out)}.")
     return " ".join(sentences)
 

@@ -7,7 +7,6 @@ study of noise and thresholds; this step is applied to it afterwards, as often a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -18,6 +17,8 @@ from pydantic import NonNegativeFloat, PositiveFloat, model_validator
 from calokit.arrays import Float32
 from calokit.config import Description
 from calokit.errors import ConfigurationError
+from calokit.files import check_writable
+from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.showers.writer import ShowerWriter
@@ -88,7 +89,7 @@ def digitise_file(
     path: Path,
     digitisation: Digitisation,
     seed: int = 1,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Progress = show_progress,
 ) -> float:
     """Write showers as a readout would give them.
 
@@ -97,15 +98,17 @@ def digitise_file(
         path: The new file; its attribute `digitisation` says what was done.
         digitisation: The readout.
         seed: Decides the noise.
-        progress: Told how many showers were written since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
 
     Returns:
         Energy read beside energy deposited, over all showers.
 
     Raises:
         ConfigurationError: The showers were digitised before.
-        ShowerFileError: The showers are not sane, or the folder of the new file does not exist.
+        ShowerFileError: The showers are not sane.
+        OutputError: The new file cannot be written, or is the source.
     """
+    check_writable(path, source.path)
     if "digitisation" in source.attributes:
         raise ConfigurationError(
             f"{source.path}: these showers were digitised before; start from the deposits."
@@ -117,7 +120,10 @@ def digitise_file(
         "digitised_from_sha256": source.sha256,
     }
     deposited = read = 0.0
-    with ShowerWriter(path, source.detector, source.particle, source.generator, attributes) as writer:
+    with (
+        ShowerWriter(path, source.detector, source.particle, source.generator, attributes) as writer,
+        progress(len(source), f"digitising {source.path.name}", "showers") as advance,
+    ):
         for start in range(0, len(source), EVENTS_TOGETHER):
             showers = source.read(start, min(start + EVENTS_TOGETHER, len(source)))
             rng = np.random.default_rng(np.random.SeedSequence([seed, start, _STREAM]))
@@ -125,7 +131,7 @@ def digitise_file(
             writer.write(after)
             deposited += float(showers.visible_energies.sum())
             read += float(after.visible_energies.sum())
-            progress(len(showers))
+            advance(len(showers))
     return read / deposited if deposited > 0 else 1.0
 
 

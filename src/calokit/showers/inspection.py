@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from calokit.arrays import Float64
+from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.units import MEV_PER_GEV
@@ -65,7 +65,7 @@ class _Tally:
 
 
 def inspect_showers(
-    view: ShowerFile, threshold: float = 0.0, progress: Callable[[int], None] | None = None
+    view: ShowerFile, threshold: float = 0.0, progress: Progress = show_progress
 ) -> Inspection:
     """Go once through a view of a shower file and describe it.
 
@@ -75,16 +75,16 @@ def inspect_showers(
     Args:
         view: The showers.
         threshold: A cell above it counts as hit, MeV.
-        progress: Told how many showers were read since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
 
     Raises:
         ShowerFileError: The file holds values that no shower has.
     """
     tally = _Tally()
-    for showers in view.chunks():
-        tally.add(showers, threshold)
-        if progress is not None:
-            progress(len(showers))
+    with progress(len(view), f"reading {view.path.name}", "showers") as advance:
+        for showers in view.chunks():
+            tally.add(showers, threshold)
+            advance(len(showers))
     return Inspection(_describe(view, tally, threshold), _judge(tally))
 
 

@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
 from calokit.errors import ShowerFileError, SimulationError
 from calokit.files import check_writable, write_json
+from calokit.progress import Progress, show_progress
 from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
 from calokit.showers.particles import Particles
 from calokit.showers.writer import chunk_rows
@@ -56,6 +57,7 @@ class Production:
             "block": self.backend.block,
             "seed": self.seed,
             "attributes": self.attributes,
+            **({"data_sets": list(self.backend.data_sets)} if self.backend.data_sets else {}),
             **({} if self.twins is None else {"twins_sha256": self.twins.sha256}),
         }
 
@@ -80,7 +82,7 @@ def produce_file(
     path: Path,
     events: int,
     executor: Executor,
-    progress: Callable[[int], None],
+    progress: Progress = show_progress,
 ) -> Produced:
     """Produce a shower file; killed at any point, the same call goes on where it stopped.
 
@@ -93,7 +95,7 @@ def produce_file(
         path: The file.
         events: How many showers.
         executor: Runs the blocks.
-        progress: Told how many showers were finished since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
 
     Raises:
         SimulationError: The file, or the finished blocks, belong to another production.
@@ -111,11 +113,12 @@ def produce_file(
     _open_folder(folder, production.identity)
     tasks = [_task(folder, first, events, production.backend.block) for first in _starts(production, events)]
     missing = [task for task in tasks if not _is_finished(task)]
-    progress(events - sum(task["last"] - task["first"] for task in missing))
+    before = events - sum(task["last"] - task["first"] for task in missing)
     made = 0
-    for result in executor.run(_work(production), missing):
-        made += result["last"] - result["first"]
-        progress(result["last"] - result["first"])
+    with progress(events, f"simulating {production.sample.name}", "showers", before) as advance:
+        for result in executor.run(_work(production), missing):
+            made += result["last"] - result["first"]
+            advance(result["last"] - result["first"])
     records = _merge(production, path, tasks)
     seconds = sum(record["seconds"] for record in records)
     content = open_showers(path).attributes["content_sha256"]
@@ -257,6 +260,7 @@ def _merge(production: Production, path: Path, tasks: list[Task]) -> list[dict[s
         "seed": production.seed,
         "energy_law": json.dumps([gun.energy.to_mapping() for gun in sample.guns]),
         "incidence_law": json.dumps([gun.incidence.to_mapping() for gun in sample.guns]),
+        **({"geant4_data": ", ".join(names)} if (names := production.backend.data_sets) else {}),
         **({} if production.twins is None else {"twins_of_sha256": production.twins.sha256}),
         **production.attributes,
     }

@@ -11,7 +11,7 @@ import torch
 
 from calokit.bundles.bundle import read_bundle
 from calokit.models.estimators.protocol import Reconstructor
-from calokit.report.progress import track
+from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, Split, open_showers
 from calokit.showers.files import file_sha256
 from calokit.studies.description import RunFolders, StudyFile, StudyRun
@@ -19,15 +19,16 @@ from calokit.studies.judging.reconstruction import judge_reconstruction
 from calokit.studies.judging.surrogate import judge_surrogate
 from calokit.studies.table import append_row, read_table
 from calokit.training.data import open_for_training
-from calokit.training.run import continue_training, planned_steps, start_training
+from calokit.training.run import continue_training, start_training
 
 
-def run_study(file: StudyFile, folder: Path) -> None:
+def run_study(file: StudyFile, folder: Path, progress: Progress = show_progress) -> None:
     """Do every run whose row is missing; can be killed at any moment and called again.
 
     Args:
         file: The study.
         folder: Where the runs stand.
+        progress: Shows how far each run is; see `calokit.progress`.
 
     Raises:
         CalokitError: Data are missing or unfit, or the table holds a row that no run made.
@@ -44,7 +45,7 @@ def run_study(file: StudyFile, folder: Path) -> None:
     }
     for run in file.runs():
         if run.key not in done:
-            row = _make_row(file, run, RunFolders(folder, data_sha256), test, floor)
+            row = _make_row(file, run, RunFolders(folder, data_sha256), test, floor, progress)
             append_row(file.table_path, row)
 
 
@@ -54,17 +55,22 @@ def _open_test(file: StudyFile) -> ShowerFile:
 
 
 def _make_row(
-    file: StudyFile, run: StudyRun, folders: RunFolders, test: ShowerFile, floor: ShowerFile | None
+    file: StudyFile,
+    run: StudyRun,
+    folders: RunFolders,
+    test: ShowerFile,
+    floor: ShowerFile | None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Train (or continue), generate on the test incidents, evaluate, and describe it in one row."""
     folder, bundle_path = folders.of(run), folders.bundle(run)
-    _train_where_missing(file, run, folders)
+    _train_where_missing(file, run, folders, progress)
     bundle = read_bundle(bundle_path)
     if isinstance(bundle.model, Reconstructor):
         train = open_for_training(open_showers(file.find_showers(file.study.data), Split.TRAIN))
-        judged = judge_reconstruction(bundle, train, test, folder)
+        judged = judge_reconstruction(bundle, train, test, folder, progress)
     else:
-        judged = judge_surrogate(file.study, bundle, folder, test, floor)
+        judged = judge_surrogate(file.study, bundle, folder, test, floor, progress)
     made = bundle.provenance
     return {
         "study": file.study.name,
@@ -98,21 +104,18 @@ def _make_row(
     }
 
 
-def _train_where_missing(file: StudyFile, run: StudyRun, folders: RunFolders) -> None:
+def _train_where_missing(file: StudyFile, run: StudyRun, folders: RunFolders, progress: Progress) -> None:
     """Train a run, and before it the one it starts from, where there is no bundle yet."""
     if folders.bundle(run).is_file():
         return
     if run.start is not None:
-        _train_where_missing(file, run.start, folders)
+        _train_where_missing(file, run.start, folders, progress)
     folder = folders.of(run)
-    started = (folder / "run.json").is_file()
-    steps = planned_steps(folder) if started else run.recipe.training.steps
-    with track(steps, f"training {folder.name}", "steps") as advance:
-        if started:
-            continue_training(folder, advance)
-        else:
-            start = None if run.start is None else folders.bundle(run.start)
-            start_training(run.recipe, file.find_showers(file.study.data), folder, advance, start_from=start)
+    if (folder / "run.json").is_file():
+        continue_training(folder, progress)
+    else:
+        start = None if run.start is None else folders.bundle(run.start)
+        start_training(run.recipe, file.find_showers(file.study.data), folder, progress, start_from=start)
 
 
 def _commit_of(folder: Path) -> str:

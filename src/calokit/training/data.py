@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.compute.draws import Purpose, order_generator
 from calokit.errors import ShowerFileError, SplitError
 from calokit.recipes.recipe import Sampler
 from calokit.showers import ShowerFile, Showers, Split, concatenate
@@ -72,20 +73,22 @@ class ShuffledShowers:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Return the places of all showers in the order in which an epoch draws them from one pool."""
-        rng = np.random.default_rng((self.seed, epoch))
+        rng = order_generator(self.seed, Purpose.TRAINING, epoch, 0)
         if self.weights is None:
             return rng.permutation(len(self.view))
         return self.weights.order(_incident_energies(self.view), rng)
 
     def sample(self, showers: int) -> Showers:
         """Return a shuffled, unweighted sample of at most `showers` showers and at most one pool."""
-        first = (self.seed, 0, 0)
-        pool, _ = self._read_pool(self._pools(0)[0], np.random.default_rng(first))
-        return pool[np.random.default_rng(first).permutation(len(pool))[:showers]]
+        rng = order_generator(self.seed, Purpose.TRANSFORMS)
+        pool = self._read_pool(self._pools(0)[0])
+        return pool[rng.permutation(len(pool))[:showers]]
 
     def _pools(self, epoch: int) -> list[NDArray[np.int64]]:
         """Split the blocks, in this epoch's order, into pools."""
-        blocks = np.random.default_rng((self.seed, epoch)).permutation(-(-len(self.view) // self.block))
+        blocks = order_generator(self.seed, Purpose.TRAINING, epoch).permutation(
+            -(-len(self.view) // self.block)
+        )
         return [
             blocks[start : start + self.blocks_a_pool] for start in range(0, len(blocks), self.blocks_a_pool)
         ]
@@ -99,7 +102,8 @@ class ShuffledShowers:
             if start >= size:
                 start -= size
                 continue
-            pool, order = self._read_pool(blocks, np.random.default_rng((self.seed, epoch, number)))
+            pool = self._read_pool(blocks)
+            order = self._order(pool, order_generator(self.seed, Purpose.TRAINING, epoch, number))
             if rest is not None:
                 missing = self.batch_size - len(rest)
                 rest = concatenate([rest, pool[order[:missing]]])
@@ -117,18 +121,17 @@ class ShuffledShowers:
     def _block_size(self, block: int) -> int:
         return int(min(self.block, len(self.view) - block * self.block))
 
-    def _read_pool(
-        self, blocks: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[Showers, NDArray[np.int64]]:
-        """Return the showers of some blocks and the order in which they shall be drawn."""
-        parts = [
-            self.view.read(block * self.block, block * self.block + self._block_size(block))
-            for block in blocks
-        ]
-        pool = concatenate(parts)
+    def _read_pool(self, blocks: NDArray[np.int64]) -> Showers:
+        """Return the showers of some blocks."""
+        starts = blocks * self.block
+        sizes = [self._block_size(block) for block in blocks]
+        return concatenate([self.view.read(a, a + size) for a, size in zip(starts, sizes, strict=True)])
+
+    def _order(self, pool: Showers, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the places in a pool in the order in which they shall be drawn."""
         if self.weights is None:
-            return pool, rng.permutation(len(pool))
-        return pool, self.weights.order(pool.incident_energies.astype(np.float64), rng)
+            return rng.permutation(len(pool))
+        return self.weights.order(pool.incident_energies.astype(np.float64), rng)
 
 
 def _incident_energies(view: ShowerFile) -> NDArray[np.float64]:

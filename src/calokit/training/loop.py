@@ -6,23 +6,24 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from calokit.compute.draws import step_generator
+from calokit.compute.draws import Draws, Purpose, draw_generator, seed_layers
 from calokit.compute.precision import Precision
+from calokit.compute.prefetch import Prefetch
 from calokit.errors import RunError
 from calokit.files import write_text
-from calokit.models.parts.places import CartesianImage
-from calokit.models.protocols import Surrogate, Trainable
+from calokit.models.protocols import Trainable
+from calokit.progress import Advance
 from calokit.recipes.recipe import TrainingSettings
 from calokit.showers import ShowerFile
-from calokit.training.augmentation import SquareSymmetries
 from calokit.training.checkpoint import (
     optimiser_tensors,
     read_checkpoint,
@@ -30,15 +31,13 @@ from calokit.training.checkpoint import (
     write_checkpoint,
 )
 from calokit.training.data import ShuffledShowers
-from calokit.training.monitor import monitored_showers, squared_error_by_energy
 from calokit.training.prepared import BatchSource
 from calokit.training.rates import learning_rate
 
 CHECKPOINT_SECONDS = 20.0
 LOG_EVERY = 50
-
-Progress = Callable[[int, str], None]
-"""Called with the number of steps done since the last call and a short note (losses)."""
+READ_EVERY = 10
+"""Steps after which losses are read from an accelerator, which has to be waited for; a processor has none."""
 
 
 @dataclass
@@ -68,13 +67,15 @@ class _State:
 
 
 class TrainingLoop:
-    """Trains a model and keeps its state in a folder.
+    """Trains a model on the device that it is on, and keeps its state in a folder.
 
     Every random draw of step k follows from the seed and k alone, so that a training that is killed and
     continued from its last checkpoint ends with the same weights (same machine, torch and thread count).
+    Validation draws the same numbers on every device.
 
     Args:
-        model: The surrogate or reconstruction, its transforms fitted, its weights initialised.
+        model: The surrogate or reconstruction, its transforms fitted, its weights initialised, on the device
+            that shall train.
         settings: How to train.
         data: The training showers.
         validation: Showers for the validation loss.
@@ -92,6 +93,7 @@ class TrainingLoop:
         precision: Precision,
     ) -> None:
         self.model = model
+        self.device = model.device
         self.settings = settings
         self.data = data
         self.source = BatchSource(model, data, validation, settings.validation_showers)
@@ -110,14 +112,11 @@ class TrainingLoop:
             )
             for name, part in model.parts().items()
         }
-        image = getattr(model, "image", None)
-        self.symmetries = (
-            SquareSymmetries(image)
-            if settings.square_symmetries and isinstance(image, CartesianImage)
-            else None
-        )
-        self.monitored = monitored_showers(validation, settings.monitor_showers)
+        self.symmetries = model.symmetries() if settings.square_symmetries else None
+        self.monitored = self.source.monitored(settings.monitor_showers)
         self.state = _State()
+        self._unread: list[tuple[int, dict[str, Tensor]]] = []
+        self._losses: dict[str, float] = {}
 
     @property
     def checkpoint_path(self) -> Path:
@@ -141,29 +140,18 @@ class TrainingLoop:
         self.state = _State.from_mapping(checkpoint.state)
         _cut_log(self.folder / "log.jsonl", self.state.step)
 
-    def run(self, progress: Progress) -> Trainable[Any]:
+    def run(self, advance: Advance) -> Trainable[Any]:
         """Train up to the last step (or early stopping) and return the averaged (or best) model."""
         settings, state = self.settings, self.state
-        batches = self.source.training(state.step)
         saved = time.monotonic()
-        with torch.random.fork_rng(devices=[]), (self.folder / "log.jsonl").open("a") as log:
+        with (
+            self.device.own_layer_draws(),
+            (self.folder / "log.jsonl").open("a") as log,
+            Prefetch(self.source.training(state.step)) as batches,
+        ):
             while state.step < settings.steps and not state.stopped:
-                started, cpu_started = time.perf_counter(), time.process_time()
-                batch = next(batches)
-                loaded = time.perf_counter()
-                losses = self._step(batch)
-                _check_finite({name: float(loss) for name, loss in losses.items()}, state.step)
-                state.step += 1
-                if state.step % settings.validate_every == 0 or state.step == settings.steps:
-                    self._validate()
-                    found = {"monitor": state.monitor} if state.monitor else {}
-                    _log(log, {"step": state.step, "validation": state.validation, **found})
-                state.seconds += time.perf_counter() - started
-                state.cpu_seconds += time.process_time() - cpu_started
-                state.data_seconds += loaded - started
-                if state.step % LOG_EVERY == 0 or state.step == settings.steps:
-                    _log(log, self._log_line(losses))
-                progress(1, " ".join(f"{name} {float(loss):.4f}" for name, loss in losses.items()))
+                self._advance(batches, log)
+                advance(1, " ".join(f"{name} {loss:.4f}" for name, loss in self._losses.items()))
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = time.monotonic()
@@ -172,8 +160,46 @@ class TrainingLoop:
             self.average.load_state_dict(self.best)
         return self.average.eval()
 
+    def _advance(self, batches: Iterator[Any], log: Any) -> None:
+        """Take one step with all that is due after it, and keep the books."""
+        settings, state = self.settings, self.state
+        started, cpu_started = time.perf_counter(), time.process_time()
+        batch = next(batches)
+        loaded = time.perf_counter()
+        self._unread.append((state.step, self._step(batch)))
+        state.step += 1
+        logs = state.step % LOG_EVERY == 0 or state.step == settings.steps
+        if self.device.is_host or logs or state.step % READ_EVERY == 0:
+            self._read_losses()
+        if state.step % settings.validate_every == 0 or state.step == settings.steps:
+            self._validate()
+            found = {"monitor": state.monitor} if state.monitor else {}
+            _log(log, {"step": state.step, "validation": state.validation, **found})
+        state.seconds += time.perf_counter() - started
+        state.cpu_seconds += time.process_time() - cpu_started
+        state.data_seconds += loaded - started
+        if logs:
+            _log(log, self._log_line())
+
+    def _read_losses(self) -> None:
+        """Read the losses since the last reading in one piece, and stop where one of them is not finite."""
+        steps = [(step, name) for step, losses in self._unread for name in losses]
+        if not steps:
+            return
+        read = torch.stack([loss for _, losses in self._unread for loss in losses.values()]).tolist()
+        self._unread = []
+        for (step, name), loss in zip(steps, read, strict=True):
+            _check_finite({name: loss}, step)
+        last = steps[-1][0]
+        self._losses = {name: loss for (step, name), loss in zip(steps, read, strict=True) if step == last}
+
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint.
+
+        Raises:
+            RunError: The training has diverged.
+        """
+        self._read_losses()
         groups = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -184,20 +210,21 @@ class TrainingLoop:
 
     def _step(self, batch: Any) -> dict[str, Tensor]:
         """Take one optimiser step of every part and move the average."""
-        generator = step_generator(self.settings.seed, self.state.step)
-        torch.manual_seed(generator.initial_seed())
+        seed, step = self.settings.seed, self.state.step
+        draws = Draws(draw_generator(seed, Purpose.TRAINING, step, self.device))
+        seed_layers(seed, Purpose.LAYERS, step)
         if self.symmetries is not None:
-            batch = self.symmetries(batch, generator)
+            batch = self.symmetries(batch, draws)
         self.model.train()
-        self.model.begin_step(self.state.step, self.settings.steps)
-        with self.precision.autocast():
-            losses = self.model.losses(batch, generator)
+        self.model.begin_step(step, self.settings.steps)
+        with self.precision.autocast(self.device):
+            losses = self.model.losses(batch, draws)
         total: Tensor = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
         for name in losses:
             optimiser = self.optimisers[name]
             torch.nn.utils.clip_grad_norm_(self.model.parts()[name].parameters(), self.settings.gradient_clip)
-            optimiser.param_groups[0]["lr"] = learning_rate(name, self.state.step, self.settings)
+            optimiser.param_groups[0]["lr"] = learning_rate(name, step, self.settings)
             optimiser.step()
             optimiser.zero_grad()
         self._move_average()
@@ -208,7 +235,7 @@ class TrainingLoop:
         decay = min(self.settings.moving_average, (1 + self.state.step) / (10 + self.state.step))
         averaged: list[Tensor] = list(self.average.parameters())
         current: list[Tensor] = list(self.model.parameters())
-        torch._foreach_lerp_(averaged, current, 1.0 - decay)
+        get_ema_multi_avg_fn(decay)(averaged, current, None)  # type: ignore[no-untyped-call]
         for mine, other in zip(self.average.buffers(), self.model.buffers(), strict=True):
             if mine.is_floating_point():  # the statistics of batch normalisation belong to their weights
                 mine.lerp_(other, 1.0 - decay)
@@ -223,9 +250,8 @@ class TrainingLoop:
         sums: dict[str, float] = {}
         seen = 0
         for number, batch in enumerate(self.source.validating()):
-            with self.precision.autocast():
-                generator = step_generator(self.settings.seed + 1, number)
-                losses = self.average.validation_losses(batch, generator)
+            with self.precision.autocast(self.device):
+                losses = self.average.validation_losses(batch, self._same_draws(Purpose.VALIDATION, number))
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(loss) * len(batch)
             seen += len(batch)
@@ -235,12 +261,16 @@ class TrainingLoop:
         self._stop_early(sum(self.state.validation.values()))
 
     def _monitor(self) -> None:
-        """Judge generated showers of a few validation incidents, the same draws every time."""
-        if self.monitored is None or not isinstance(self.average, Surrogate):
+        """Ask what the model says of a few validation showers, the same draws every time."""
+        if self.monitored is None:
             return
-        generator = step_generator(self.settings.seed + 1, 0)
-        with self.precision.autocast():
-            self.state.monitor = squared_error_by_energy(self.average, self.monitored, generator)
+        with self.precision.autocast(self.device):
+            draws = self._same_draws(Purpose.MONITOR, 0)
+            self.state.monitor = self.average.monitor(self.monitored, draws)
+
+    def _same_draws(self, purpose: Purpose, number: int) -> Draws:
+        """Return draws made on the processor, so that they are the same on every device."""
+        return Draws(draw_generator(self.settings.seed, purpose, number), self.device)
 
     def _stop_early(self, loss: float) -> None:
         if self.settings.patience is None:
@@ -252,11 +282,11 @@ class TrainingLoop:
             self.state.bad_validations += 1
             self.state.stopped = self.state.bad_validations >= self.settings.patience
 
-    def _log_line(self, losses: dict[str, Tensor]) -> dict[str, Any]:
+    def _log_line(self) -> dict[str, Any]:
         state = self.state
         return {
             "step": state.step,
-            "losses": {name: float(loss) for name, loss in losses.items()},
+            "losses": self._losses,
             "learning_rate": {
                 name: learning_rate(name, state.step - 1, self.settings) for name in self.optimisers
             },

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.models.protocols import Trainable
 from calokit.recipes.recipe import TrainingSettings
@@ -20,7 +21,7 @@ def choose_precision(
 
     Args:
         model: The model, left as it is.
-        batch: Real showers of the training batch size.
+        batch: Real showers of the training batch size, on the model's device.
         settings: `precision` and `memory_format` other than `auto` are obeyed.
         repeats: Timed steps a format; the fastest counts.
     """
@@ -38,15 +39,17 @@ def choose_precision(
 
 def _time_step(model: Trainable[Any], batch: Any, precision: Precision, repeats: int) -> float:
     """Time forward and backward of one batch on a copy of the model, in milliseconds."""
-    copied = copy.deepcopy(model)
+    copied, device = copy.deepcopy(model), model.device
     precision.lay_out(copied)
-    generator = torch.Generator().manual_seed(0)
+    draws = Draws(draw_generator(0, Purpose.TIMING, 0, device))
     times = []
     for _ in range(repeats + 1):
+        device.synchronise()
         start = time.perf_counter()
-        with precision.autocast():
-            losses = copied.losses(batch, generator)
+        with precision.autocast(device):
+            losses = copied.losses(batch, draws)
         total: torch.Tensor = torch.stack(list(losses.values())).sum()
         total.backward()  # type: ignore[no-untyped-call]
+        device.synchronise()
         times.append(time.perf_counter() - start)
     return 1e3 * min(times[1:])

@@ -7,31 +7,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from calokit.bundles.bundle import Bundle, write_bundle
 from calokit.bundles.ranges import ConditionRange, measure_ranges
-from calokit.compute.draws import step_generator
+from calokit.compute.device import CPU, Device
+from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.machine import describe_machine
-from calokit.compute.precision import Precision, native_precision
+from calokit.compute.precision import PLAIN, Precision
+from calokit.detector import load_detector
 from calokit.errors import RunError
 from calokit.files import check_folder_writable, make_folder, write_json, write_text
-from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.families import build_model
-from calokit.models.protocols import Surrogate, Trainable
+from calokit.models.protocols import Trainable
+from calokit.progress import Progress, show_progress
 from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile, Showers, Split, open_showers
 from calokit.training.checkpoint import read_checkpoint
 from calokit.training.data import ShuffledShowers, open_for_training
-from calokit.training.loop import Progress, TrainingLoop
+from calokit.training.loop import TrainingLoop
 from calokit.training.precision import choose_precision
 from calokit.training.start import check_detector, take_over
 
-FIT_SEED = 1
-"""Seed of the sample that the transforms of a reconstruction are fitted on."""
+MACHINE = ("threads", "processor", "device", "accelerator", "python", "torch", "calokit")
+"""What provenance says of the machine."""
 FIT_SHOWERS = 50_000
 """How many training showers the transforms are fitted on, at most."""
-
-CALIBRATION_SHOWERS = 24_576
-"""How many training showers the finished model is calibrated on, at most."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,10 @@ def start_training(
     recipe: Recipe,
     data: Path,
     folder: Path,
-    progress: Progress,
+    progress: Progress = show_progress,
     steps_for_seconds: float | None = None,
     start_from: Path | None = None,
+    device: Device = CPU,
 ) -> TrainedRun:
     """Train a recipe from the beginning, or from the weights of a bundle.
 
@@ -63,11 +65,12 @@ def start_training(
         recipe: What to train.
         data: A native shower file; its `train` split trains, its `validation` split validates.
         folder: The run folder; it must not hold a run already.
-        progress: Told of every step.
+        progress: Shows how far it is; see `calokit.progress`.
         steps_for_seconds: Choose the number of steps so that training takes about this long on this
             machine (measured before the start and recorded), instead of the recipe's.
         start_from: A bundle whose weights and transforms are taken over as far as the model has them; what
             the bundle lacks is fitted or initialised as usual.
+        device: What trains.
 
     Raises:
         RunError: The folder holds a run already.
@@ -85,7 +88,8 @@ def start_training(
     sample = _fit_sample(model, source)
     model.fit_transforms(sample)
     start = None if start_from is None else take_over(model, start_from)
-    batch = model.prepare(sample[: recipe.training.batch_size])
+    device.put(model)
+    batch = device.put(model.prepare(sample[: recipe.training.batch_size]))
     precision = choose_precision(model, batch, recipe.training)
     if steps_for_seconds is not None:
         steps = max(200, int(1e3 * steps_for_seconds / (1.15 * precision.milliseconds)))
@@ -98,7 +102,9 @@ def start_training(
         "precision": precision.to_mapping(),
         "ranges": [vars(one) for one in measure_ranges(train)],
         "start": start,
+        "steps_for_seconds": steps_for_seconds,
         **describe_machine(),
+        **device.describe(),
     }
     write_text(folder / "recipe.yaml", recipe.to_yaml())
     loop = _make_loop(model, recipe, source, train, folder, precision)
@@ -107,30 +113,67 @@ def start_training(
     return _finish(loop, recipe, train, folder, run, progress)
 
 
-def continue_training(folder: Path, progress: Progress, data: Path | None = None) -> TrainedRun:
+def read_run(folder: Path) -> dict[str, Any]:
+    """Return what a run was started with.
+
+    Raises:
+        RunError: The folder holds no run.
+    """
+    try:
+        run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        raise RunError(f"{folder} holds no run to continue; start one without --resume.") from None
+    return run
+
+
+def continue_training(
+    folder: Path,
+    progress: Progress = show_progress,
+    data: Path | None = None,
+    steps: int | None = None,
+    device: Device | None = None,
+) -> TrainedRun:
     """Continue a run that was interrupted, from its last checkpoint.
 
     Args:
         folder: The run folder.
-        progress: Told of every step.
+        progress: Shows how far it is; see `calokit.progress`.
         data: Where the shower file stands now, if it has moved; its content must be the same.
+        steps: How many steps the run shall have in all, instead of those it was started with; rates and
+            schedules follow the new number from here on, and the provenance says where it changed.
+        device: What trains from here on; by default what trained before.
 
     Raises:
-        RunError: The folder holds no run, or the shower file has changed.
+        RunError: The folder holds no run, the shower file has changed, or more steps are done already.
+        ConfigurationError: The device that trained before is not here.
     """
-    try:
-        run = json.loads((folder / "run.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        raise RunError(f"{folder} holds no run to continue; start one without --resume.") from None
+    run = read_run(folder)
     recipe = Recipe.from_mapping(run["recipe"], f"{folder / 'run.json'}, recipe")
     train = _open_data(recipe, data or Path(run["data"]))
     if train.sha256 != run["data_sha256"]:
         raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
+    if steps is not None and steps != recipe.training.steps:
+        recipe = _change_steps(folder, run, recipe, steps)
     source = _make_source(recipe, train)
-    model = build_model(recipe.model, train.detector, recipe.training.seed)
+    device = Device.of(run["device"]) if device is None else device
+    run |= device.describe()
+    model = device.put(build_model(recipe.model, train.detector, recipe.training.seed))
     loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
     loop.restore()
     return _finish(loop, recipe, train, folder, run, progress)
+
+
+def _change_steps(folder: Path, run: dict[str, Any], recipe: Recipe, steps: int) -> Recipe:
+    """Give a run another number of steps, and write down where that was."""
+    done = int(read_checkpoint(folder / "checkpoint.safetensors").state["step"])
+    if steps < done:
+        raise RunError(f"the run in {folder} has {done} steps done already; {steps} are fewer.")
+    changed = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+    before = [*run.get("steps_changed", []), {"at": done, "from": recipe.training.steps, "to": steps}]
+    run |= {"recipe": changed.to_mapping(), "steps_changed": before}
+    write_text(folder / "recipe.yaml", changed.to_yaml())
+    write_json(folder / "run.json", run)
+    return changed
 
 
 def planned_steps(folder: Path) -> int:
@@ -145,7 +188,8 @@ def planned_steps(folder: Path) -> int:
 
 def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
     """Open the training showers, as many as the recipe takes."""
-    train = open_for_training(open_showers(data, Split.TRAIN))
+    like = None if recipe.detector is None else load_detector(recipe.detector)
+    train = open_for_training(open_showers(data, Split.TRAIN, like=like))
     return train if recipe.training.showers is None else train.head(recipe.training.showers)
 
 
@@ -155,12 +199,9 @@ def _make_source(recipe: Recipe, train: ShowerFile) -> ShuffledShowers:
 
 
 def _fit_sample(model: Trainable[Any], source: ShuffledShowers) -> Showers:
-    """Return the showers that transforms are fitted on.
-
-    For a reconstruction they do not depend on the seed, so that runs of several seeds can be joined.
-    """
-    if isinstance(model, Reconstructor):
-        source = ShuffledShowers(source.view, source.batch_size, FIT_SEED)
+    """Return the showers that transforms are fitted on; some models want the same ones whatever the seed."""
+    if model.fit_seed is not None:
+        source = ShuffledShowers(source.view, source.batch_size, model.fit_seed)
     return source.sample(FIT_SHOWERS)
 
 
@@ -172,7 +213,7 @@ def _make_loop(
     folder: Path,
     precision: Precision,
 ) -> TrainingLoop:
-    validation = open_showers(train.path, Split.VALIDATION)
+    validation = open_showers(train.path, Split.VALIDATION, like=train.detector)
     return TrainingLoop(model, recipe.training, source, validation, folder, precision)
 
 
@@ -184,9 +225,13 @@ def _finish(
     run: dict[str, Any],
     progress: Progress,
 ) -> TrainedRun:
-    model = loop.run(progress)
-    _calibrate(model, loop, recipe)
-    Precision("float32", "contiguous").lay_out(model)
+    doing, done = ("continuing", loop.state.step) if loop.state.step else ("training", 0)
+    with progress(recipe.training.steps, f"{doing} {recipe.name} in {folder}", "steps", done) as advance:
+        model = loop.run(advance)
+    with progress(None, f"calibrating {recipe.name}", "models") as advance:
+        _calibrate(model, loop, recipe)
+        advance(1)
+    PLAIN.lay_out(CPU.put(model))
     provenance = {
         "data_file": train.path.name,
         "data_sha256": run["data_sha256"],
@@ -199,8 +244,9 @@ def _finish(
         "cpu_seconds": round(loop.state.cpu_seconds, 1),
         "validation": loop.state.validation,
         "start": run.get("start"),
+        **({"steps_changed": run["steps_changed"]} if "steps_changed" in run else {}),
         "precision": run["precision"],
-        **{key: run[key] for key in ("threads", "processor", "device", "python", "torch", "calokit")},
+        **{key: run.get(key) for key in MACHINE},
     }
     ranges = [ConditionRange(**one) for one in run["ranges"]]
     bundle = Bundle(model, recipe, train.detector, ranges, provenance)
@@ -210,12 +256,9 @@ def _finish(
 
 
 def _calibrate(model: Trainable[Any], loop: TrainingLoop, recipe: Recipe) -> None:
-    """Correct the trained model: a surrogate on training showers, a reconstruction on validation showers."""
-    if isinstance(model, Reconstructor):
-        model.calibrate_on(loop.source.whole_validation())
-    elif isinstance(model, Surrogate):
-        precision = native_precision()
-        precision.lay_out(model)
-        with precision.autocast():
-            sample = loop.data.sample(CALIBRATION_SHOWERS)
-            model.calibrate(sample, step_generator(recipe.training.seed, recipe.training.steps))
+    """Correct the trained model, in the precision that it will be used in."""
+    precision = model.precision_in_use(loop.device)
+    precision.lay_out(model)
+    with precision.autocast(loop.device), torch.no_grad():
+        generator = draw_generator(recipe.training.seed, Purpose.CALIBRATION, 0)
+        model.finish(loop.source, Draws(generator, loop.device))

@@ -37,8 +37,10 @@ def check_detector(recipe: Recipe, detector: Detector) -> None:
     """Check that showers of a detector can train a recipe.
 
     Raises:
+        ConfigurationError: The recipe's model does not fit the detector.
         DetectorError: The recipe is meant for another detector.
     """
+    recipe.model.require_fit(detector)
     if recipe.detector is None:
         return
     wanted = load_detector(recipe.detector)

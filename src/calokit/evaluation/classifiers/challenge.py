@@ -23,8 +23,7 @@ from calokit.evaluation.classifiers.discrimination import (
     roc_area_error,
 )
 from calokit.evaluation.classifiers.inputs import ClassifierInputs
-
-Progress = Callable[[str, float], None]
+from calokit.progress import TellPart
 
 PARTS = (0.6, 0.2, 0.2)
 """Training, choice of the epoch and calibration, final numbers."""
@@ -127,7 +126,7 @@ def challenge_dense_auc(
     generated: ClassifierInputs,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     settings: ChallengeSettings | None = None,
-    progress: Progress | None = None,
+    tell: TellPart | None = None,
 ) -> ChallengeResult:
     """Train CaloChallenge's dense classifier and return its area and divergence.
 
@@ -143,7 +142,7 @@ def challenge_dense_auc(
         generated: As many generated showers.
         seeds: One training each.
         settings: Default `ChallengeSettings()`.
-        progress: Called with a text and the part done (0 to 1) after each epoch.
+        tell: Called with a text and the part done (0 to 1) after each epoch.
 
     Raises:
         CalokitError: The classes differ in size or inputs, are too small, hold numbers that are not finite,
@@ -155,7 +154,7 @@ def challenge_dense_auc(
         columns = reference.conditions.shape[1] + int(reference.features.shape[1])
         return DenseNetwork(columns, settings.hidden, settings.hidden_layers)
 
-    return _judge(reference, generated, seeds, settings, build, progress)
+    return _judge(reference, generated, seeds, settings, build, tell)
 
 
 def challenge_image_auc(
@@ -164,7 +163,7 @@ def challenge_image_auc(
     image_shape: tuple[int, int, int],
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     settings: ChallengeSettings | None = None,
-    progress: Progress | None = None,
+    tell: TellPart | None = None,
 ) -> ChallengeResult:
     """Train CaloChallenge's 3D convolutional classifier and return its area and divergence.
 
@@ -176,7 +175,7 @@ def challenge_image_auc(
         image_shape: (layer, phi, r) or (layer, x, y) cells of a readout that is regular in all layers.
         seeds: One training each.
         settings: Default `ChallengeSettings()`.
-        progress: Called with a text and the part done (0 to 1) after each epoch.
+        tell: Called with a text and the part done (0 to 1) after each epoch.
 
     Raises:
         CalokitError: As `challenge_dense_auc`, or the cells do not make such images.
@@ -192,7 +191,7 @@ def challenge_image_auc(
     def build() -> nn.Module:
         return ResidualNetwork(image_shape, reference.conditions.shape[1], settings.condition_hidden)
 
-    return _judge(reference, generated, seeds, settings, build, progress)
+    return _judge(reference, generated, seeds, settings, build, tell)
 
 
 def _judge(
@@ -201,7 +200,7 @@ def _judge(
     seeds: Sequence[int],
     settings: ChallengeSettings,
     build: Callable[[], nn.Module],
-    progress: Progress | None,
+    tell: TellPart | None,
 ) -> ChallengeResult:
     """Train one network a seed and put the numbers together."""
     check_classes(reference.features, generated.features, len(seeds))
@@ -217,8 +216,8 @@ def _judge(
     for index, seed in enumerate(seeds):
 
         def report(part: float, run: int = index) -> None:
-            if progress is not None:
-                progress("CaloChallenge classifier", (run + part) / len(seeds))
+            if tell is not None:
+                tell("CaloChallenge classifier", (run + part) / len(seeds))
 
         turned = [np.roll(order, -(index % FOLDS) * (events // FOLDS)) for order in orders]
         random = np.random.default_rng([seed, events])

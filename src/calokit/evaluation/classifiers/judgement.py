@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,6 @@ from calokit.evaluation.metrics.distances import (
     separation_power,
 )
 from calokit.evaluation.scorecard import Measurement, Spectrum
-
-Progress = Callable[[str, float], None]
 
 TOPIC = "topology"
 """Page of a report."""

@@ -14,6 +14,7 @@ from torch import nn
 
 from calokit.arrays import Float64, Integer
 from calokit.evaluation.classifiers.discrimination import Features, check_classes, dense_rows, roc_area
+from calokit.progress import TellPart
 
 FOLDS = 5
 """The showers are cut into fifths: three to train on, one to choose the epoch on, one to test on."""
@@ -70,7 +71,7 @@ def classifier_auc(
     generated: Features,
     seeds: Sequence[int] = (0, 1, 2),
     settings: ClassifierSettings | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    tell: TellPart | None = None,
 ) -> ClassifierResult:
     """Train classifiers of generated against reference showers and return the area under the ROC curve.
 
@@ -86,7 +87,7 @@ def classifier_auc(
         generated: (event, k) features of as many generated showers.
         seeds: One training each.
         settings: The network and its training; default `ClassifierSettings()`.
-        progress: Called with a text and the part done (0 to 1) after each epoch.
+        tell: Called with a text and the part done (0 to 1) after each epoch.
 
     Raises:
         CalokitError: The classes differ in size or features, or are too small to split.
@@ -97,7 +98,7 @@ def classifier_auc(
     order = np.random.default_rng([min(seeds), events]).permutation(events)
     areas = []
     for index, seed in enumerate(seeds):
-        step = _step_of(progress, index, len(seeds), settings)
+        step = _step_of(tell, index, len(seeds), settings)
         turned = np.roll(order, -(index % FOLDS) * (events // FOLDS))
         areas.append(_area_of_one_seed(reference, generated, turned, seed, settings, step))
     spread = float(np.std(areas, ddof=1)) if len(areas) > 1 else 0.0
@@ -107,7 +108,7 @@ def classifier_auc(
 
 
 def _step_of(
-    progress: Callable[[str, float], None] | None, index: int, seeds: int, settings: ClassifierSettings
+    tell: TellPart | None, index: int, seeds: int, settings: ClassifierSettings
 ) -> Callable[[], None]:
     """Return what each epoch calls to tell how far the whole is."""
     total = seeds * settings.members * settings.epochs
@@ -116,8 +117,8 @@ def _step_of(
     def step() -> None:
         nonlocal done
         done += 1
-        if progress is not None:
-            progress("classifier", done / total)
+        if tell is not None:
+            tell("classifier", done / total)
 
     return step
 

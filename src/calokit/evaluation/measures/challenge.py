@@ -19,8 +19,8 @@ from calokit.evaluation.measures.kept import KeptSamples
 from calokit.evaluation.metrics.precision_recall import standardise
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.scorecard import Measurement
+from calokit.progress import TellPart
 
-Progress = Callable[[str, float], None]
 Judge = Callable[[ClassifierInputs, ClassifierInputs], ChallengeResult]
 
 
@@ -30,7 +30,7 @@ def judge_as_challenge(
     threshold: float,
     seeds: Sequence[int],
     patience: int | None,
-    tell: Progress,
+    tell: TellPart,
 ) -> list[Measurement]:
     """Return areas and Jensen-Shannon divergences of CaloChallenge's dense networks and of its 3D network.
 

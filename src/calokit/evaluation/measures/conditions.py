@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from calokit.evaluation.measures.sums import draw_curve
+from calokit.evaluation.measures.sums import make_curve
 from calokit.evaluation.metrics.binned import BinnedValues
 from calokit.evaluation.metrics.condition_calibration import QUANTITIES, find_worst_bin
 from calokit.evaluation.samples.sums import Sides
@@ -60,7 +60,7 @@ def measure_conditions(sides: Sides) -> list[Measurement]:
     return found
 
 
-def draw_conditions(sides: Sides) -> list[Curve]:
+def make_condition_curves(sides: Sides) -> list[Curve]:
     """Return each quantity over each condition."""
     curves = []
     bins = sides.reference.bins.conditions
@@ -72,7 +72,8 @@ def draw_conditions(sides: Sides) -> list[Curve]:
                 for side in (sides.reference, sides.generated, sides.floor)
             ]
             over = "incident energy" if energy else name
-            curve = draw_curve(
+            curve = make_curve(
+                TOPIC,
                 f"conditions_{quantity}_{over.replace(' ', '_')}",
                 f"{TITLES[quantity]} over {over}",
                 ("incident energy (GeV)" if energy else AXES.get(name, name), LABELS[quantity]),
@@ -80,5 +81,5 @@ def draw_conditions(sides: Sides) -> list[Curve]:
                 energy,
                 values,
             )
-            curves.append(curve.model_copy(update={"topic": TOPIC}))
+            curves.append(curve)
     return curves

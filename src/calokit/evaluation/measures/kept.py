@@ -26,8 +26,7 @@ from calokit.evaluation.metrics.precision_recall import (
 )
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.scorecard import Measurement
-
-Progress = Callable[[str, float], None]
+from calokit.progress import TellPart
 
 LEAST_SHOWERS = 200
 """With fewer showers a class these measurements are left out."""
@@ -64,7 +63,7 @@ class KeptSamples:
 
 
 def measure_kept_showers(
-    samples: KeptSamples, seed: int, with_topology: bool, found_warnings: list[str], tell: Progress
+    samples: KeptSamples, seed: int, with_topology: bool, found_warnings: list[str], tell: TellPart
 ) -> list[Measurement]:
     """Return Frechet and kernel distance, precision and recall of kept showers.
 
@@ -135,6 +134,7 @@ def _frechet(samples: KeptSamples, seed: int, found_warnings: list[str]) -> list
         value, least = distance(generated), distance(floor)
         measurements.append(
             Measurement(
+                topic="classifiers",
                 name=name,
                 title=title,
                 value=1e3 * value.value,
@@ -153,6 +153,7 @@ def _frechet_of_topology(samples: KeptSamples) -> Measurement:
     reference, generated, floor = (kept.known_table.values.astype(np.float64) for kept in samples.each())
     value, least = (_clipped_distance(reference, other) for other in (generated, floor))
     return Measurement(
+        topic="classifiers",
         name="distance.fpd_topology",
         title="Fréchet distance x 1000, all observables with topology",
         value=1e3 * value.value,
@@ -201,6 +202,7 @@ def _precision_recall(samples: KeptSamples, seed: int) -> list[Measurement]:
     floor, _ = score(samples.floor, images.floor)
     return [
         Measurement(
+            topic="classifiers",
             name="precision_recall.area",
             title="PRD-AUC, smaller of images and observables",
             value=value.value,
@@ -224,6 +226,7 @@ def _manifolds(samples: KeptSamples, seed: int) -> list[Measurement]:
     least = manifold_scores(*standardise(reference, floor), settings)
     return [
         Measurement(
+            topic="classifiers",
             name=f"neighbours.{name}",
             title=f"{name} of neighbours",
             value=getattr(value, name).value,

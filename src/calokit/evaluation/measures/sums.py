@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from calokit.arrays import Float64
-from calokit.detector.images import ImageFrame, frame_of
+from calokit.detector.images import CellImage, cell_images
 from calokit.evaluation.metrics.binned import (
     BinnedMoments,
     BinnedValues,
@@ -28,21 +28,21 @@ from calokit.evaluation.scorecard import Curve, ImagePair, Measurement, Spectrum
 from calokit.units import MEV_PER_GEV
 
 SPECTRUM_TITLES = {
-    "visible_fraction": ("visible / incident energy", "visible / incident energy"),
-    "hits": ("hits in a shower", "cells above threshold"),
-    "centre_x": ("centre of energy in x", "x from the impact (mm)"),
-    "centre_y": ("centre of energy in y", "y from the impact (mm)"),
-    "width_x": ("width in x", "width in x (mm)"),
-    "width_y": ("width in y", "width in y (mm)"),
-    "hottest_1": ("energy in the hottest cell", "fraction of the visible energy"),
-    "depth": ("mean depth", "depth (mm)"),
-    "depth_width": ("length", "spread in depth (mm)"),
-    "asymmetry_along": ("asymmetry along the momentum", "(ahead - behind) / visible energy"),
-    "asymmetry_across": ("asymmetry across the momentum", "(left - right) / visible energy"),
-    "width_along": ("width along the momentum", "width along the momentum (mm)"),
-    "width_across": ("width across the momentum", "width across the momentum (mm)"),
+    "visible_fraction": ("response", "visible / incident energy", "visible / incident energy"),
+    "hits": ("cells", "hits in a shower", "cells above threshold"),
+    "centre_x": ("lateral", "centre of energy in x", "x from the impact (mm)"),
+    "centre_y": ("lateral", "centre of energy in y", "y from the impact (mm)"),
+    "width_x": ("lateral", "width in x", "width in x (mm)"),
+    "width_y": ("lateral", "width in y", "width in y (mm)"),
+    "hottest_1": ("cells", "energy in the hottest cell", "fraction of the visible energy"),
+    "depth": ("longitudinal", "mean depth", "depth (mm)"),
+    "depth_width": ("longitudinal", "length", "spread in depth (mm)"),
+    "asymmetry_along": ("lateral", "asymmetry along the momentum", "(ahead - behind) / visible energy"),
+    "asymmetry_across": ("lateral", "asymmetry across the momentum", "(left - right) / visible energy"),
+    "width_along": ("lateral", "width along the momentum", "width along the momentum (mm)"),
+    "width_across": ("lateral", "width across the momentum", "width across the momentum (mm)"),
 }
-"""Title and axis label by observable."""
+"""Topic, title and axis label by observable."""
 
 
 def measure_response(sides: Sides) -> list[Measurement]:
@@ -65,24 +65,30 @@ def measure_response(sides: Sides) -> list[Measurement]:
 
     return [
         sides.measure(
-            "response.scale", "response, |weighted mean ratio - 1|", judge(response, overall_deviation)
+            "response",
+            "response.scale",
+            "response, |weighted mean ratio - 1|",
+            judge(response, overall_deviation),
         ),
         sides.measure(
+            "response",
             "response.max_deviation",
             "response, largest |ratio - 1| over energies",
             judge(response, largest_deviation),
         ),
         sides.measure(
+            "response",
             "response.mean_deviation",
             "response, mean |ratio - 1| over energies",
             judge(response, mean_deviation),
         ),
         sides.measure(
+            "response",
             "resolution.mean_deviation",
             "resolution, mean |ratio - 1| over energies",
             judge(resolution, mean_deviation),
         ),
-        sides.measure("hits.mean_ratio", "mean number of hits, |ratio - 1|", hits),
+        sides.measure("cells", "hits.mean_ratio", "mean number of hits, |ratio - 1|", hits),
     ]
 
 
@@ -102,29 +108,45 @@ def measure_separations(sides: Sides) -> list[Measurement]:
 
     found = [
         sides.measure(
+            "cells",
             "separation.cell_spectrum",
             "separation, energies of all cells",
             lambda one, two: separation_power(one.cell_spectrum(), two.cell_spectrum()),
         ),
         sides.measure(
-            "separation.visible_energy", "separation, visible / incident energy", of("visible_fraction")
+            "response",
+            "separation.visible_energy",
+            "separation, visible / incident energy",
+            of("visible_fraction"),
         ),
         sides.measure(
-            "wasserstein.visible_energy", "Wasserstein distance, visible / incident energy", wasserstein
+            "response",
+            "wasserstein.visible_energy",
+            "Wasserstein distance, visible / incident energy",
+            wasserstein,
         ),
-        sides.measure("separation.hits", "separation, hits in a shower", of("hits")),
-        sides.measure("separation.width", "separation, widths (mean of x and y)", of("width_x", "width_y")),
+        sides.measure("cells", "separation.hits", "separation, hits in a shower", of("hits")),
         sides.measure(
-            "separation.centre", "separation, centre (mean of x and y)", of("centre_x", "centre_y")
+            "lateral", "separation.width", "separation, widths (mean of x and y)", of("width_x", "width_y")
         ),
-        sides.measure("separation.hottest_cell", "separation, fraction in the hottest cell", of("hottest_1")),
+        sides.measure(
+            "lateral", "separation.centre", "separation, centre (mean of x and y)", of("centre_x", "centre_y")
+        ),
+        sides.measure(
+            "cells", "separation.hottest_cell", "separation, fraction in the hottest cell", of("hottest_1")
+        ),
     ]
     if "depth" in sides.reference.observables:
-        found.append(sides.measure("separation.depth", "separation, mean depth", of("depth")))
-        found.append(sides.measure("separation.length", "separation, spread in depth", of("depth_width")))
+        found.append(sides.measure("longitudinal", "separation.depth", "separation, mean depth", of("depth")))
+        found.append(
+            sides.measure(
+                "longitudinal", "separation.length", "separation, spread in depth", of("depth_width")
+            )
+        )
     if "asymmetry_along" in sides.reference.observables:
         found.append(
             sides.measure(
+                "lateral",
                 "separation.asymmetry",
                 "separation, asymmetries along and across (mean)",
                 of("asymmetry_along", "asymmetry_across"),
@@ -132,17 +154,19 @@ def measure_separations(sides: Sides) -> list[Measurement]:
         )
         found.append(
             sides.measure(
+                "lateral",
                 "separation.width_along",
                 "separation, widths along and across (mean)",
                 of("width_along", "width_across"),
             )
         )
     found += [
-        sides.measure(f"separation.cell_{cell}", f"separation, energy in cell {cell}", of_cell(cell))
+        sides.measure("cells", f"separation.cell_{cell}", f"separation, energy in cell {cell}", of_cell(cell))
         for cell in sides.reference.named_cells
     ]
     found.append(
         sides.measure(
+            "cells",
             "separation.cells_mean",
             "separation of each cell's spectrum, mean over cells",
             lambda one, two: mean_cell_separation(one.cell_histograms, two.cell_histograms),
@@ -150,6 +174,7 @@ def measure_separations(sides: Sides) -> list[Measurement]:
     )
     found.append(
         sides.measure(
+            "cells",
             "occupancy.mean_deviation",
             "hit probability, mean deviation over cells",
             lambda one, two: mean_occupancy_deviation(one.cells, two.cells),
@@ -159,6 +184,7 @@ def measure_separations(sides: Sides) -> list[Measurement]:
     )
     found.append(
         sides.measure(
+            "cells",
             "occupancy.worst_cell",
             "hit probability, deviation of the worst cell",
             lambda one, two: worst_cell_deviation(one.cells, two.cells),
@@ -168,22 +194,31 @@ def measure_separations(sides: Sides) -> list[Measurement]:
     return found
 
 
-def draw_curves(sides: Sides) -> list[Curve]:
+def make_curves(sides: Sides) -> list[Curve]:
     """Return response, resolution and mean hits against the incident energy, and the profile in depth."""
     edges = sides.reference.bins.energy
 
-    def curve(name: str, title: str, label: str, values: Callable[[SideSums], BinnedValues]) -> Curve:
-        return draw_energy_curve(name, title, label, edges, _each(sides, values))
+    def curve(
+        topic: str, name: str, title: str, label: str, values: Callable[[SideSums], BinnedValues]
+    ) -> Curve:
+        return make_energy_curve(topic, name, title, label, edges, _each(sides, values))
 
     curves = [
-        curve("response", "response", "visible / incident energy", lambda s: s.visible_fraction.mean()),
         curve(
+            "response",
+            "response",
+            "response",
+            "visible / incident energy",
+            lambda s: s.visible_fraction.mean(),
+        ),
+        curve(
+            "response",
             "resolution",
             "resolution",
             "RMS / mean of visible / incident energy",
             lambda s: s.visible_fraction.relative_spread(),
         ),
-        curve("hits", "mean number of hits", "hits", lambda s: s.hits.mean()),
+        curve("cells", "hits", "mean number of hits", "hits", lambda s: s.hits.mean()),
     ]
     layers = sides.reference.layers.shape[1]
     if layers > 1:
@@ -191,12 +226,15 @@ def draw_curves(sides: Sides) -> list[Curve]:
         middle = np.arange(layers + 1) - 0.5
         profile = _each(sides, _profile)
         curves.append(
-            draw_curve("longitudinal_profile", "longitudinal profile", labels, middle, False, profile)
+            make_curve(
+                "longitudinal", "longitudinal_profile", "longitudinal profile", labels, middle, False, profile
+            )
         )
     return curves
 
 
-def draw_energy_curve(
+def make_energy_curve(
+    topic: str,
     name: str,
     title: str,
     y_label: str,
@@ -206,24 +244,28 @@ def draw_energy_curve(
     """Return a curve over the incident energy.
 
     Args:
+        topic: Page of a report that it belongs on (`report/topics.py`).
         name: Key.
         title: Words.
         y_label: Axis label.
         edges: Energy bins in MeV; the curve has them in GeV.
         values: Those of the reference, of the generated sample and of the floor.
     """
-    return draw_curve(name, title, ("incident energy (GeV)", y_label), edges / MEV_PER_GEV, True, values)
+    return make_curve(
+        topic, name, title, ("incident energy (GeV)", y_label), edges / MEV_PER_GEV, True, values
+    )
 
 
-def draw_spectra(sides: Sides) -> list[Spectrum]:
+def make_spectra(sides: Sides) -> list[Spectrum]:
     """Return the distributions of the observables, of all cells and of the named cells."""
     spectra = []
     for name in sides.reference.observables:
-        title, label = SPECTRUM_TITLES[name]
-        spectra.append(_spectrum(sides, name, title, label, lambda s, name=name: s.histogram(name)))  # type: ignore[misc]
+        topic, title, label = SPECTRUM_TITLES[name]
+        spectra.append(_spectrum(sides, topic, name, title, label, lambda s, name=name: s.histogram(name)))  # type: ignore[misc]
     spectra.append(
         _spectrum(
             sides,
+            "cells",
             "cell_energy",
             "energies of all hits",
             "cell energy (MeV)",
@@ -234,6 +276,7 @@ def draw_spectra(sides: Sides) -> list[Spectrum]:
     spectra += [
         _spectrum(
             sides,
+            "cells",
             f"cell_{cell}",
             f"energy in cell {cell}",
             "cell energy (MeV)",
@@ -246,26 +289,26 @@ def draw_spectra(sides: Sides) -> list[Spectrum]:
     return spectra
 
 
-def draw_images(sides: Sides) -> list[ImagePair]:
+def make_images(sides: Sides) -> list[ImagePair]:
     """Return the mean image of each section, summed over its layers."""
-    detector = sides.reference.calculator.detector
-    frames = [(section.name, frame_of(detector, section)) for section in detector.sections]
-    return [_image(sides, name, frame) for name, frame in frames if frame is not None]
+    images = cell_images(sides.reference.calculator.detector)
+    return [_image(sides, image) for image in images if image.is_regular]
 
 
-def _image(sides: Sides, name: str, frame: ImageFrame) -> ImagePair:
+def _image(sides: Sides, image: CellImage) -> ImagePair:
     one, two = sides.reference.cells, sides.generated.cells
-    reference, generated = frame.sum_layers(one.mean), frame.sum_layers(two.mean)
-    errors = [np.sqrt(frame.sum_layers(sums.variance_of_mean)) for sums in (one, two)]
+    reference, generated = image.sum_layers(one.mean), image.sum_layers(two.mean)
+    errors = [np.sqrt(image.sum_layers(sums.variance_of_mean)) for sums in (one, two)]
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.hypot(errors[1] / reference, generated * errors[0] / reference**2)
     return ImagePair(
-        name=f"mean_image.{name}",
-        title=f"mean shower in {name}",
-        row_label=frame.row_label,
-        column_label=frame.column_label,
-        row_edges=frame.row_edges.tolist(),
-        column_edges=frame.column_edges.tolist(),
+        topic="lateral",
+        name=f"mean_image.{image.section}",
+        title=f"mean shower in {image.section}",
+        row_label=image.slow.label,
+        column_label=image.fast.label,
+        row_edges=image.slow.edges.tolist(),
+        column_edges=image.fast.edges.tolist(),
         reference=reference.tolist(),
         generated=generated.tolist(),
         ratio_error=[_finite(row) for row in error],
@@ -274,6 +317,7 @@ def _image(sides: Sides, name: str, frame: ImageFrame) -> ImagePair:
 
 def _spectrum(
     sides: Sides,
+    topic: str,
     name: str,
     title: str,
     label: str,
@@ -285,6 +329,7 @@ def _spectrum(
     reference, generated, floor = (histogram(s) for s in (sides.reference, sides.generated, sides.floor))
     distance, least = separation_power(reference, generated), separation_power(reference, floor)
     return Spectrum(
+        topic=topic,
         name=name,
         title=title,
         x_label=label,
@@ -302,7 +347,8 @@ def _spectrum(
     )
 
 
-def draw_curve(
+def make_curve(
+    topic: str,
     name: str,
     title: str,
     labels: tuple[str, str],
@@ -313,6 +359,7 @@ def draw_curve(
     """Return a curve from the values of the reference, of the generated sample and of the floor.
 
     Args:
+        topic: Page of a report that it belongs on (`report/topics.py`).
         name: Key.
         title: Words.
         labels: Of the two axes, with units.
@@ -322,6 +369,7 @@ def draw_curve(
     """
     reference, generated, floor = values
     return Curve(
+        topic=topic,
         name=name,
         title=title,
         x_label=labels[0],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from calokit.evaluation.measures.sums import draw_curve, draw_energy_curve
+from calokit.evaluation.measures.sums import make_curve, make_energy_curve
 from calokit.evaluation.metrics.binned import BinnedValues, mean_deviation, ratio_of
 from calokit.evaluation.metrics.cell_hits import cell_hits_separation
 from calokit.evaluation.metrics.chi_square import compare_histograms
@@ -45,6 +45,7 @@ class SideTables:
         ]
         found.append(
             sides.measure(
+                "response",
                 "sampling.mean_deviation",
                 f"sampling fraction in bins of {self._bin_width:g} GeV, mean |ratio - 1|",
                 lambda one, two: Distance(
@@ -59,6 +60,7 @@ class SideTables:
         if _lines_are_fixed(sides):
             found.append(
                 sides.measure(
+                    "response",
                     "linearity.max_difference",
                     "linearity, largest difference of the deviations from a line",
                     lambda one, two: linearity_difference(
@@ -70,6 +72,7 @@ class SideTables:
         found += self._occupancies()
         found.append(
             sides.measure(
+                "cells",
                 "masks.classes",
                 "mask classes (collapsed, over-wide, matching)",
                 lambda one, two: mask_class_distance(one.masks, two.masks),
@@ -80,6 +83,7 @@ class SideTables:
         if layers > 1 and sides.reference.showers >= 2 * GROUPS:
             found.append(
                 sides.measure(
+                    "correlations",
                     "correlation.layers",
                     "correlations of the layer energies, RMS difference",
                     lambda one, two: correlation_distance(one.layer_correlations, two.layer_correlations),
@@ -90,6 +94,7 @@ class SideTables:
         if layers > 1 and min(side.upper_correlations.showers for side in every) >= 2 * GROUPS:
             found.append(
                 sides.measure(
+                    "correlations",
                     "correlation.worst_layer",
                     "correlation of neighbouring layers, worst pair",
                     lambda one, two: worst_neighbour_deviation(
@@ -101,6 +106,7 @@ class SideTables:
             )
         found += [
             sides.measure(
+                "cells",
                 f"cell_hits.{cell}",
                 f"separation at given energy, cell {cell}",
                 lambda one, two, cell=cell: cell_hits_separation(  # type: ignore[misc]
@@ -111,33 +117,46 @@ class SideTables:
         ]
         return found
 
-    def draw(self) -> list[Curve]:
+    def curves(self) -> list[Curve]:
         """Return widths, sampling fraction, linearity, occupancy by layer and hit probabilities of cells."""
         sides = self.sides
         every = (sides.reference, sides.generated, sides.floor)
         edges = sides.reference.bins.energy
         label = "width / mean of visible / incident energy"
         curves = [
-            draw_energy_curve("resolution_core", "resolution, Gaussian core", label, edges, self.core),
-            draw_energy_curve("resolution_rms90", "resolution, RMS90", label, edges, self.rms90),
+            make_energy_curve(
+                "response", "resolution_core", "resolution, Gaussian core", label, edges, self.core
+            ),
+            make_energy_curve("response", "resolution_rms90", "resolution, RMS90", label, edges, self.rms90),
         ]
         sampling = sides.reference.bins.sampling
         axes = ("incident energy (GeV)", "visible / incident energy")
         values = [side.energy_response.sampling_fraction() for side in every]
         curves.append(
-            draw_curve("sampling_fraction", "sampling fraction", axes, sampling / MEV_PER_GEV, False, values)
+            make_curve(
+                "response",
+                "sampling_fraction",
+                "sampling fraction",
+                axes,
+                sampling / MEV_PER_GEV,
+                False,
+                values,
+            )
         )
         if _lines_are_fixed(sides):
             deviations = [side.energy_response.linearity().deviations for side in every]
             axes = ("incident energy (GeV)", "visible / straight line - 1")
             curves.append(
-                draw_curve("linearity", "linearity", axes, sampling / MEV_PER_GEV, False, deviations)
+                make_curve(
+                    "response", "linearity", "linearity", axes, sampling / MEV_PER_GEV, False, deviations
+                )
             )
         layers = sides.reference.layers.shape[1]
         if layers > 1:
             middle = np.arange(layers + 1) - 0.5
             curves.append(
-                draw_curve(
+                make_curve(
+                    "longitudinal",
                     "layer_occupancy",
                     "occupancy by layer",
                     ("layer", "part of the cells hit"),
@@ -147,7 +166,8 @@ class SideTables:
                 )
             )
         curves += [
-            draw_energy_curve(
+            make_energy_curve(
+                "cells",
                 f"cell_hits_{cell}",
                 f"how often cell {cell} is hit",
                 "probability of a hit",
@@ -167,6 +187,7 @@ class SideTables:
         reference, generated, floor = widths
         value, least = (Distance(*mean_deviation(ratio_of(one, reference))) for one in (generated, floor))
         return Measurement(
+            topic="response",
             name=name,
             title=title,
             value=value.value,
@@ -184,7 +205,11 @@ class SideTables:
             found = compare_histograms(first, second)
             return Distance(found.per_degree, np.sqrt(2.0 / max(found.degrees_of_freedom, 1)))
 
-        return [self.sides.measure("chi2.visible_energy", "chi-squared / dof, visible / incident", distance)]
+        return [
+            self.sides.measure(
+                "response", "chi2.visible_energy", "chi-squared / dof, visible / incident", distance
+            )
+        ]
 
     def _occupancies(self) -> list[Measurement]:
         """Return the distance of the occupancies at each threshold that the reference reaches."""
@@ -196,6 +221,7 @@ class SideTables:
             threshold = occupancy.thresholds[number]
             found.append(
                 self.sides.measure(
+                    "cells",
                     f"occupancy.above_{multiple:g}",
                     f"occupancy above {threshold:.3g} MeV, relative difference",
                     lambda one, two, number=number: occupancy_distance(  # type: ignore[misc]

@@ -20,7 +20,7 @@ class CellHitsByEnergy:
     Args:
         incident_edges: (bin + 1,) MeV; showers beyond the outer edges count in the outer bins.
         cell_edges: Edges (bin + 1,) in MeV of the energy in each cell, by flat cell; hits beyond count in the
-            outer bins. Cells 130 and 210 are those followed in the EIC ZDC (`STUDY_CELLS`).
+            outer bins.
 
     Attributes:
         counts: By cell, (incident bin, 1 + cell bin): showers that miss the cell, then those in each bin.

@@ -199,8 +199,19 @@ class Sides:
     generated: SideSums
     floor: SideSums
 
-    def measure(self, name: str, title: str, judge: Judge, unit: str = "", note: str = "") -> Measurement:
-        """Judge the generated sample and the floor against the reference in the same way."""
+    def measure(
+        self, topic: str, name: str, title: str, judge: Judge, unit: str = "", note: str = ""
+    ) -> Measurement:
+        """Judge the generated sample and the floor against the reference in the same way.
+
+        Args:
+            topic: Page of a report that the measurement belongs on (`report/topics.py`).
+            name: Key.
+            title: Words.
+            judge: Gives the distance of two samples.
+            unit: Of the distance.
+            note: What a reader should know.
+        """
         value, floor = judge(self.reference, self.generated), judge(self.reference, self.floor)
         return Measurement(
             name=name,
@@ -212,4 +223,5 @@ class Sides:
             unit=unit,
             showers_per_class=self.reference.showers,
             note=note,
+            topic=topic,
         )

@@ -9,7 +9,7 @@ level; both are our design.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.compute.draws import draw_noise, draw_uniform
+from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.errors import RunError
 from calokit.models.adversarial.discriminators import ImageDiscriminator
@@ -29,11 +29,12 @@ from calokit.models.mask_value.network import (
     MaskValueNetwork,
     cut_at_threshold,
     energy_penalty,
-    mask_value_image,
     mask_value_losses,
     open_gate,
 )
 from calokit.models.parts.conditions import IncidentEncoder
+from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.symmetries import SquareSymmetries
 from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
 
@@ -79,7 +80,7 @@ class GanSurrogate(Surrogate):
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
-        self.image = mask_value_image(detector)
+        self.image = CartesianImage(detector)
         cells = (self.image.rows, self.image.columns)
         self.encoder = IncidentEncoder(settings.conditions, self.image.pitch_mm, cells)
         self.values = CellValues(settings.normalisation, settings.threshold_mev)
@@ -112,11 +113,11 @@ class GanSurrogate(Surrogate):
         first = step % round_length < self.settings.discriminator_steps
         self.turn = "discriminator" if first else "generator"
 
-    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the loss of the part whose turn it is."""
         if self.turn == "discriminator":
-            return {"discriminator": self._discriminator_loss(batch, generator)}
-        draw = self._draw(batch.incidents, generator)
+            return {"discriminator": self._discriminator_loss(batch, draws)}
+        draw = self._draw(batch.incidents, draws.noise(self.noise(), len(batch)))
         for parameter in self.discriminator.parameters():
             parameter.requires_grad_(False)
         score = self.discriminator(*self._views(draw.energies, draw.gate, batch.incidents))
@@ -126,24 +127,35 @@ class GanSurrogate(Surrogate):
         terms = [self.settings.adversarial_weight * adversarial, *self._terms(draw, batch).values()]
         return {"generator": torch.stack(terms).sum()}
 
-    def validation_losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the weighted mask and value losses and energy penalty; a game's own losses tell little."""
-        return self._terms(self._draw(batch.incidents, generator), batch)
+        return self._terms(self._draw(batch.incidents, draws.noise(self.noise(), len(batch))), batch)
 
-    @torch.no_grad()
-    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
-        """Draw random inputs, mask and noise, compose them and cut at the threshold."""
-        draw = self._draw(incidents, generator)
+    def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch]:
+        """Return the mirror images and turns of the readout."""
+        return SquareSymmetries(self.image)
+
+    def noise(self) -> dict[str, Noise]:
+        """Return the random inputs, and what moves values and decides hits."""
+        cells = self.image.cells
+        return {
+            "inputs": Noise("normal", self.settings.random_inputs),
+            "values": Noise("normal", cells),
+            "hits": Noise("uniform", cells),
+        }
+
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Make mask and values of the random inputs, compose them and cut at the threshold."""
+        draw = self._draw(incidents, noise)
         energies = draw.energies
         if self.settings.gate != "draw":
             noiseless = self.values.inverse(draw.values, incidents.energies)
-            energies = open_gate(draw.logits, self.settings.gate, generator) * noiseless
+            energies = open_gate(draw.logits, self.settings.gate, None) * noiseless
         return cut_at_threshold(energies, self.settings.threshold_mev)
 
-    def images(self, incidents: IncidentTensors, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return mask logits and values without noise (event, cell) for drawn random inputs."""
-        draw = self._draw(incidents, generator)
-        return draw.logits, draw.values
+    def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Return the probability (event, cell) of a hit for these random inputs."""
+        return torch.sigmoid(self._draw(incidents, noise).logits)
 
     def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return a stage-1 bundle's tensors as a start: the first layer widened by zeros, the rest own.
@@ -172,17 +184,14 @@ class GanSurrogate(Surrogate):
             fresh += ["encoder.position_scale", "encoder.direction_scale"]
         return {**adapted, **{name: own[name] for name in fresh}}
 
-    def _draw(self, incidents: IncidentTensors, generator: torch.Generator) -> Draw:
-        """Draw one shower an incident particle, with gradients."""
-        events, cells = len(incidents), self.image.cells
-        inputs = torch.cat(
-            [self.encoder(incidents), draw_noise(events, self.settings.random_inputs, generator)], dim=1
-        )
+    def _draw(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Draw:
+        """Make one shower an incident particle, with gradients."""
+        inputs = torch.cat([self.encoder(incidents), noise["inputs"]], dim=1)
         logits, values, *spread = self.network(inputs)
         width = spread[0] if spread else self.settings.noise_width
         strength = self.settings.noise_schedule.strength(self.progress)
-        noisy = functional.relu(values + strength * width * draw_noise(events, cells, generator))
-        uniform = draw_uniform(events, cells, generator).clamp(1e-6, 1 - 1e-6)
+        noisy = functional.relu(values + strength * width * noise["values"])
+        uniform = noise["hits"].clamp(1e-6, 1 - 1e-6)
         soft = torch.sigmoid((logits + torch.logit(uniform)) / TEMPERATURE)
         gate = (soft > 0.5).to(soft.dtype) + soft - soft.detach()
         return Draw(logits, values, gate, gate * self.values.inverse(noisy, incidents.energies))
@@ -202,9 +211,9 @@ class GanSurrogate(Surrogate):
     def _knows_impact(self) -> bool:
         return "position" in self.settings.conditions
 
-    def _discriminator_loss(self, batch: TrainingBatch, generator: torch.Generator) -> Tensor:
+    def _discriminator_loss(self, batch: TrainingBatch, draws: Draws) -> Tensor:
         with torch.no_grad():
-            draw = self._draw(batch.incidents, generator)
+            draw = self._draw(batch.incidents, draws.noise(self.noise(), len(batch)))
         hit = (batch.energies > self.settings.threshold_mev).to(batch.energies.dtype)
         real, condition = self._views(batch.energies * hit, hit, batch.incidents)
         fake, made = self._views(draw.energies, draw.gate, batch.incidents)
@@ -212,9 +221,9 @@ class GanSurrogate(Surrogate):
             self.settings.objective, self.discriminator(real, condition), self.discriminator(fake, made)
         )
         if self.settings.gradient_penalty > 0:
-            with torch.autocast("cpu", enabled=False):
+            with self.device.full_precision():
                 penalty = gradient_penalty(
-                    lambda image: self.discriminator(image, condition), real, fake, generator
+                    lambda image: self.discriminator(image, condition), real, fake, draws
                 )
             loss = loss + self.settings.gradient_penalty * penalty
         return loss

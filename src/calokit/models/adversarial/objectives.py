@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from calokit.compute.draws import Draws
 from calokit.models.adversarial.settings import Objective
 
 
@@ -36,19 +37,17 @@ def generator_loss(objective: Objective, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def gradient_penalty(
-    score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, generator: torch.Generator
-) -> Tensor:
+def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, draws: Draws) -> Tensor:
     """Return the mean of (|gradient| - 1)^2 between real and fake images (WGAN-GP, arXiv:1704.00028, eq. 3).
 
     Args:
         score: From images to scores (event,).
         real: (event, ...) images.
         fake: As many generated images.
-        generator: Draws the place between the two.
+        draws: Draw the place between the two.
     """
     shape = (len(real), *([1] * (real.dim() - 1)))
-    place = torch.rand(shape, generator=generator)
+    place = draws.uniform(*shape)
     between = torch.lerp(real.detach(), fake.detach(), place).requires_grad_(True)
     (gradient,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
     penalty: Tensor = (gradient.flatten(1).norm(dim=1) - 1.0).square().mean()

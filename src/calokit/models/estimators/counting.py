@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calokit.classical.hits import find_hits
+from calokit.classical.hits import GridHits
+from calokit.compute.draws import Draws
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.estimators.hit_batch import HitBatch
@@ -134,15 +135,15 @@ class CountingReconstructor(HitsReconstructor):
         super().fit_transforms(sample)
         if not self.learns_entries or sample.entries is None:
             return
-        hits = find_hits(sample)
-        entries = hits.sum_by_layer(sample.entries[hits.event, hits.cells].astype(np.float64))
+        hits = GridHits.of(sample)
+        entries = hits.sum_by_layer(sample.entries[hits.event, hits.cell].astype(np.float64))
         energies = sample.incident_energies.astype(np.float64) / MEV_PER_GEV
         columns = np.concatenate([entries, np.ones((len(entries), 1))], axis=1) / np.sqrt(energies)[:, None]
         ridge = RIDGE * np.diag(np.square(columns).sum(axis=0))
         weights = np.linalg.lstsq(columns.T @ columns + ridge, columns.T @ np.sqrt(energies), rcond=None)[0]
         self.teacher.copy_(torch.from_numpy(weights))
 
-    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:
         """Return for each member the loss of every target and, while training, of the entries.
 
         Raises:
@@ -153,13 +154,13 @@ class CountingReconstructor(HitsReconstructor):
                 "the recipe learns the charged entries of each cell, and the showers have none. Simulate "
                 "them with calokit simulate --entries, or set model.entries_weight=0."
             )
-        return super().losses(batch, generator)
+        return super().losses(batch, draws)
 
     def taught_energies(self, batch: HitBatch) -> Tensor:
         """Return the energies (event,), GeV, that the teacher makes of true entries."""
         layers = self.grid.shape[0]
         layer = batch.places(self.grid)[0]
-        entries = torch.zeros(len(batch) * layers, dtype=torch.float64)
+        entries = self.teacher.new_zeros(len(batch) * layers)
         entries = entries.index_add(0, batch.event * layers + layer, batch.entries[:, 0].double())
         return (entries.view(-1, layers) @ self.teacher[:-1] + self.teacher[-1]).float()
 
@@ -196,7 +197,7 @@ class CountingReconstructor(HitsReconstructor):
         columns = []
         for step in range(2 * LAYERS_ABOUT + 1):
             columns += [deposits[event, layer + step], occupied[event, layer + step]]
-        number = torch.arange(layers, dtype=features.dtype)
+        number = torch.arange(layers, dtype=features.dtype, device=features.device)
         depth = (batch.sums * number).sum(dim=1) / batch.sums.sum(dim=1).clamp_min(1e-6)
         columns += [(depth[event] - 0.4 * layers) / 3.0, (layer - depth[event]) / 5.0]
         return torch.cat([features, torch.stack(columns, dim=1)], dim=1), context, layer

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calokit.classical.hits import CellGrid, Hits
+from calokit.classical.hits import CellGrid, GridHits
 from calokit.models.batches import IncidentTensors
 from calokit.showers import Showers
 
@@ -48,7 +48,7 @@ class HitBatch:
     def of(
         cls,
         showers: Showers,
-        hits: Hits,
+        hits: GridHits,
         neighbours: Tensor | None,
         lines: Tensor,
         entries: Tensor | None = None,
@@ -69,12 +69,12 @@ class HitBatch:
         return cls(
             IncidentTensors.of(showers.incidents),
             torch.from_numpy(hits.counts),
-            torch.from_numpy(hits.cells),
-            torch.from_numpy(hits.energies),
-            torch.zeros(len(hits.cells), 0, dtype=torch.float16) if neighbours is None else neighbours,
-            torch.from_numpy(hits.sum_by_layer(hits.energies).astype(np.float32)),
+            torch.from_numpy(hits.cell.astype(np.int32)),
+            torch.from_numpy(hits.energy.astype(np.float32)),
+            torch.zeros(len(hits.cell), 0, dtype=torch.float16) if neighbours is None else neighbours,
+            torch.from_numpy(hits.sum_by_layer(hits.energy).astype(np.float32)),
             lines,
-            torch.zeros(len(hits.cells), 0) if entries is None else entries,
+            torch.zeros(len(hits.cell), 0) if entries is None else entries,
             torch.from_numpy(several),
         )
 
@@ -87,7 +87,8 @@ class HitBatch:
         ends = torch.cumsum(self.counts, 0)
         starts = (ends - self.counts)[index]
         before = torch.cumsum(counts, 0) - counts
-        place = torch.arange(int(counts.sum())) + torch.repeat_interleave(starts - before, counts)
+        place = torch.arange(int(counts.sum()), device=counts.device)
+        place = place + torch.repeat_interleave(starts - before, counts)
         return HitBatch(
             self.incidents[index],
             counts,
@@ -99,6 +100,15 @@ class HitBatch:
             self.entries[place],
             self.particles[index],
         )
+
+    def to(self, device: torch.device) -> HitBatch:
+        """Return the batch on a device."""
+        columns = {
+            one.name: getattr(self, one.name).to(device, non_blocking=True)
+            for one in fields(self)
+            if one.name != "incidents"
+        }
+        return HitBatch(incidents=self.incidents.to(device), **columns)
 
     @classmethod
     def join(cls, batches: Sequence[HitBatch]) -> HitBatch:
@@ -119,7 +129,8 @@ class HitBatch:
     @property
     def event(self) -> Tensor:
         """(hit,) number of the hit's event within the batch."""
-        return torch.repeat_interleave(torch.arange(len(self.counts)), self.counts)
+        numbers = torch.arange(len(self.counts), device=self.counts.device)
+        return torch.repeat_interleave(numbers, self.counts, output_size=len(self.cells))
 
     def true_lines(self) -> Tensor:
         """Return (event, 4) true x and y at the front face in mm and dx/dz, dy/dz.
@@ -172,7 +183,7 @@ class HitBatch:
             None if known.positions is None else known.positions * sign,
             None if known.directions is None else known.directions * sign,
         )
-        particles = self.particles * torch.cat([torch.ones(len(self), 1), sign], dim=1)[:, None]
+        particles = self.particles * torch.nn.functional.pad(sign, (1, 0), value=1.0)[:, None]
         return replace(
             self,
             incidents=incidents,

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from calokit.classical.energy import BiasCorrection
 from calokit.classical.hits import NEIGHBOURS
-from calokit.classical.track_fit import slopes_to_directions
+from calokit.compute.device import Device
+from calokit.compute.draws import Draws
 from calokit.detector import Detector
 from calokit.models.estimators.energy_losses import energy_loss
 from calokit.models.estimators.hit_batch import HitBatch
-from calokit.models.estimators.protocol import Estimates, Reconstructor
+from calokit.models.estimators.protocol import Estimates, Reconstructor, unit_vectors
 from calokit.models.estimators.settings import HitNetworkSettings, Target
 from calokit.units import MEV_PER_GEV
 
@@ -168,12 +169,14 @@ class HitsReconstructor(Reconstructor):
         self.register_buffer("bias_estimated", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
         self.register_buffer("bias_corrected", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
         self.register_buffer("width_scales", torch.ones(5))
+        self.register_buffer("layer_z", torch.from_numpy(self.grid.z_mm).float(), persistent=False)
         self.register_buffer("place_scale", torch.tensor([1.0, 1.0, 0.05, 0.05]))
 
     bias_estimated: Tensor
     bias_corrected: Tensor
     width_scales: Tensor
     place_scale: Tensor
+    layer_z: Tensor
 
     def _make_member(self) -> HitsMember:
         """Return an untrained member."""
@@ -183,16 +186,15 @@ class HitsReconstructor(Reconstructor):
         """Return the members, each trained by its own optimiser."""
         return {f"hits_{number + 1}": member for number, member in enumerate(self.members)}
 
-    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:
         """Return for each member the loss of every target, in its own units of order one."""
         if self.training and self.settings.mirror:
-            draw = torch.rand(2, len(batch), generator=generator) < 0.5
-            batch = batch.mirrored(self.grid, draw[0], draw[1])
+            batch = batch.mirrored(self.grid, *(draws.uniform(2, len(batch)) < 0.5))
         features, context, layer = self._inputs(batch)
         result = {}
         for number, member in enumerate(self._networks()):
             numbers, inner = member(features, context, batch, layer)
-            with torch.autocast("cpu", enabled=False):
+            with Device.holding(features).full_precision():
                 result[f"hits_{number + 1}"] = self._loss_of(member, numbers.float(), inner.float(), batch)
         return result
 
@@ -229,7 +231,7 @@ class HitsReconstructor(Reconstructor):
     def _inputs(self, batch: HitBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features (hit, k), the context (event, 2), and the layer (hit,)."""
         layer, row, column = batch.places(self.grid)
-        z = torch.from_numpy(self.grid.z_mm).float()[layer]
+        z = self.layer_z[layer]
         event = batch.event
         line = batch.lines[event]
         pitch = self.grid.pitch_mm
@@ -265,9 +267,8 @@ class HitsReconstructor(Reconstructor):
         if "place" in outputs:
             value, spread = outputs["place"]
             spread = spread * self.width_scales[1:]
-            slopes = value[:, 2:].double().numpy()
             result["position"], result["position_uncertainty"] = value[:, :2], spread[:, :2]
-            result["direction"] = torch.from_numpy(slopes_to_directions(slopes)).float()
+            result["direction"] = unit_vectors(value[:, 2:])
             result["direction_uncertainty"] = spread[:, 2:] / (1.0 + value[:, 2:].square())
         return Estimates(**result)
 
@@ -276,9 +277,10 @@ class HitsReconstructor(Reconstructor):
         slope = torch.ones_like(raw)
         corrected = raw
         if bool(self.bias_corrected.any()):
-            correction = BiasCorrection(self.bias_estimated.numpy(), self.bias_corrected.numpy())
-            corrected = torch.from_numpy(correction(raw.double().numpy()))
-            above = torch.from_numpy(correction(1.001 * raw.double().numpy()))
+            correction = BiasCorrection(self.bias_estimated.cpu().numpy(), self.bias_corrected.cpu().numpy())
+            known = raw.double().cpu().numpy()
+            corrected = torch.from_numpy(correction(known)).to(raw.device)
+            above = torch.from_numpy(correction(1.001 * known)).to(raw.device)
             slope = (above - corrected) / (0.001 * raw)
         return corrected.clamp_min(0.0).float(), (width * slope * self.width_scales[0]).float()
 
@@ -314,13 +316,14 @@ class HitsReconstructor(Reconstructor):
         """Fit the bias correction and the scale of the uncertainties on validation showers."""
         outputs = [self._average(batch[start : start + 512]) for start in range(0, len(batch), 512)]
         if "energy" in self.settings.targets:
-            raw = torch.cat([one["energy"][0][:, 0] for one in outputs]).double().numpy()
-            correction = BiasCorrection.fit(raw, batch.incidents.energies.double().numpy())
+            raw = torch.cat([one["energy"][0][:, 0] for one in outputs]).double()
+            true = batch.incidents.energies.double().cpu().numpy()
+            correction = BiasCorrection.fit(raw.cpu().numpy(), true)
             self.bias_estimated.copy_(torch.from_numpy(correction.estimated))
             self.bias_corrected.copy_(torch.from_numpy(correction.corrected))
             self.width_scales[0] = 1.0
             width = torch.cat([one["energy"][1][:, 0] for one in outputs])
-            energy, uncertainty = self._correct(torch.from_numpy(raw), width)
+            energy, uncertainty = self._correct(raw, width)
             pulls = (energy - batch.incidents.energies) / uncertainty
             self.width_scales[0] = float(_covering_scale(pulls[:, None]))
         if "place" in self.settings.targets:

@@ -15,17 +15,17 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.classical.hits import find_hits
+from calokit.classical.hits import GridHits
+from calokit.compute.device import Device
+from calokit.compute.draws import Draws
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.estimators.hit_batch import HitBatch
 from calokit.models.estimators.protocol import Estimates, Reconstructor
-from calokit.models.estimators.settings import ParticlesSettings
+from calokit.models.estimators.settings import DEPTHS, ParticlesSettings
 from calokit.showers import Showers
 from calokit.units import MEV_PER_GEV
 
-DEPTHS = 4
-"""Groups of layers in which a row's mean y is told."""
 REACH_ROWS = 4
 """A row's own energy is the calibrated deposit of so many rows to both sides."""
 MATCH_ROWS = 6.0
@@ -39,22 +39,20 @@ class ParticlesReconstructor(Reconstructor):
     Args:
         settings: Sizes.
         detector: One Cartesian section; particles are told apart along its rows.
-
-    Raises:
-        ConfigurationError: The number of layers is no multiple of four.
     """
 
     row_weights: Tensor
+    row_x: Tensor
+    column_y: Tensor
 
     def __init__(self, settings: ParticlesSettings, detector: Detector) -> None:
         super().__init__(detector)
         self.settings = settings
         layers = self.grid.shape[0]
-        if layers % DEPTHS:
-            raise ConfigurationError(
-                f"the network groups layers by {DEPTHS}, and detector {detector.name!r} has {layers}."
-            )
         self.register_buffer("row_weights", torch.ones(2 * REACH_ROWS + 1), persistent=False)
+        rows, columns = (np.arange(count) for count in self.grid.shape[1:])
+        self.register_buffer("row_x", torch.from_numpy(self.grid.x_mm(rows)).float(), persistent=False)
+        self.register_buffer("column_y", torch.from_numpy(self.grid.y_mm(columns)).float(), persistent=False)
         inputs, width = layers + DEPTHS + 2, settings.channels
         self.stem = nn.Conv1d(inputs, width, 5, padding=2)
         self.first = nn.ModuleList()
@@ -90,13 +88,12 @@ class ParticlesReconstructor(Reconstructor):
 
     def prepare(self, showers: Showers) -> HitBatch:
         """Return the hits."""
-        return HitBatch.of(showers, find_hits(showers), None, torch.zeros(len(showers), 4))
+        return HitBatch.of(showers, GridHits.of(showers), None, torch.zeros(len(showers), 4))
 
-    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the loss of the least costly matching of proposals and particles."""
         if self.training and self.settings.mirror:
-            draw = torch.rand(2, len(batch), generator=generator) < 0.5
-            batch = batch.mirrored(self.grid, draw[0], draw[1])
+            batch = batch.mirrored(self.grid, *(draws.uniform(2, len(batch)) < 0.5))
         presence, energy, position = self._propose(batch)
         event, row, particle = self._match(presence.detach(), energy.detach(), position.detach(), batch)
         target = torch.zeros_like(presence)
@@ -135,20 +132,18 @@ class ParticlesReconstructor(Reconstructor):
         images = batch.images(self.grid)[:, 0]
         by_row = images.sum(dim=(1, 3))
         layer_rows = torch.log1p(images.sum(dim=3) / self.hit_scale_mev)
-        y = torch.from_numpy(self.grid.y_mm(np.arange(columns))).float()
         grouped = images.view(len(batch), DEPTHS, layers // DEPTHS, rows, columns).sum(dim=2)
-        heights = (grouped * y).sum(dim=3) / (grouped.sum(dim=3) + 0.05) / self.grid.pitch_mm[1]
+        heights = (grouped * self.column_y).sum(dim=3) / (grouped.sum(dim=3) + 0.05) / self.grid.pitch_mm[1]
         around = functional.avg_pool1d(by_row[:, None], 3, 1, 1)
         total = torch.log1p(torch.cat([by_row[:, None], around], dim=1) / self.hit_scale_mev)
         inner = self.stem(torch.cat([layer_rows, heights, total], dim=1) / 3.0)
         for first, second in zip(self.first, self.second, strict=True):
             inner = inner + second(functional.silu(first(functional.silu(inner))))
-        with torch.autocast("cpu", enabled=False):
+        with Device.holding(inner).full_precision():
             out = self.head(functional.silu(inner.float()))
         window = functional.conv1d(by_row[:, None], self.row_weights[None, None], padding=REACH_ROWS)[:, 0]
         energies = self.sum_line[0].float() * window * torch.exp(out[:, 1].clamp(-5, 1))
-        x = torch.from_numpy(self.grid.x_mm(np.arange(rows))).float()
-        across = x + self.grid.pitch_mm[0] * out[:, 2]
+        across = self.row_x + self.grid.pitch_mm[0] * out[:, 2]
         return out[:, 0], energies, torch.stack([across, self.grid.pitch_mm[1] * out[:, 3]], dim=2)
 
     def _match(
@@ -156,18 +151,19 @@ class ParticlesReconstructor(Reconstructor):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return event, row and particle of every pair of the least costly matching."""
         true = batch.particles
-        rows = torch.from_numpy(self.grid.x_mm(np.arange(self.grid.shape[1]))).float()
-        apart = (rows[None, None] - true[:, :, 1, None]).abs() / self.grid.pitch_mm[0]
+        apart = (self.row_x[None, None] - true[:, :, 1, None]).abs() / self.grid.pitch_mm[0]
         off = (position[:, None] - true[:, :, None, 1:]).abs().sum(dim=3) / self.grid.pitch_mm[0]
         scale = (MEV_PER_GEV * true[..., :1].clamp_min(1.0)).sqrt()
         error = ((energy[:, None] - true[..., :1]) / scale).abs()
         cost = off + error - 2.0 * torch.sigmoid(presence)[:, None]
-        costs = torch.where(apart < MATCH_ROWS, cost, cost + FAR).numpy()
-        known = (true[..., 0] > 0).numpy()
+        costs = torch.where(apart < MATCH_ROWS, cost, cost + FAR).cpu().numpy()
+        known = (true[..., 0] > 0).cpu().numpy()
         pairs: list[tuple[int, int, int]] = []
         for event in range(len(batch)):
             members = np.flatnonzero(known[event])
             particle, row = linear_sum_assignment(costs[event, members])
             pairs += [(event, int(r), int(members[p])) for p, r in zip(particle, row, strict=True)]
-        event_, row_, particle_ = torch.tensor(pairs, dtype=torch.long).view(-1, 3).unbind(dim=1)
+        event_, row_, particle_ = (
+            torch.tensor(pairs, dtype=torch.long).view(-1, 3).to(true.device).unbind(dim=1)
+        )
         return event_, row_, particle_

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from calokit.classical.energy import CalibratedSum
-from calokit.classical.hits import CellGrid, find_hits
+from calokit.classical.hits import CellGrid, GridHits
 from calokit.classical.track_fit import LineFit, directions_to_slopes
+from calokit.compute.draws import Draws
 from calokit.detector import Detector
 from calokit.models.estimators.hit_batch import HitBatch
-from calokit.models.protocols import Trainable
+from calokit.models.protocols import FinishingData, Trainable
 from calokit.showers import Showers
 from calokit.units import MEV_PER_GEV
 
@@ -52,7 +53,14 @@ class Estimates:
     def columns(self) -> dict[str, np.ndarray]:
         """Return what is estimated, by name."""
         known = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value.numpy() for name, value in known.items() if value is not None}
+        return {name: value.cpu().numpy() for name, value in known.items() if value is not None}
+
+
+def unit_vectors(slopes: Tensor) -> Tensor:
+    """Return float32 unit vectors (event, 3) of slopes dx/dz and dy/dz (event, 2)."""
+    exact = slopes.double()
+    length = (exact.square().sum(dim=1, keepdim=True) + 1.0).sqrt()
+    return (torch.nn.functional.pad(exact, (0, 1), value=1.0) / length).float()
 
 
 class Reconstructor(Trainable[HitBatch]):
@@ -66,6 +74,8 @@ class Reconstructor(Trainable[HitBatch]):
     """
 
     keeps_inputs: ClassVar[bool] = True
+    fit_seed: ClassVar[int | None] = 1
+    """Runs of all seeds have equal transforms, so that they can be joined."""
     hit_scale_mev: float = 0.1
     """Energy by which deposits enter networks as ln(1 + e / scale); about a particle's most probable one."""
     looks_at_neighbours: bool = False
@@ -96,7 +106,7 @@ class Reconstructor(Trainable[HitBatch]):
             if sample.directions is None
             else directions_to_slopes(sample.directions)
         )
-        fit = LineFit.fit(find_hits(sample), positions.astype(np.float64), slopes)
+        fit = LineFit.fit(GridHits.of(sample), positions.astype(np.float64), slopes)
         self.line_errors.copy_(torch.from_numpy(fit.layer_errors))
         self.line_deposits.copy_(torch.from_numpy(fit.deposits))
         numbers = [fit.cut, fit.reach_mm, *fit.prior_slopes, *fit.prior_widths]
@@ -105,19 +115,19 @@ class Reconstructor(Trainable[HitBatch]):
     @property
     def line_fit(self) -> LineFit:
         """The classical line fit, as calibrated."""
-        cut, reach, *rest = self.line_numbers.tolist()
+        cut, reach, *rest = self.line_numbers.cpu().tolist()
         return LineFit(
             cut,
             reach,
-            self.line_errors.numpy(),
-            self.line_deposits.numpy(),
+            self.line_errors.cpu().numpy(),
+            self.line_deposits.cpu().numpy(),
             np.array(rest[:2]),
             np.array(rest[2:]),
         )
 
     def prepare(self, showers: Showers) -> HitBatch:
         """Return the hits, and what classical reconstruction makes of them."""
-        hits = find_hits(showers)
+        hits = GridHits.of(showers)
         fitted = self.line_fit(hits)
         lines = np.concatenate([fitted.positions, fitted.slopes], axis=1).astype(np.float32)
         neighbours = None
@@ -126,16 +136,20 @@ class Reconstructor(Trainable[HitBatch]):
             neighbours = torch.from_numpy(scaled.astype(np.float16))
         entries = None
         if self.learns_entries and showers.entries is not None:
-            counts = showers.entries[hits.event, hits.cells].astype(np.float32)
+            counts = showers.entries[hits.event, hits.cell].astype(np.float32)
             entries = torch.from_numpy(counts[:, None])
         return HitBatch.of(showers, hits, neighbours, torch.from_numpy(lines), entries)
 
     def classical_energy(self, batch: HitBatch) -> Tensor:
         """Return the calibrated sum (event,), GeV, never below 0.05 GeV."""
         deposits = batch.sums.sum(dim=1)
-        slope, offset = self.sum_line.tolist()
-        energy: Tensor = (slope * deposits + offset) / MEV_PER_GEV
+        energy: Tensor = (self.sum_line[0] * deposits + self.sum_line[1]) / MEV_PER_GEV
         return energy.clamp_min(0.05)
+
+    def finish(self, data: FinishingData[HitBatch], draws: Draws) -> None:
+        """Correct biases and uncertainties on validation showers."""
+        del draws
+        self.calibrate_on(data.whole_validation())
 
     def calibrate_on(self, batch: HitBatch) -> None:
         """Correct biases and uncertainties, after training, on showers that did not train; by default not.

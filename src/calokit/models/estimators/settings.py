@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from calokit.config import Description
-from calokit.models.settings import ModelSettings
+from calokit.detector import Detector
+from calokit.models.settings import ModelSettings, lacks_one_cartesian_section
 
 EnergyLossName = Literal[
     "mae",
@@ -27,7 +29,24 @@ EnergyLossName = Literal[
 Target = Literal["energy", "place"]
 
 
-class HitNetworkSettings(ModelSettings):
+DEPTHS = 4
+"""Groups of layers in which the network for several particles tells a row's mean y."""
+FEWEST_CELLS = 8
+"""Cells on each axis that three halvings need."""
+
+
+class EstimatorSettings(ModelSettings):
+    """What every reconstruction network needs."""
+
+    def misfit(self, detector: Detector) -> str | None:
+        """Return what a detector lacks: one section with rows and columns, its layers at known depths."""
+        missing = lacks_one_cartesian_section(detector)
+        if missing is None and np.isnan(detector.sensitive_z).any():
+            return "the depths of sensitive layers, which follow from the slabs of the detector"
+        return missing
+
+
+class HitNetworkSettings(EstimatorSettings):
     """Settings that every network on hits has."""
 
     targets: tuple[Target, ...] = ("energy",)
@@ -89,7 +108,7 @@ class LayerDropout(Description):
     whole_channels: bool = False
 
 
-class VoxelTrunkSettings(ModelSettings):
+class VoxelTrunkSettings(EstimatorSettings):
     """Settings of convolutions and dense layers."""
 
     channels: tuple[int, int, int] = (32, 32, 16)
@@ -98,7 +117,7 @@ class VoxelTrunkSettings(ModelSettings):
     """The report's figure says sigmoid, its code uses ReLU."""
     normalise: bool = True
     """Batch normalisation after each convolution, before its activation."""
-    window_rows: int | None = Field(None, ge=8)
+    window_rows: int | None = Field(None, ge=FEWEST_CELLS)
     """Look at so many rows in the middle only, for speed; null takes all."""
     convolution_l2: float = Field(0.0, ge=0)
     dense_l1: float = Field(0.0, ge=0)
@@ -107,6 +126,17 @@ class VoxelTrunkSettings(ModelSettings):
     dropout: LayerDropout = LayerDropout()
     mirror: bool = False
     """Show every shower in a random one of its mirror images (not done in the report)."""
+
+    def misfit(self, detector: Detector) -> str | None:
+        """Return what a detector lacks: at least 8 cells on each axis, and the rows of the window."""
+        missing = super().misfit(detector)
+        if missing is not None:
+            return missing
+        if min(detector.shape) < FEWEST_CELLS:
+            return f"at least {FEWEST_CELLS} cells on each axis"
+        if detector.shape[1] < (self.window_rows or 0):
+            return f"the {self.window_rows} rows of model.window_rows"
+        return None
 
 
 class VoxelSettings(VoxelTrunkSettings):
@@ -136,7 +166,7 @@ class VoxelPlaceSettings(VoxelTrunkSettings):
     """Cut the targets to whole millimetres and degrees, as the report's code did; to compare only."""
 
 
-class ParticlesSettings(ModelSettings):
+class ParticlesSettings(EstimatorSettings):
     """Settings of the network for several particles."""
 
     model: ClassVar[str] = "calokit.models.estimators.particles:ParticlesReconstructor"
@@ -148,3 +178,10 @@ class ParticlesSettings(ModelSettings):
     """Residual blocks of two convolutions along the rows; each reaches twice as far as the one before."""
     presence_weight: float = Field(1.0, gt=0)
     mirror: bool = True
+
+    def misfit(self, detector: Detector) -> str | None:
+        """Return what a detector lacks: layers in groups of four."""
+        missing = super().misfit(detector)
+        if missing is None and detector.shape[0] % DEPTHS:
+            return f"a number of layers that can be divided by {DEPTHS}"
+        return missing

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calokit.classical.track_fit import directions_to_slopes, slopes_to_directions
+from calokit.classical.track_fit import directions_to_slopes
 from calokit.detector import Detector
 from calokit.models.estimators.energy_losses import energy_loss
 from calokit.models.estimators.hit_batch import HitBatch
-from calokit.models.estimators.protocol import Estimates
+from calokit.models.estimators.protocol import Estimates, unit_vectors
 from calokit.models.estimators.settings import VoxelPlaceSettings
 from calokit.models.estimators.voxel_trunk import UNITS_PER_GEV, VoxelTrunk
 from calokit.showers import Showers
@@ -92,5 +92,5 @@ class VoxelPlaceReconstructor(VoxelTrunk):
         return Estimates(
             energy=None if energy is None else energy.clamp_min(0.0),
             position=places[:, :2],
-            direction=torch.from_numpy(slopes_to_directions(places[:, 2:].double().numpy())).float(),
+            direction=unit_vectors(places[:, 2:]),
         )

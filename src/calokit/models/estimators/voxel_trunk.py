@@ -12,8 +12,9 @@ from abc import abstractmethod
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.device import Device
+from calokit.compute.draws import Draws
 from calokit.detector import Detector
-from calokit.errors import ConfigurationError
 from calokit.models.estimators.hit_batch import HitBatch
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.estimators.settings import VoxelTrunkSettings
@@ -34,9 +35,6 @@ class VoxelTrunk(Reconstructor):
         beside: Numbers that join the cells before the dense layers.
         outputs: Numbers that the dense layers end in.
         looks: Whether there are convolutions at all.
-
-    Raises:
-        ConfigurationError: The detector does not fit.
     """
 
     settings: VoxelTrunkSettings
@@ -48,11 +46,6 @@ class VoxelTrunk(Reconstructor):
         self.settings = settings
         layers, every_row, columns = self.grid.shape
         rows = settings.window_rows or every_row
-        if min(layers, columns) < 8 or rows > every_row:
-            raise ConfigurationError(
-                f"the network needs 8 cells on each axis and window_rows of at most {every_row}; detector "
-                f"{detector.name!r} has {self.grid.shape}, window_rows is {settings.window_rows}."
-            )
         self.window = ((every_row - rows) // 2, rows)
         blocks: list[nn.Module] = []
         inputs = 1
@@ -79,14 +72,13 @@ class VoxelTrunk(Reconstructor):
     def data_loss(self, batch: HitBatch) -> Tensor:
         """Return the loss without penalties."""
 
-    def losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the loss with the penalties, showers in random mirror images where that is asked for."""
         if self.training and self.settings.mirror:
-            draw = torch.rand(2, len(batch), generator=generator) < 0.5
-            batch = batch.mirrored(self.grid, draw[0], draw[1])
+            batch = batch.mirrored(self.grid, *(draws.uniform(2, len(batch)) < 0.5))
         return {"voxels": self.data_loss(batch) + self.penalty()}
 
-    def validation_losses(self, batch: HitBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+    def validation_losses(self, batch: HitBatch, draws: Draws) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the loss without penalties."""
         return {"voxels": self.data_loss(batch)}
 
@@ -112,7 +104,7 @@ class VoxelTrunk(Reconstructor):
 
     def conclude(self, known: Tensor) -> Tensor:
         """Return what the dense layers make of all that is known (event, outputs)."""
-        with torch.autocast("cpu", enabled=False):
+        with Device.holding(known).full_precision():
             result: Tensor = self.dense(known.float())
         return result
 

@@ -11,8 +11,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from calokit.compute.draws import draw_uniform
-
 RING_EDGES = (0.75, 1.5, 2.5, 3.5, 5.0, 7.0, 9.0)
 """Inner borders of the rings, in cell pitches from the impact."""
 
@@ -55,7 +53,7 @@ class RingCalibration(nn.Module):
             radius: (event, cell) distance from the impact, in cell pitches.
             incident: (event,) incident energies, MeV.
         """
-        places = torch.arange(1, ENERGY_CLASSES) / ENERGY_CLASSES
+        places = torch.arange(1, ENERGY_CLASSES, device=incident.device) / ENERGY_CLASSES
         self.energy_edges.copy_(incident.quantile(places))
         rings = self.groups(radius, incident)
         for ring in range(len(self.hit_rates)):
@@ -65,7 +63,7 @@ class RingCalibration(nn.Module):
             if len(hits) < LEAST_HITS or int((mine > 0).sum()) < LEAST_HITS:
                 continue
             drawn = mine.sort().values[-len(hits) :]
-            places = torch.linspace(0, len(hits) - 1, KNOTS).round().long()
+            places = torch.linspace(0, len(hits) - 1, KNOTS, device=hits.device).round().long()
             self.hit_rates[ring] = len(hits) / len(truth)
             self.generated_knots[ring] = _strictly_rising(drawn[places])
             self.true_knots[ring] = hits[places]
@@ -85,7 +83,7 @@ class RingCalibration(nn.Module):
         result = torch.full_like(values, -1.0)
         hit = values > self.generated_knots[:, 0][rings]
         value, ring = values[hit], rings[hit]
-        shifts = torch.arange(len(self.generated_knots)) * RING_SHIFT
+        shifts = torch.arange(len(self.generated_knots), device=values.device) * RING_SHIFT
         all_knots = (self.generated_knots + shifts[:, None]).flatten().double()
         place = torch.searchsorted(all_knots, value.double() + shifts[ring]) - ring * KNOTS
         high = place.clamp(1, KNOTS - 1)
@@ -104,7 +102,8 @@ def match_hits(
     rings: Tensor,
     hits: Tensor,
     small: float,
-    generator: torch.Generator,
+    matched: Tensor,
+    added: Tensor,
 ) -> Tensor:
     """Give every shower the drawn number of hits, by adding or dropping small ones.
 
@@ -118,36 +117,36 @@ def match_hits(
         rings: (event, cell) numbers from `RingCalibration.groups`.
         hits: (event,) drawn numbers of hits.
         small: Values below it may be dropped or added.
-        generator: The source of every random draw.
+        matched: (event, cell) uniform noise that decides which hits are dropped and where some are added.
+        added: (event, cell) uniform noise that decides their values.
 
     Returns:
         (event, cell) values.
     """
-    uniform = draw_uniform(len(values), values.shape[1], generator)
     hit = values > 0
     excess = (hit.sum(1) - hits.long())[:, None]
     droppable = hit & (values < small)
-    order = torch.where(droppable, uniform, torch.full((), 2.0)).argsort(1).argsort(1)
+    order = torch.where(droppable, matched, torch.full((), 2.0)).argsort(1).argsort(1)
     dropped = droppable & (order < excess)
-    gumbel = -torch.log(-torch.log(uniform.clamp(1e-7, 1 - 1e-7)))
+    gumbel = -torch.log(-torch.log(matched.clamp(1e-7, 1 - 1e-7)))
     rates = calibration.hit_rates[rings]
     score = torch.where(hit | (rates <= 0), torch.full((), -1e9), torch.log(rates.clamp_min(1e-9)) + gumbel)
-    added = (score > -1e8) & (score.argsort(1, descending=True).argsort(1) < -excess)
+    missing = (score > -1e8) & (score.argsort(1, descending=True).argsort(1) < -excess)
     share = torch.stack([(knots < small).double().mean() for knots in calibration.true_knots]).float()
-    place = draw_uniform(len(values), values.shape[1], generator) * share[rings] * (KNOTS - 1)
+    place = added * share[rings] * (KNOTS - 1)
     below = place.long().clamp(0, KNOTS - 2)
     drawn = torch.lerp(
         calibration.true_knots[rings, below], calibration.true_knots[rings, below + 1], place - below
     )
     values = torch.where(dropped, torch.full((), -1.0), values)
-    return torch.where(added, drawn.clamp_min(1e-6), values)
+    return torch.where(missing, drawn.clamp_min(1e-6), values)
 
 
 def find_rings(radius: Tensor) -> Tensor:
     """Return the number of the ring of each cell, of the shape of `radius` (cell pitches)."""
-    return torch.bucketize(radius.contiguous(), torch.tensor(RING_EDGES))
+    return torch.bucketize(radius.contiguous(), radius.new_tensor(RING_EDGES))
 
 
 def _strictly_rising(values: Tensor) -> Tensor:
     """Return sorted values with ties moved apart by the least that float32 can tell."""
-    return values + torch.arange(len(values)) * 1e-6
+    return values + torch.arange(len(values), device=values.device) * 1e-6

@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from calokit.detector import Detector
 from calokit.models.parts.steps import uniform_times
-from calokit.models.settings import Condition, ModelSettings
+from calokit.models.settings import Condition, ModelSettings, lacks_one_cartesian_section
 
 
 class FlowSettings(ModelSettings):
@@ -35,3 +36,10 @@ class FlowSettings(ModelSettings):
     """Give every shower exactly the number of hits that stage 1 drew."""
     times: tuple[float, ...] = tuple(uniform_times(7))
     """Times of the cells' solver steps, from 0 to 1."""
+
+    def misfit(self, detector: Detector) -> str | None:
+        """Return what a detector lacks: one section, of an even number of rows and columns."""
+        missing = lacks_one_cartesian_section(detector)
+        if missing is None and (detector.shape[1] % 2 or detector.shape[2] % 2):
+            return "an even number of rows and of columns, which it folds 2 x 2"
+        return missing

@@ -8,11 +8,13 @@ CaloDREAM (arXiv:2405.09629); the totals carry the energy response, which the ce
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from calokit.compute.draws import NOISE_ROWS, draw_noise
+from calokit.compute.device import Device
+from calokit.compute.draws import NOISE_ROWS, Draws, Noise, Purpose, draw_generator
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError
 from calokit.models.batches import IncidentTensors, TrainingBatch
@@ -25,6 +27,7 @@ from calokit.models.parts.conditions import IncidentEncoder
 from calokit.models.parts.places import CartesianImage
 from calokit.models.parts.solvers import find_solver, integrate
 from calokit.models.parts.steps import uniform_times
+from calokit.models.parts.symmetries import SquareSymmetries
 from calokit.models.parts.times import sinusoidal_features
 from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
@@ -56,11 +59,6 @@ class FlowSurrogate(Surrogate):
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
         self.image = CartesianImage(detector)
-        if self.image.rows % 2 or self.image.columns % 2:
-            raise ConfigurationError(
-                f"the flow folds 2 x 2 cells, and detector {detector.name!r} has "
-                f"{self.image.rows} x {self.image.columns}; give it an even number of both."
-            )
         times = settings.times
         if times[0] != 0.0 or times[-1] != 1.0 or list(times) != sorted(times):
             raise ConfigurationError(f"model.times must rise from 0 to 1, given {list(times)}.")
@@ -99,59 +97,74 @@ class FlowSurrogate(Surrogate):
             )
         self.totals.fit(batch.incidents.energies[full], visible[full], hits[full])
         self.cells.fit(batch.energies)
-        self.mixture.fit(self.cells(batch.energies[full], torch.Generator().manual_seed(0)))
+        self.mixture.fit(self.cells(batch.energies[full], Draws(draw_generator(0, Purpose.TRANSFORMS, 0))))
 
     def parts(self) -> dict[str, nn.Module]:
         """Return the two stages, each with an optimiser of its own."""
         return {"totals": self.totals_velocity, "cells": self.cells_network}
 
-    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch]:
+        """Return the mirror images and turns of the readout."""
+        return SquareSymmetries(self.image)
+
+    def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the flow-matching losses of both stages: mean squared errors of the velocity."""
         visible, hits = self._measure_totals(batch.energies)
         encoded = self.encoder(batch.incidents)
         return {
-            "totals": self._totals_loss(batch.incidents.energies, visible, hits, encoded, generator),
-            "cells": self._cells_loss(batch, visible, hits, encoded, generator),
+            "totals": self._totals_loss(batch.incidents.energies, visible, hits, encoded, draws),
+            "cells": self._cells_loss(batch, visible, hits, encoded, draws),
         }
 
-    @torch.no_grad()
-    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
-        """Draw totals, then cells; cut at the threshold and scale the cells to the drawn visible energy."""
-        values, visible, hits = self._draw_values(incidents, generator)
+    def noise(self) -> dict[str, Noise]:
+        """Return what totals and cells start from, and what matches the number of hits."""
+        wanted = {"totals": Noise("normal", 2), "cells": Noise("normal", self.image.cells)}
+        if self.settings.match_hits:
+            matched = Noise("uniform", self.image.cells)
+            wanted |= {"matched": matched, "added": matched}
+        return wanted
+
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Make totals, then cells; cut at the threshold and scale the cells to the visible energy."""
+        values, visible, hits = self._solve_both(incidents, noise)
         rings = self.calibration.groups(self._radius(incidents, values), incidents.energies)
         calibrated = self.calibration(values, rings)
         if self.settings.match_hits:
             small = math.log(SMALL_THRESHOLDS) / self.settings.log_scale
-            calibrated = match_hits(self.calibration, calibrated, rings, hits, small, generator)
+            calibrated = match_hits(
+                self.calibration, calibrated, rings, hits, small, noise["matched"], noise["added"]
+            )
         return self._scale_to_visible(self.cells.inverse(calibrated), visible)
 
     @torch.no_grad()
-    def calibrate(self, sample: Showers, generator: torch.Generator) -> None:
+    def calibrate(self, sample: Showers, draws: Draws) -> None:
         """Set the ring calibration from showers generated for training incidents."""
-        batch = TrainingBatch.of(sample)
-        pieces = torch.arange(len(batch.incidents)).chunk(-(-len(batch.incidents) // NOISE_ROWS))
-        generated = torch.cat([self._draw_values(batch.incidents[piece], generator)[0] for piece in pieces])
-        true = self.cells(batch.energies, generator)
+        batch = self.device.put(TrainingBatch.of(sample))
+        wanted = {name: noise for name, noise in self.noise().items() if name in ("totals", "cells")}
+        pieces = [batch.incidents[start : start + NOISE_ROWS] for start in range(0, len(batch), NOISE_ROWS)]
+        generated = torch.cat(
+            [self._solve_both(piece, draws.noise(wanted, len(piece)))[0] for piece in pieces]
+        )
+        true = self.cells(batch.energies, draws)
         self.calibration.fit(generated, true, self._radius(batch.incidents, true), batch.incidents.energies)
 
-    def _draw_values(
-        self, incidents: IncidentTensors, generator: torch.Generator
+    def _solve_both(
+        self, incidents: IncidentTensors, noise: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw the totals and solve the flow; return cell values, visible energies (MeV) and hit counts."""
+        """Solve both flows; return cell values, visible energies (MeV) and hit counts."""
         encoded = self.encoder(incidents)
-        visible, hits = self._draw_totals(incidents.energies, encoded, generator)
-        noise = draw_noise(len(incidents), self.image.cells, generator)
+        visible, hits = self._solve_totals(incidents.energies, encoded, noise["totals"])
         condition = torch.cat([encoded, self._totals_condition(incidents.energies, visible, hits)], dim=1)
         geometry = self.image.geometry(incidents.positions).expand(len(incidents), -1, -1, -1)
         pieces = [slice(start, start + SOLVE_ROWS) for start in range(0, len(incidents), SOLVE_ROWS)]
-        values = [self._solve(noise[piece], geometry[piece], condition[piece]) for piece in pieces]
+        values = [self._solve(noise["cells"][piece], geometry[piece], condition[piece]) for piece in pieces]
         return torch.cat(values), visible, hits
 
     def _solve(self, noise: Tensor, geometry: Tensor, condition: Tensor) -> Tensor:
         """Carry noise (event, cell) to cell values."""
 
         def velocity(state: Tensor, time: float) -> Tensor:
-            return self._cells_velocity(state, geometry, condition, torch.full((len(state),), time))
+            return self._cells_velocity(state, geometry, condition, state.new_full((len(state),), time))
 
         return integrate(find_solver(self.settings.solver), velocity, noise, self.settings.times)
 
@@ -169,26 +182,25 @@ class FlowSurrogate(Surrogate):
         return condition
 
     def _totals_loss(
-        self, incident: Tensor, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
+        self, incident: Tensor, visible: Tensor, hits: Tensor, encoded: Tensor, draws: Draws
     ) -> Tensor:
-        draws = self.settings.totals_draws
-        incident, visible, hits = (x.repeat(draws) for x in (incident, visible, hits))
-        fraction = torch.rand(hits.shape, generator=generator)
-        target = self.totals(incident, visible, hits, fraction)
-        noise = torch.randn(target.shape, generator=generator)
-        times = _draw_times(len(target), generator)
+        times_seen = self.settings.totals_draws
+        incident, visible, hits = (x.repeat(times_seen) for x in (incident, visible, hits))
+        target = self.totals(incident, visible, hits, draws.uniform(len(hits)))
+        noise = draws.normal(*target.shape)
+        times = _draw_times(len(target), draws)
         state = noise + times[:, None] * (target - noise)
-        with torch.autocast("cpu", enabled=False):
-            predicted = self._totals_velocity(state, encoded.repeat(draws, 1), times)
+        with Device.holding(state).full_precision():
+            predicted = self._totals_velocity(state, encoded.repeat(times_seen, 1), times)
         loss: Tensor = (predicted - (target - noise)).square().mean()
         return loss
 
     def _cells_loss(
-        self, batch: TrainingBatch, visible: Tensor, hits: Tensor, encoded: Tensor, generator: torch.Generator
+        self, batch: TrainingBatch, visible: Tensor, hits: Tensor, encoded: Tensor, draws: Draws
     ) -> Tensor:
-        target = self.cells(batch.energies, generator)
-        noise = torch.randn(target.shape, generator=generator)
-        times = _draw_times(len(target), generator)
+        target = self.cells(batch.energies, draws)
+        noise = draws.normal(*target.shape)
+        times = _draw_times(len(target), draws)
         state = noise + times[:, None] * (target - noise)
         condition = torch.cat(
             [encoded, self._totals_condition(batch.incidents.energies, visible, hits)], dim=1
@@ -200,18 +212,14 @@ class FlowSurrogate(Surrogate):
         loss: Tensor = error.sum() / (full.sum() * target.shape[1]).clamp_min(1)
         return loss
 
-    def _draw_totals(
-        self, incident: Tensor, encoded: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        noise = draw_noise(len(incident), 2, generator)
-
+    def _solve_totals(self, incident: Tensor, encoded: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         def velocity(state: Tensor, time: float) -> Tensor:
-            with torch.autocast("cpu", enabled=False):
-                return self._totals_velocity(state, encoded, torch.full((len(state),), time))
+            with Device.holding(state).full_precision():
+                return self._totals_velocity(state, encoded, state.new_full((len(state),), time))
 
         times = uniform_times(self.settings.totals_steps)
-        drawn = integrate(find_solver(self.settings.totals_solver), velocity, noise, times)
-        return self.totals.inverse(drawn, incident)
+        solved = integrate(find_solver(self.settings.totals_solver), velocity, noise, times)
+        return self.totals.inverse(solved, incident)
 
     def _totals_velocity(self, state: Tensor, encoded: Tensor, times: Tensor) -> Tensor:
         inputs = torch.cat([state, encoded, sinusoidal_features(times)], dim=1)
@@ -241,7 +249,7 @@ class FlowSurrogate(Surrogate):
         return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
 
 
-def _draw_times(count: int, generator: torch.Generator) -> Tensor:
+def _draw_times(count: int, draws: Draws) -> Tensor:
     """Draw logit-normal times (Esser et al., arXiv:2403.03206), stratified over the batch."""
-    place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
+    place = (draws.permutation(count) + draws.uniform(count)) / count
     return torch.sigmoid(torch.special.ndtri(place.clamp(1e-6, 1 - 1e-6)))

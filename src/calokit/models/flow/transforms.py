@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from calokit.arrays import Float64
+from calokit.compute.draws import Draws
 
 
 class HitSpectrum(nn.Module):
@@ -43,13 +44,13 @@ class HitSpectrum(nn.Module):
     def fit(self, hits: Tensor) -> None:
         """Set the map from a sample (hit,) of energies above the threshold, MeV."""
         ordered = hits.sort().values
-        places = torch.linspace(0.0, len(ordered) - 1, self.KNOTS).round().long()
-        values = (torch.log(ordered.double() / self.threshold_mev) / self.scale).numpy()
+        places = torch.linspace(0.0, len(ordered) - 1, self.KNOTS, device=hits.device).round().long()
+        values = (torch.log(ordered.double() / self.threshold_mev) / self.scale).cpu().numpy()
         self.energy_knots.copy_(ordered[places])
         self.energy_knots[0] = self.threshold_mev
         self.value_knots.copy_(torch.from_numpy(_smoothed_quantiles(values, self.KNOTS, self.KERNEL_WIDTH)))
 
-    def forward(self, energies: Tensor, generator: torch.Generator) -> Tensor:
+    def forward(self, energies: Tensor, draws: Draws) -> Tensor:
         """Map hits (MeV, above the threshold, any shape) to values above zero; random within lines."""
         last = self.KNOTS - 1
         left = torch.searchsorted(self.energy_knots, energies)
@@ -57,7 +58,7 @@ class HitSpectrum(nn.Module):
         low, high = (right - 1).clamp(0, last), left.clamp(0, last)
         log_low, log_high = torch.log(self.energy_knots[low]), torch.log(self.energy_knots[high])
         along = (torch.log(energies) - log_low) / (log_high - log_low)
-        place = torch.rand(energies.shape, generator=generator)
+        place = draws.uniform(*energies.shape)
         inside = torch.where(right > left, place, along.nan_to_num(0.0, 0.0, 0.0).clamp(0.0, 1.0))
         first, second = torch.minimum(low, high), torch.maximum(low, high)
         values = torch.lerp(self.value_knots[first], self.value_knots[second], inside)
@@ -104,7 +105,7 @@ class LogCells(nn.Module):
     Example:
         >>> cells = torch.tensor([[0.0, 0.05, 0.2, 300.0]])
         >>> log_cells = LogCells(0.1, 2.1, -0.6, 0.15)
-        >>> back = log_cells.inverse(log_cells(cells, torch.Generator().manual_seed(1)))
+        >>> back = log_cells.inverse(log_cells(cells, Draws(torch.Generator().manual_seed(1))))
         >>> back.round(decimals=3).tolist()[0][:2], round(float(back[0, 3]), 2)
         ([0.0, 0.0], 300.0)
     """
@@ -120,12 +121,12 @@ class LogCells(nn.Module):
         """Set the map of the hits from a sample (event, cell) in MeV."""
         self.spectrum.fit(energies[energies > self.threshold_mev])
 
-    def forward(self, energies: Tensor, generator: torch.Generator) -> Tensor:
+    def forward(self, energies: Tensor, draws: Draws) -> Tensor:
         """Map (event, cell) MeV to (event, cell) numbers of order one."""
-        empty = torch.randn(energies.shape, generator=generator) * self.zero_width + self.zero_mean
+        empty = draws.normal(*energies.shape) * self.zero_width + self.zero_mean
         values = empty.clamp_max(-1e-6)
         hit = energies > self.threshold_mev
-        values[hit] = self.spectrum(energies[hit], generator)
+        values[hit] = self.spectrum(energies[hit], draws)
         return values
 
     def inverse(self, values: Tensor) -> Tensor:

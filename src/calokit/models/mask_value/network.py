@@ -14,14 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.compute.draws import draw_uniform
-from calokit.detector import Detector
-from calokit.errors import ConfigurationError
 from calokit.models.mask_value.settings import Gate, MaskValueSettings
-from calokit.models.parts.places import CartesianImage
-
-IMAGE_CELLS = 20
-"""Rows and columns that the layer lists unfold to (3 -> 5 -> 10 -> 20)."""
 
 VALUE_START = 0.05
 """Factor on the initial weights of the value head, so that it starts where its softplus is not flat."""
@@ -138,22 +131,6 @@ class MaskValueNetwork(nn.Module):
         return (logits, *(functional.softplus(image, beta=SOFTNESS) for image in images))
 
 
-def mask_value_image(detector: Detector) -> CartesianImage:
-    """Return the readout image of a detector that the layer lists can fill.
-
-    Raises:
-        ConfigurationError: The detector is not one layer of 20 x 20 cells.
-    """
-    image = CartesianImage(detector)
-    shape = (image.layers, image.rows, image.columns)
-    if shape != (1, IMAGE_CELLS, IMAGE_CELLS):
-        raise ConfigurationError(
-            f"the regression's layer list makes one image of {IMAGE_CELLS} x {IMAGE_CELLS} cells, and "
-            f"detector {detector.name!r} has {shape}."
-        )
-    return image
-
-
 def mask_value_losses(
     logits: Tensor, values: Tensor, energies: Tensor, targets: Tensor, settings: MaskValueSettings
 ) -> tuple[Tensor, Tensor]:
@@ -195,8 +172,14 @@ def energy_penalty(made: Tensor, true: Tensor, incident: Tensor) -> Tensor:
     return (incident / incident.mean() * cost).mean()
 
 
-def open_gate(logits: Tensor, gate: Gate, generator: torch.Generator) -> Tensor:
-    """Return the factor (event, cell) by which the mask lets a cell's energy through."""
+def open_gate(logits: Tensor, gate: Gate, uniform: Tensor | None) -> Tensor:
+    """Return the factor (event, cell) by which the mask lets a cell's energy through.
+
+    Args:
+        logits: (event, cell) of a hit.
+        gate: How it opens.
+        uniform: (event, cell) noise; needed where hits are drawn.
+    """
     probability = torch.sigmoid(logits)
     match gate:
         case "probability":
@@ -204,7 +187,8 @@ def open_gate(logits: Tensor, gate: Gate, generator: torch.Generator) -> Tensor:
         case "threshold":
             return (probability > 0.5).to(logits.dtype)
         case "draw":
-            return (draw_uniform(len(logits), logits.shape[1], generator) < probability).to(logits.dtype)
+            assert uniform is not None
+            return (uniform < probability).to(logits.dtype)
 
 
 def cut_at_threshold(energies: Tensor, threshold_mev: float) -> Tensor:

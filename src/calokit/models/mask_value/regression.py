@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
@@ -12,12 +15,13 @@ from calokit.models.mask_value.network import (
     MaskValueNetwork,
     cut_at_threshold,
     energy_penalty,
-    mask_value_image,
     mask_value_losses,
     open_gate,
 )
 from calokit.models.mask_value.settings import RegressionSettings
 from calokit.models.parts.conditions import IncidentEncoder
+from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.symmetries import SquareSymmetries
 from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
 
@@ -38,7 +42,7 @@ class RegressionSurrogate(Surrogate):
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
-        self.image = mask_value_image(detector)
+        self.image = CartesianImage(detector)
         self.encoder = IncidentEncoder(
             settings.conditions, self.image.pitch_mm, (self.image.rows, self.image.columns)
         )
@@ -55,25 +59,37 @@ class RegressionSurrogate(Surrogate):
         """Return the whole network, which one optimiser trains."""
         return {"regression": self.network}
 
-    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:  # noqa: ARG002
+    def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:  # noqa: ARG002
         """Return the weighted sum of mask loss, value loss and energy penalty."""
         return {"regression": torch.stack(list(self._terms(batch).values())).sum()}
 
     def validation_losses(
         self,
         batch: TrainingBatch,
-        generator: torch.Generator,  # noqa: ARG002
+        draws: Draws,  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """Return the weighted terms of the loss one by one."""
         return self._terms(batch)
 
-    @torch.no_grad()
-    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
+    def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch]:
+        """Return the mirror images and turns of the readout."""
+        return SquareSymmetries(self.image)
+
+    def noise(self) -> dict[str, Noise]:
+        """Return what decides hits, where they are drawn."""
+        return {"hits": Noise("uniform", self.image.cells)} if self.settings.gate == "draw" else {}
+
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Compose value and gated mask and cut at the threshold; cells are independent given the particle."""
         logits, values = self.images(incidents)
-        gate = open_gate(logits, self.settings.gate, generator)
+        gate = open_gate(logits, self.settings.gate, noise.get("hits"))
         energies = gate * self.values.inverse(values, incidents.energies)
         return cut_at_threshold(energies, self.settings.threshold_mev)
+
+    def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Return the probability (event, cell) of a hit."""
+        del noise
+        return torch.sigmoid(self.images(incidents)[0])
 
     def images(self, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
         """Return mask logits and values (event, cell), values in the unit of the settings' normalisation."""

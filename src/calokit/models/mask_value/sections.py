@@ -10,12 +10,13 @@ log-normal law of learned width; then each section is scaled to its drawn energy
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calokit.compute.draws import draw_noise, draw_uniform
+from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.network import cut_at_threshold
@@ -82,13 +83,19 @@ class SectionImages(nn.Module):
         return mask, value, functional.huber_loss(relative, torch.zeros_like(relative))
 
     def draw(
-        self, images: tuple[Tensor, Tensor, Tensor], visible: Tensor, generator: torch.Generator
+        self, images: tuple[Tensor, Tensor, Tensor], visible: Tensor, uniform: Tensor, normal: Tensor
     ) -> Tensor:
-        """Draw hits and energies (event, cell) in MeV that sum to visible energies (event,)."""
+        """Return hits and energies (event, cell) in MeV that sum to visible energies (event,).
+
+        Args:
+            images: As `forward` returns them.
+            visible: (event,) MeV.
+            uniform: (event, cell) noise that decides hits.
+            normal: (event, cell) noise that decides their energies.
+        """
         logits, mean, width = images
-        hit = draw_uniform(len(logits), logits.shape[1], generator) < torch.sigmoid(logits)
-        noise = draw_noise(len(logits), logits.shape[1], generator)
-        logarithms = (mean + width * noise).clamp(0.0, math.log(1e6))
+        hit = uniform < torch.sigmoid(logits)
+        logarithms = (mean + width * normal).clamp(0.0, math.log(1e6))
         energies = hit * torch.exp(logarithms) * self.threshold_mev
         scale = visible / energies.sum(1).clamp_min(self.threshold_mev)
         return energies * scale[:, None]
@@ -134,28 +141,37 @@ class SectionsSurrogate(Surrogate):
         """Return the flow of the summary, and the trunk with its heads."""
         return {"summary": self.summary_flow, "cells": nn.ModuleList([self.trunk, self.sections])}
 
-    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the flow's loss, and the weighted sum of mask, value and energy-sum losses over sections."""
         encoded = self.encoder(batch.incidents)
         summary = self.summary(batch.energies, batch.incidents.energies)
         features = self.trunk(torch.cat([encoded, summary], dim=1))
-        settings, cells = self.settings, torch.zeros(())
+        settings, cells = self.settings, features.new_zeros(())
         for head, energies in zip(self.heads, self._split(batch.energies), strict=True):
             mask, value, total = head.terms(head(features, batch.incidents), energies)
             cells = cells + settings.mask_weight * mask + settings.value_weight * value
             cells = cells + settings.sum_weight * total
-        return {"summary": self.summary_flow.loss(summary, encoded, generator), "cells": cells}
+        return {"summary": self.summary_flow.loss(summary, encoded, draws), "cells": cells}
 
-    @torch.no_grad()
-    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
-        """Draw the summary, then every section's cells given it; cut at the threshold."""
+    def noise(self) -> dict[str, Noise]:
+        """Return what the summary takes, then hits and energies of each section."""
+        wanted = {"summary": self.summary_flow.noise()}
+        for number, cells in enumerate(self.summary.cells):
+            wanted |= {
+                f"hits_{number}": Noise("uniform", cells),
+                f"energies_{number}": Noise("normal", cells),
+            }
+        return wanted
+
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Make the summary, then every section's cells given it; cut at the threshold."""
         encoded = self.encoder(incidents)
-        summary = self.summary_flow.draw(encoded, generator)
+        summary = self.summary_flow.draw(encoded, noise["summary"])
         features = self.trunk(torch.cat([encoded, summary], dim=1))
         visible = self.summary.visible(summary, incidents.energies)
         drawn = [
-            head.draw(head(features, incidents), energy, generator)
-            for head, energy in zip(self.heads, visible, strict=True)
+            head.draw(head(features, incidents), energy, noise[f"hits_{number}"], noise[f"energies_{number}"])
+            for number, (head, energy) in enumerate(zip(self.heads, visible, strict=True))
         ]
         return cut_at_threshold(torch.cat(drawn, dim=1), self.threshold_mev)
 

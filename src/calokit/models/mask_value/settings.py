@@ -6,7 +6,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from calokit.models.settings import Condition, ModelSettings
+from calokit.detector import Detector
+from calokit.models.settings import Condition, ModelSettings, lacks_one_cartesian_section
+
+IMAGE_CELLS = 20
+"""Rows and columns that the layer lists unfold to (3 -> 5 -> 10 -> 20)."""
 
 Normalisation = Literal["incident", "largest", "log", "gev"]
 """Over the incident energy, over the largest cell of the training sample, as logarithm, or in GeV (none).
@@ -43,6 +47,13 @@ class MaskValueSettings(ModelSettings):
     gate: Gate = "draw"
     """How the mask enters a generated shower: hit where likelier than not, as a factor, or drawn."""
 
+    def misfit(self, detector: Detector) -> str | None:
+        """Return what a detector lacks: one layer of 20 x 20 cells, which the layer lists make."""
+        missing = lacks_one_cartesian_section(detector)
+        if missing is None and detector.shape != (1, IMAGE_CELLS, IMAGE_CELLS):
+            return f"one layer of {IMAGE_CELLS} x {IMAGE_CELLS} cells"
+        return missing
+
 
 class RegressionSettings(MaskValueSettings):
     """Settings of the mask + value regression."""
@@ -69,3 +80,12 @@ class SectionsSettings(ModelSettings):
     value_weight: float = Field(1.0, ge=0)
     sum_weight: float = Field(0.1, ge=0)
     """Weight of the squared relative error of each section's energy."""
+
+    def misfit(self, detector: Detector) -> str | None:
+        """Return what a detector lacks: sections of an even number of rows and columns."""
+        readouts = [section.readout for section in detector.sections]
+        if any(readout.kind != "cartesian" for readout in readouts):
+            return "sections with rows and columns"
+        if any(count % 2 for readout in readouts for count in readout.layer_shape or ()):
+            return "an even number of rows and of columns in every section, which it folds 2 x 2"
+        return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -52,7 +54,7 @@ class SectionSummary(nn.Module):
         found, column = [], 0
         for layers in self.layers:
             fraction = torch.exp(raw[:, column].clamp_max(0.2))
-            full = raw[:, column + 1] > 0.5 * torch.log(torch.tensor(2.0))
+            full = raw[:, column + 1] > 0.5 * math.log(2.0)
             found.append(fraction * incident * full)
             column += 2 if layers == 1 else 4
         return found

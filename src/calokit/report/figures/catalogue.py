@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from matplotlib.figure import Figure
 
-from calokit.evaluation.scorecard import Curve, ImagePair, Scorecard, Spectrum
+from calokit.evaluation.scorecard import Curve, ImagePair, Spectrum
 from calokit.files import file_word
-from calokit.report.compared import require_same_reference
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.distributions import draw_curve, draw_spectrum
 from calokit.report.figures.images import draw_events, draw_hero, draw_mean_image
 from calokit.report.figures.pareto import can_compare_times, draw_pareto
 from calokit.report.figures.side_views import draw_side_views, has_depth
 from calokit.report.figures.style import figure_bytes, figure_style, figure_svg, save_figure
-from calokit.report.topics import GALLERY, OVERVIEW, TOPICS, topic_of
+from calokit.report.rounding import round_to_error
+from calokit.report.topics import GALLERY, OVERVIEW, TOPICS, page_of
 
 __all__ = [
     "NamedFigure",
@@ -36,6 +38,8 @@ __all__ = [
 
 _Named = TypeVar("_Named", Curve, Spectrum, ImagePair)
 
+_MARKS = "a cross marks where the particle entered. Empty cells are white."
+
 
 @dataclass(frozen=True)
 class NamedFigure:
@@ -46,70 +50,93 @@ class NamedFigure:
     topic: str
     """Key of the page it belongs on."""
     title: str
+    caption: str
+    """What its bands, crosses and colours mean, or the numbers that belong to it."""
     draw: Callable[[], Figure]
     wide: bool = False
     """Whether it takes the whole width of a page."""
 
 
-def list_figures(scorecards: Sequence[Scorecard]) -> list[NamedFigure]:
-    """List the figures that the scorecards have content for, in the order of a report.
-
-    Raises:
-        CalokitError: The scorecards do not belong together.
-    """
-    cards = require_same_reference(scorecards)
-    curves = _first_of_each(curve for card in cards for curve in card.curves)
-    spectra = _first_of_each(spectrum for card in cards for spectrum in card.spectra)
-    images = _first_of_each(image for card in cards for image in card.images)
-    figures = [
-        NamedFigure(
-            f"curve_{file_word(c.name)}", topic_of(c.name, c.topic), c.title, _bind(draw_curve, cards, c.name)
-        )
-        for c in curves
-    ]
-    figures += [
-        NamedFigure(
-            f"spectrum_{file_word(s.name)}",
-            topic_of(s.name, s.topic),
-            s.title,
-            _bind(draw_spectrum, cards, s.name),
-        )
-        for s in spectra
-    ]
-    figures += [
-        NamedFigure(
-            f"image_{file_word(i.name)}",
-            topic_of(i.name, i.topic),
-            i.title,
-            _bind(draw_mean_image, cards, i.name),
-            wide=True,
-        )
-        for i in images
-    ]
-    figures += _list_whole(cards)
+def list_figures(compared: ComparedCards) -> list[NamedFigure]:
+    """List the figures that the scorecards have content for, in the order of a report."""
+    figures = [*_list_curves(compared), *_list_spectra(compared), *_list_images(compared)]
+    figures += [*_list_overview(compared), *_list_gallery(compared)]
     order = [OVERVIEW, *(topic.key for topic in (*TOPICS, GALLERY))]
     return sorted(figures, key=lambda figure: order.index(figure.topic))
 
 
-def _list_whole(cards: Sequence[Scorecard]) -> list[NamedFigure]:
-    """Return the figures that show no single entry of a scorecard: comparisons and single showers."""
-    figures = []
-    if can_compare_times(cards):
-        figures.append(
-            NamedFigure("pareto", OVERVIEW, "Quality against time", lambda: draw_pareto(cards), wide=True)
+def _list_curves(compared: ComparedCards) -> Iterator[NamedFigure]:
+    caption = "Bands and bars are statistical errors; grey is the reference's alone."
+    for curve in _first_of_each(curve for card in compared.cards for curve in card.curves):
+        draw = partial(draw_curve, compared, curve.name)
+        yield NamedFigure(f"curve_{file_word(curve.name)}", page_of(curve.topic), curve.title, caption, draw)
+
+
+def _list_spectra(compared: ComparedCards) -> Iterator[NamedFigure]:
+    for first in _first_of_each(spectrum for card in compared.cards for spectrum in card.spectra):
+        caption = " ".join(
+            _describe_separation(card.generated.label, spectrum)
+            for card in compared.cards
+            for spectrum in card.spectra
+            if spectrum.name == first.name
         )
-    if cards[0].events:
-        title = "Showers of the same incident particles"
-        figures.append(NamedFigure("hero", OVERVIEW, title, lambda: draw_hero(cards[0]), wide=True))
-    if any(card.events for card in cards):
-        title = "Showers of the same incident particles, summed over layers"
-        figures.append(NamedFigure("events", GALLERY.key, title, lambda: draw_events(cards), wide=True))
-    if has_depth(cards):
-        title = "The same showers from the side"
-        figures.append(
-            NamedFigure("side_views", GALLERY.key, title, lambda: draw_side_views(cards), wide=True)
+        draw = partial(draw_spectrum, compared, first.name)
+        yield NamedFigure(
+            f"spectrum_{file_word(first.name)}", page_of(first.topic), first.title, caption, draw
         )
-    return figures
+
+
+def _list_images(compared: ComparedCards) -> Iterator[NamedFigure]:
+    caption = "Reference and generated share one colour scale. Empty cells are white."
+    for image in _first_of_each(image for card in compared.cards for image in card.images):
+        draw = partial(draw_mean_image, compared, image.name)
+        key = f"image_{file_word(image.name)}"
+        yield NamedFigure(key, page_of(image.topic), image.title, caption, draw, wide=True)
+
+
+def _list_overview(compared: ComparedCards) -> Iterator[NamedFigure]:
+    if can_compare_times(compared):
+        yield NamedFigure(
+            "pareto",
+            OVERVIEW,
+            "Quality against time",
+            "Lower and further left is better; the dotted line joins the samples that no other beats in "
+            "both. Grey: the floor, on the right what is compatible with it. Times are as the files state "
+            "them, on the machines named under “How it was made”.",
+            partial(draw_pareto, compared),
+            wide=True,
+        )
+    if compared.first.events:
+        yield NamedFigure(
+            "hero",
+            OVERVIEW,
+            "Showers of the same incident particles",
+            f"Each column has one colour scale; {_MARKS}",
+            partial(draw_hero, compared.first),
+            wide=True,
+        )
+
+
+def _list_gallery(compared: ComparedCards) -> Iterator[NamedFigure]:
+    if compared.pictured:
+        yield NamedFigure(
+            "events",
+            GALLERY.key,
+            "Showers of the same incident particles, summed over layers",
+            f"The showers of an incident share one colour scale; {_MARKS}",
+            partial(draw_events, compared),
+            wide=True,
+        )
+    if has_depth(compared):
+        yield NamedFigure(
+            "side_views",
+            GALLERY.key,
+            "The same showers from the side",
+            "Energies are summed along the line of sight; each row has one colour scale. The beam "
+            "comes from the left. Across the beam only the range with hits is shown.",
+            partial(draw_side_views, compared),
+            wide=True,
+        )
 
 
 def _first_of_each(items: Iterable[_Named]) -> list[_Named]:
@@ -120,7 +147,7 @@ def _first_of_each(items: Iterable[_Named]) -> list[_Named]:
     return list(found.values())
 
 
-def _bind(
-    draw: Callable[[Sequence[Scorecard], str], Figure], cards: Sequence[Scorecard], name: str
-) -> Callable[[], Figure]:
-    return lambda: draw(cards, name)
+def _describe_separation(label: str, spectrum: Spectrum) -> str:
+    separation = round_to_error(spectrum.separation, spectrum.separation_error).plain()
+    floor = round_to_error(spectrum.separation_floor, spectrum.separation_floor_error).plain()
+    return f"{label}: separation {separation}, floor {floor}."

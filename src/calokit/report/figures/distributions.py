@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import Curve, Scorecard, Spectrum
-from calokit.report.compared import require_same_reference
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.style import (
     FLOOR_LINE,
     REFERENCE_FILL,
@@ -76,11 +76,11 @@ class _Trace:
     baseline: _Baseline
 
 
-def draw_spectrum(scorecards: Sequence[Scorecard], name: str) -> Figure:
+def draw_spectrum(compared: ComparedCards, name: str) -> Figure:
     """Draw one spectrum: the reference as a grey area, each generated sample as a line, ratios below.
 
     Args:
-        scorecards: Against the same reference; those without this spectrum are left out.
+        compared: The scorecards; those without this spectrum are left out.
         name: The spectrum's key.
 
     Returns:
@@ -88,9 +88,9 @@ def draw_spectrum(scorecards: Sequence[Scorecard], name: str) -> Figure:
         coloured band the generated sample's alone. Triangles at the rim mark bins outside the panel.
 
     Raises:
-        CalokitError: No scorecard has that spectrum, or the scorecards do not belong together.
+        CalokitError: No scorecard has that spectrum.
     """
-    cards = require_same_reference(scorecards)
+    cards = compared.cards
     drawn = [(i, c, s) for i, c in enumerate(cards) if (s := _find(c.spectra, name)) is not None]
     if not drawn:
         raise _unknown("spectrum", name, [s.name for card in cards for s in card.spectra])
@@ -117,11 +117,11 @@ def draw_spectrum(scorecards: Sequence[Scorecard], name: str) -> Figure:
     return figure
 
 
-def draw_curve(scorecards: Sequence[Scorecard], name: str) -> Figure:
+def draw_curve(compared: ComparedCards, name: str) -> Figure:
     """Draw a quantity against another (response, resolution, hits against energy), ratios below.
 
     Args:
-        scorecards: Against the same reference; those without this curve are left out.
+        compared: The scorecards; those without this curve are left out.
         name: The curve's key.
 
     Returns:
@@ -130,9 +130,9 @@ def draw_curve(scorecards: Sequence[Scorecard], name: str) -> Figure:
         squared error) is shown against its floor instead.
 
     Raises:
-        CalokitError: No scorecard has that curve, or the scorecards do not belong together.
+        CalokitError: No scorecard has that curve.
     """
-    cards = require_same_reference(scorecards)
+    cards = compared.cards
     drawn = [(i, c, k) for i, c in enumerate(cards) if (k := _find(c.curves, name)) is not None]
     if not drawn:
         raise _unknown("curve", name, [c.name for card in cards for c in card.curves])

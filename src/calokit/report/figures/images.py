@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import EventPair, ImagePair, Measurement, Scorecard
-from calokit.report.compared import find_measurement, require_same_reference
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.energy_scale import (
     draw_energy_bar,
     energy_colours,
@@ -36,11 +36,11 @@ _PANELS_ACROSS = 5
 """So many single showers stand beside each other on a page."""
 
 
-def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
+def draw_mean_image(compared: ComparedCards, name: str) -> Figure:
     """Draw one mean image: a row for each generated sample with reference, generated and their ratio.
 
     Args:
-        scorecards: Against the same reference; those without this image are left out.
+        compared: The scorecards; those without this image are left out.
         name: The image's key.
 
     Returns:
@@ -48,9 +48,9 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
         ratio's scale is centred on 1, and cells whose statistical error exceeds the scale are grey.
 
     Raises:
-        CalokitError: No scorecard has that image, or the scorecards do not belong together.
+        CalokitError: No scorecard has that image.
     """
-    cards = require_same_reference(scorecards)
+    cards = compared.cards
     pairs = [(card, next((i for i in card.images if i.name == name), None)) for card in cards]
     drawn = [(card, image) for card, image in pairs if image is not None]
     if not drawn:
@@ -84,11 +84,11 @@ def draw_mean_image(scorecards: Sequence[Scorecard], name: str) -> Figure:
     return figure
 
 
-def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
+def draw_events(compared: ComparedCards, count: int = 6) -> Figure:
     """Draw single showers: for each incident side by side the reference's shower and each generated one.
 
     Args:
-        scorecards: Against the same reference.
+        compared: The scorecards.
         count: The most incidents drawn; those of the first scorecard that has events.
 
     Returns:
@@ -96,10 +96,13 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
         on the left and a cross where the particle entered.
 
     Raises:
-        CalokitError: No scorecard has events, or the scorecards do not belong together.
+        CalokitError: No scorecard has events.
     """
-    cards = require_same_reference(scorecards)
-    incidents = _incidents(cards, count)
+    cards = compared.cards
+    showers = compared.pictured[:count]
+    incidents = [_of_first(events) for events in showers]
+    if not incidents:
+        raise _no_events()
     columns = 1 + len(cards)
     blocks = min(max(1, _PANELS_ACROSS // columns), len(incidents))
     rows = -(-len(incidents) // blocks)
@@ -110,9 +113,9 @@ def draw_events(scorecards: Sequence[Scorecard], count: int = 6) -> Figure:
         figure = new_image_grid(blocks * (2.3 * columns + 1.1), 2.15 * rows + 0.5)
         panels = figure.subplots(rows, blocks * columns, squeeze=False, sharex="col", sharey="row")
         places = panels.reshape(rows * blocks, columns)
-        for place, incident in enumerate(incidents):
+        for place, (incident, events) in enumerate(zip(incidents, showers, strict=True)):
             row = places[place]
-            sides = [incident, *(_same_incident(card, incident) for card in cards)]
+            sides = [incident, *events]
             images = [np.asarray(incident.reference)]
             images += [np.asarray(event.generated) for event in sides[1:] if event is not None]
             scale = energy_scale(images)
@@ -147,9 +150,11 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
     Raises:
         CalokitError: The scorecard has no events.
     """
-    incidents = _incidents([scorecard], len(scorecard.events))
+    if not scorecard.events:
+        raise _no_events()
+    incidents = sorted(scorecard.events, key=lambda event: event.incident_energy_gev)
     chosen = np.unique(np.linspace(0, len(incidents) - 1, min(count, len(incidents))).round().astype(int))
-    events = sorted((incidents[i] for i in chosen), key=lambda event: event.incident_energy_gev)
+    events = [incidents[i] for i in chosen]
     labels = _axis_labels([scorecard], events[0])
     with figure_style():
         figure = new_image_grid(1.95 * len(events) + 0.9, 5.6)
@@ -177,8 +182,9 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
 
 
 def _hero_title(scorecard: Scorecard, name: str) -> str:
+    named = (m for m in scorecard.measurements if m.name == name)
     classifiers = (m for m in scorecard.measurements if m.name.startswith("classifier"))
-    score = find_measurement(scorecard, name) or next(classifiers, None)
+    score = next(named, None) or next(classifiers, None)
     pair = f"{scorecard.reference.label} and {scorecard.generated.label}"
     title = f"{scorecard.detector}: {pair}, same incidents"
     return title if score is None else f"{title}\n{_describe_score(score)}"
@@ -190,18 +196,13 @@ def _describe_score(score: Measurement) -> str:
     return f"{score.title} {value} (floor {floor})"
 
 
-def _incidents(cards: Sequence[Scorecard], count: int) -> list[EventPair]:
-    """Return the events of the first scorecard that has some, in order of energy."""
-    events = next((card.events for card in cards if card.events), [])
-    if not events or count < 1:
-        raise CalokitError("no scorecard has single events; evaluate with at least one event to show.")
-    return sorted(events[:count], key=lambda event: event.incident_energy_gev)
+def _of_first(events: Sequence[EventPair | None]) -> EventPair:
+    """Return the event of the first scorecard that has it."""
+    return next(event for event in events if event is not None)
 
 
-def _same_incident(card: Scorecard, incident: EventPair) -> EventPair | None:
-    """Find the event of the same incident particle, which another scorecard may lack."""
-    wanted = (incident.incident_energy_gev, incident.position_mm)
-    return next((e for e in card.events if (e.incident_energy_gev, e.position_mm) == wanted), None)
+def _no_events() -> CalokitError:
+    return CalokitError("no scorecard has single events; evaluate with at least one event to show.")
 
 
 def _draw_row(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import Scorecard
-from calokit.report.compared import find_measurement, require_same_reference
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.style import (
     REFERENCE_LINE,
     colour_of,
@@ -38,38 +38,37 @@ class Contender:
     error: float = 0.0
 
 
-def can_compare_times(scorecards: Sequence[Scorecard]) -> bool:
+def can_compare_times(compared: ComparedCards) -> bool:
     """Tell whether at least two samples state their time and have something to be judged by."""
-    return len(_worst_deviations(scorecards)) >= LEAST_SAMPLES
+    return len(_worst_deviations(compared.cards)) >= LEAST_SAMPLES
 
 
-def draw_pareto(scorecards: Sequence[Scorecard]) -> Figure:
+def draw_pareto(compared: ComparedCards) -> Figure:
     """Draw time per shower against quality: a classifier's AUC, where there is one, and the worst deviation.
 
     Args:
-        scorecards: Against the same reference; those that state no time are left out.
+        compared: The scorecards; those that state no time are left out.
 
     Returns:
         A figure; a dotted line joins the samples that no other beats in both, a grey band is the floor.
 
     Raises:
-        CalokitError: Fewer than two samples state their time, or the scorecards do not belong together.
+        CalokitError: Fewer than two samples state their time.
     """
-    cards = require_same_reference(scorecards)
-    worst = _worst_deviations(cards)
+    worst = _worst_deviations(compared.cards)
     if len(worst) < LEAST_SAMPLES:
         raise CalokitError(
             "fewer than two samples state their time per shower; `calokit generate` writes it into its files."
         )
-    score = next((name for name in SCORES if len(_scores(cards, name)) == len(worst)), None)
+    score = next((name for name in SCORES if len(_scores(compared, name)) == len(worst)), None)
     with figure_style():
         figure = new_plot(5.2 * (1 if score is None else 2), 4.2)
         panels = figure.subplots(1, 1 if score is None else 2, squeeze=False)[0]
         if score is not None:
-            _draw_scores(panels[0], cards, score)
+            _draw_scores(panels[0], compared, score)
         _draw_worst(panels[-1], worst)
         for axes in panels:
-            _mark_reference(axes, cards[0])
+            _mark_reference(axes, compared.first)
             axes.set_xlabel("time per shower (ms)")
         handles, labels = panels[-1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
@@ -103,10 +102,11 @@ def _worst_deviations(cards: Sequence[Scorecard]) -> list[Contender]:
     return found
 
 
-def _scores(cards: Sequence[Scorecard], name: str) -> list[Contender]:
+def _scores(compared: ComparedCards, name: str) -> list[Contender]:
     found = []
-    for index, card in enumerate(cards):
-        measurement, milliseconds = find_measurement(card, name), card.generated.milliseconds_per_shower
+    measurements = compared.rows.get(name, (None,) * len(compared.cards))
+    for index, (card, measurement) in enumerate(zip(compared.cards, measurements, strict=True)):
+        milliseconds = card.generated.milliseconds_per_shower
         if measurement is not None and milliseconds:
             found.append(
                 Contender(index, card.generated.label, milliseconds, measurement.value, measurement.error)
@@ -114,10 +114,8 @@ def _scores(cards: Sequence[Scorecard], name: str) -> list[Contender]:
     return found
 
 
-def _draw_scores(axes: Axes, cards: Sequence[Scorecard], name: str) -> None:
-    contenders = _scores(cards, name)
-    measurement = find_measurement(cards[contenders[0].index], name)
-    assert measurement is not None
+def _draw_scores(axes: Axes, compared: ComparedCards, name: str) -> None:
+    contenders, measurement = _scores(compared, name), compared.known(name)
     low, high = (measurement.floor + sign * measurement.floor_error for sign in (-1.0, 1.0))
     axes.axhspan(low, high, color=REFERENCE_LINE, alpha=0.25, linewidth=0.0)
     axes.axhline(measurement.floor, color=REFERENCE_LINE, linewidth=0.8)

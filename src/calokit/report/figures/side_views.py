@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.detector.cell_volumes import CellVolumes, cell_volumes, place_layers
-from calokit.evaluation.scorecard import EventHits, Scorecard, ShowerHits
-from calokit.report.compared import find_incident, has_display, leading_card, require_same_reference
+from calokit.errors import CalokitError
+from calokit.evaluation.scorecard import ShowerHits
+from calokit.report.compared import ComparedCards
 from calokit.report.figures.energy_scale import draw_energy_bar, energy_colours, energy_scale
 from calokit.report.figures.style import REFERENCE_LINE, figure_style, fix_layout, new_image_grid
 
@@ -24,37 +25,35 @@ _WIDTH = 10.2
 _ROW_HEIGHT = 1.55
 
 
-def has_depth(scorecards: Sequence[Scorecard]) -> bool:
+def has_depth(compared: ComparedCards) -> bool:
     """Tell whether side views show anything: hits in a detector of more than one readout layer."""
-    if not has_display(scorecards):
-        return False
-    detector = leading_card(scorecards).detector_description
+    detector = None if compared.leading is None else compared.leading.detector_description
     return detector is not None and detector.number_of_layers > 1
 
 
-def draw_side_views(scorecards: Sequence[Scorecard]) -> Figure:
+def draw_side_views(compared: ComparedCards) -> Figure:
     """Draw the hits of matched showers from the side, a row for each incident, reference and generated.
 
     Args:
-        scorecards: Against the same reference, at least one with hits (`has_depth`).
+        compared: The scorecards, at least one with hits (`has_depth`).
 
     Returns:
         A figure; each row has one logarithmic colour scale (MeV, summed over y, or over the angle where cells
         are sectors). Only the range across the beam that has hits is shown; lines part the sections.
 
     Raises:
-        CalokitError: The scorecards do not belong together.
+        CalokitError: No scorecard has hits.
     """
-    cards = require_same_reference(scorecards)
-    leading = leading_card(cards)
+    cards, leading = compared.cards, compared.leading
+    if leading is None or leading.detector_description is None:
+        raise CalokitError("no scorecard has hits; evaluate with at least one event to show.")
     detector = leading.detector_description
-    assert detector is not None
     volumes = cell_volumes(detector)
-    events = sorted(leading.hits, key=lambda event: event.incident_energy_gev)
-    projections = [
-        [None if shower is None else project_sideways(shower, volumes) for shower in _showers(event, cards)]
-        for event in events
-    ]
+    pairs = zip(leading.hits, compared.incidents, strict=True)
+    ordered = sorted(pairs, key=lambda pair: pair[0].incident_energy_gev)
+    events = [event for event, _ in ordered]
+    showers = [[e.reference, *(None if o is None else o.generated for o in others)] for e, others in ordered]
+    projections = [[None if s is None else project_sideways(s, volumes) for s in row] for row in showers]
     with figure_style():
         figure = new_image_grid(_WIDTH, _ROW_HEIGHT * len(events) + 0.7)
         panels = figure.subplots(len(events), 1 + len(cards), squeeze=False, sharex=True, sharey=True)
@@ -101,11 +100,6 @@ def project_sideways(shower: ShowerHits, volumes: CellVolumes) -> tuple[Floats, 
     energies = np.zeros(len(bins))
     np.add.at(energies, which.ravel(), np.asarray(shower.energies_mev, dtype=np.float64))
     return bins, energies
-
-
-def _showers(event: EventHits, cards: Sequence[Scorecard]) -> list[ShowerHits | None]:
-    found = [find_incident(card, event) for card in cards]
-    return [event.reference, *(None if other is None else other.generated for other in found)]
 
 
 def _draw_side(axes: Axes, side: tuple[Floats, Floats] | None, scale: LogNorm) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 from markupsafe import Markup
 
 from calokit.evaluation.scorecard import Sample, Scorecard
-from calokit.report.compared import find_measurement, measurement_names
+from calokit.report.compared import ComparedCards
 from calokit.report.rounding import round_plainly, round_to_error
-from calokit.report.topics import GALLERY, TOPICS, topic_of
+from calokit.report.topics import GALLERY, TOPICS, page_of
 from calokit.report.verdict import Grade, format_deviation, grade_measurement
 
 _SUSPICIOUSLY_GOOD = -5.0
@@ -79,18 +79,18 @@ class Page:
         return self.counts[-1][0] if self.counts else ""
 
 
-def build_pages(cards: Sequence[Scorecard], figures: Mapping[str, list[PlacedFigure]]) -> list[Page]:
+def build_pages(compared: ComparedCards, figures: Mapping[str, list[PlacedFigure]]) -> list[Page]:
     """Return the pages that have content, in the order of a report, the gallery of events last.
 
     Args:
-        cards: Against the same reference.
+        compared: The scorecards.
         figures: By the key of their topic.
     """
-    usual = usual_showers(cards)
+    usual = usual_showers(compared)
     rows: dict[str, list[MeasurementRow]] = {}
-    for name in measurement_names(cards):
-        known = next(m for card in cards if (m := find_measurement(card, name)) is not None)
-        rows.setdefault(topic_of(name, known.topic), []).append(lay_out_measurement(name, cards, usual))
+    for name in compared.rows:
+        row = lay_out_measurement(name, compared, usual)
+        rows.setdefault(page_of(compared.known(name).topic), []).append(row)
     pages = [
         Page(topic.key, topic.title, topic.question, rows.get(topic.key, []), figures.get(topic.key, []))
         for topic in (*TOPICS, GALLERY)
@@ -98,22 +98,23 @@ def build_pages(cards: Sequence[Scorecard], figures: Mapping[str, list[PlacedFig
     return [page for page in pages if page.rows or page.figures]
 
 
-def usual_showers(cards: Sequence[Scorecard]) -> int:
+def usual_showers(compared: ComparedCards) -> int:
     """Return how many showers a class most measurements were made with; 0 where none says."""
-    counts = Counter(m.showers_per_class for card in cards for m in card.measurements if m.showers_per_class)
+    counts = Counter(
+        m.showers_per_class for card in compared.cards for m in card.measurements if m.showers_per_class
+    )
     return counts.most_common(1)[0][0] if counts else 0
 
 
-def lay_out_measurement(name: str, cards: Sequence[Scorecard], usual: int = 0) -> MeasurementRow:
+def lay_out_measurement(name: str, compared: ComparedCards, usual: int = 0) -> MeasurementRow:
     """Return one measurement as a row of a table; a dash where a scorecard lacks it.
 
     Args:
         name: Its key.
-        cards: Against the same reference.
+        compared: The scorecards.
         usual: A number of showers a class that needs no mention, but for classifiers.
     """
-    measurements = [find_measurement(card, name) for card in cards]
-    known = next(m for m in measurements if m is not None)
+    known = compared.known(name)
     mentioned = known.showers_per_class and (known.showers_per_class != usual or "classifier" in name)
     return MeasurementRow(
         title=known.title[:1].upper() + known.title[1:].replace(" - ", " − "),
@@ -129,17 +130,15 @@ def lay_out_measurement(name: str, cards: Sequence[Scorecard], usual: int = 0) -
                 round_to_error(m.value, m.error).plain(),
                 format_deviation(m).replace("-0.0 ", "0.0 ").replace("-", "−"),
                 grade_measurement(m).value,
-                card.verdict is not None and name in card.verdict.flagged,
+                name in card.verdict.flagged,
             )
-            for card, m in zip(cards, measurements, strict=True)
+            for card, m in zip(compared.cards, compared.rows[name], strict=True)
         ],
     )
 
 
 def describe_outcome(card: Scorecard) -> str:
-    """Return `agrees` or `differs` as the scorecard's verdict says; empty where it has none."""
-    if card.verdict is None:
-        return ""
+    """Return `agrees` or `differs` as the scorecard's verdict says."""
     return "agrees" if card.verdict.agrees else "differs"
 
 
@@ -158,12 +157,14 @@ def describe_sample(sample: Sample) -> dict[str, str]:
     }
 
 
-def describe_settings(cards: Sequence[Scorecard]) -> list[tuple[str, str]]:
+def describe_settings(compared: ComparedCards) -> list[tuple[str, str]]:
     """Return name and value of every setting in words, by sample where the samples differ in one."""
-    names = dict.fromkeys(name for card in cards for name in card.settings if name not in _SAID_APART)
+    names = dict.fromkeys(
+        name for card in compared.cards for name in card.settings if name not in _SAID_APART
+    )
     described = []
     for name in names:
-        values = {card.generated.label: _write_setting(card.settings.get(name)) for card in cards}
+        values = {card.generated.label: _write_setting(card.settings.get(name)) for card in compared.cards}
         same = len(set(values.values())) == 1
         text = next(iter(values.values())) if same else "; ".join(f"{k}: {v}" for k, v in values.items())
         described.append((name.replace("_", " ").capitalize(), text))

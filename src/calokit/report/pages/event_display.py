@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,32 @@ from numpy.typing import ArrayLike, NDArray
 from calokit.detector import Detector
 from calokit.detector.cell_volumes import CIRCLE_PIECES, CellVolumes, cell_volumes, outline_detector
 from calokit.errors import CalokitError
-from calokit.evaluation.scorecard import Scorecard, ShowerHits
-from calokit.report.compared import find_incident, leading_card
+from calokit.evaluation.scorecard import ShowerHits
+from calokit.report.compared import ComparedCards
 
 COLOURS = 256
 """Steps of the colour scale."""
 
 
-def pack_display(scorecards: Sequence[Scorecard]) -> str:
-    """Return the content of the event display as JSON text that may stand inside a page.
+@dataclass(frozen=True)
+class PackedDisplay:
+    """What the event display is drawn from.
+
+    Attributes:
+        text: JSON that may stand inside a page.
+        layers: Readout layers of the detector.
+        to_scale: Whether depths are in mm; without material they are layers of equal thickness.
+        cut: Whether some shower has more hits than are listed.
+    """
+
+    text: str
+    layers: int
+    to_scale: bool
+    cut: bool
+
+
+def pack_display(compared: ComparedCards) -> PackedDisplay:
+    """Return the content of the event display; its JSON text may stand inside a page.
 
     Only cells that some shower hits are described. Arrays are base64 of little-endian float32, uint32 and
     uint8: `low` and `high` (cell, 3) as in `CellVolumes`, `sector` and `layer` (cell,), `outline`
@@ -31,17 +48,18 @@ def pack_display(scorecards: Sequence[Scorecard]) -> str:
     in MeV.
 
     Args:
-        scorecards: Against the same reference; the events are those of the first one that has hits, and the
-            others join with the incidents they share.
+        compared: The scorecards; the events are those of the leading one, and the others join with the
+            incidents they share.
 
     Raises:
-        CalokitError: A hit lies in a cell that the detector does not have.
+        CalokitError: No scorecard has hits, or one lies in a cell that the detector does not have.
     """
-    leading = leading_card(scorecards)
+    leading = compared.leading
+    if leading is None or leading.detector_description is None:
+        raise CalokitError("no scorecard has hits; evaluate with at least one event to show.")
     detector = leading.detector_description
-    assert detector is not None
     volumes = cell_volumes(detector)
-    generated = [[find_incident(card, event) for card in scorecards] for event in leading.hits]
+    generated = compared.incidents
     showers = [event.reference for event in leading.hits]
     showers += [event.generated for row in generated for event in row if event is not None]
     for shower in showers:
@@ -55,7 +73,7 @@ def pack_display(scorecards: Sequence[Scorecard]) -> str:
         "toScale": volumes.to_scale,
         "threshold": leading.threshold_mev,
         "reference": leading.reference.label,
-        "samples": [card.generated.label for card in scorecards],
+        "samples": compared.labels,
         "colours": [[round(float(part), 3) for part in colour[:3]] for colour in _colours()],
         "events": [
             {
@@ -68,7 +86,9 @@ def pack_display(scorecards: Sequence[Scorecard]) -> str:
             for event, row in zip(leading.hits, generated, strict=True)
         ],
     }
-    return _escape(json.dumps(content, separators=(",", ":"), allow_nan=False))
+    text = _escape(json.dumps(content, separators=(",", ":"), allow_nan=False))
+    cut = any(shower.hits > len(shower.cells) for shower in showers)
+    return PackedDisplay(text, detector.number_of_layers, volumes.to_scale, cut)
 
 
 def _check_shower(shower: ShowerHits, detector: Detector) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.errors import ShowerFileError
+from calokit.progress import Progress, show_progress
 from calokit.showers.checks import check_sanity
 from calokit.showers.formats.containers.contents import look_inside
 from calokit.showers.formats.mapping.incidents import name_particles
@@ -45,6 +45,8 @@ class Conversion:
         showers: Number of showers.
         source_energy_mev: Energy in the foreign file, of all showers together.
         cell_energy_mev: Energy on the cells of the native file.
+        section_energies_mev: The same by section of the detector.
+        sources_mev: Energy in the foreign file by collection, where it has several.
         incident_energies_mev: Smallest and largest incident energy.
         particle: The incident particle.
         warnings: What the user should look at, a sentence each.
@@ -58,6 +60,8 @@ class Conversion:
     incident_energies_mev: tuple[float, float]
     particle: str
     warnings: tuple[str, ...]
+    section_energies_mev: dict[str, float] = field(default_factory=dict)
+    sources_mev: dict[str, float] = field(default_factory=dict)
 
     @property
     def lost_fraction(self) -> float:
@@ -80,9 +84,18 @@ class Conversion:
             ("conversion", self.foreign.conversion),
             ("energy in the file", f"{self.source_energy_mev / MEV_PER_GEV:.6g} GeV"),
             ("energy on the cells", f"{self.cell_energy_mev / MEV_PER_GEV:.6g} GeV"),
+            *_rows_of("in the file", self.sources_mev),
+            *_rows_of("on the cells", self.section_energies_mev),
             ("outside the cells", f"{100 * lost:.3g} %" if lost > LOSS_WORTH_A_WARNING else "nothing"),
             *(("assumed", text) for text in self.foreign.assumptions),
         ]
+
+
+def _rows_of(where: str, energies_mev: dict[str, float]) -> list[tuple[str, str]]:
+    """Return the energy of each part as a row, where there are several."""
+    if len(energies_mev) < 2:
+        return []
+    return [(f"  {where}, {name}", f"{mev / MEV_PER_GEV:.6g} GeV") for name, mev in energies_mev.items()]
 
 
 @dataclass
@@ -98,6 +111,8 @@ class _Tally:
     pdg: set[int] = field(default_factory=set)
     offset: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     with_offset: int = 0
+    sections: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, float] = field(default_factory=dict)
 
     def add(self, piece: Piece) -> None:
         showers = piece.showers
@@ -105,6 +120,15 @@ class _Tally:
         self.showers += len(showers)
         self.source += float(piece.source_energies.sum())
         self.cells += float(visible.sum())
+        cells = showers.energies.sum(axis=0, dtype=np.float64)
+        first = 0
+        for section in self.detector.sections:
+            last = first + section.number_of_cells
+            energy = float(cells[first:last].sum())
+            self.sections[section.name] = self.sections.get(section.name, 0.0) + energy
+            first = last
+        for name, energy in piece.sources_mev.items():
+            self.sources[name] = self.sources.get(name, 0.0) + energy
         incident = showers.incident_energies.astype(np.float64)
         self.response += float((piece.source_energies / incident).sum())
         self.energies = (min(self.energies[0], incident.min()), max(self.energies[1], incident.max()))
@@ -133,6 +157,12 @@ class _Tally:
             found.append(
                 f"{100 * lost:.3g} % of the energy in the file lies outside the cells of detector "
                 f"{self.detector.name}; check the detector, its front and the unit of length."
+            )
+        empty = [name for name, energy in self.sections.items() if energy == 0]
+        if empty and self.cells > 0:
+            found.append(
+                f"no energy at all in section {', '.join(empty)}; check which collection or array is which "
+                "section, and how it counts its layers."
             )
         response = self.response / self.showers
         if response > LARGEST_RESPONSE:
@@ -226,7 +256,7 @@ def write_native(
     target: str | Path,
     particle: str | None = None,
     split: str | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = show_progress,
 ) -> Conversion:
     """Write an opened foreign file as a native one, piece by piece.
 
@@ -235,7 +265,7 @@ def write_native(
         target: The native file; it appears only when complete.
         particle: The incident particle, for files that do not say it.
         split: What the file is meant for: train, validation or test.
-        progress: Told how many showers were written since the last call.
+        progress: Shows how far it is; see `calokit.progress`.
 
     Raises:
         ShowerFileError: The showers hold values that no shower has, the file is damaged, or the target
@@ -252,13 +282,13 @@ def write_native(
         with (
             ShowerWriter(target, foreign.detector, named, generator, attributes) as writer,
             closing(foreign.pieces()) as pieces,
+            progress(foreign.total, f"converting {foreign.path.name}", "showers") as advance,
         ):
             for piece in pieces:
                 _check(piece, foreign.path, tally.showers)
                 tally.add(piece)
                 writer.write(piece.showers)
-                if progress is not None:
-                    progress(len(piece.showers))
+                advance(len(piece.showers))
             warnings = (*foreign.warnings, *tally.judge())
             named = particle or (named if named != "unknown" else name_particles(tally.pdg))
             writer.set_attributes(_account(tally, named, warnings))
@@ -266,7 +296,16 @@ def write_native(
         words = " ".join(str(error).split())
         raise ShowerFileError(f"{target}: the native file cannot be written ({words}).") from None
     return Conversion(
-        foreign, target, tally.showers, tally.source, tally.cells, tally.energies, named, warnings
+        foreign,
+        target,
+        tally.showers,
+        tally.source,
+        tally.cells,
+        tally.energies,
+        named,
+        warnings,
+        tally.sections,
+        tally.sources,
     )
 
 

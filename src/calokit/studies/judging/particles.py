@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.classical.clusters import FoundParticles, PeakClusters
-from calokit.classical.hits import find_hits
-from calokit.classical.methods import join_hits
+from calokit.classical.hits import GridHits
 from calokit.errors import ShowerFileError
 from calokit.evaluation.estimates.several import ParticleErrors
 from calokit.showers import ShowerFile
@@ -60,9 +59,9 @@ def cluster_results(train: ShowerFile, test: ShowerFile) -> FoundParticles:
     """Tune the clusters on training events and apply them to others."""
     tuning = train.head(TUNING_EVENTS)
     energies, _ = _truth(tuning)
-    hits = join_hits([find_hits(showers) for showers in tuning.chunks()])
+    hits = GridHits.join([GridHits.of(showers) for showers in tuning.chunks()])
     fitted = PeakClusters.fit(hits, energies, energies.shape[1])
-    parts = [fitted(find_hits(showers)) for showers in test.chunks()]
+    parts = [fitted(GridHits.of(showers)) for showers in test.chunks()]
     return FoundParticles(
         np.concatenate([one.energies for one in parts]), np.concatenate([one.positions for one in parts])
     )

@@ -15,7 +15,7 @@ from calokit.classical.methods import ClassicalEstimates, ClassicalInputs, Class
 from calokit.classical.track_fit import directions_to_slopes
 from calokit.evaluation.estimates.single import EnergyErrors, PairedRatio, measure_coverage, paired_rms_ratio
 from calokit.inference.reconstruct import reconstruct_showers, write_reconstruction
-from calokit.report.progress import track
+from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, Split, open_showers
 from calokit.studies.judging.judged import Judged
 from calokit.studies.judging.particles import judge_particles
@@ -23,7 +23,13 @@ from calokit.studies.judging.particles import judge_particles
 Metrics = dict[str, list[float]]
 
 
-def judge_reconstruction(bundle: Bundle, train: ShowerFile, test: ShowerFile, folder: Path) -> Judged:
+def judge_reconstruction(
+    bundle: Bundle,
+    train: ShowerFile,
+    test: ShowerFile,
+    folder: Path,
+    progress: Progress = show_progress,
+) -> Judged:
     """Reconstruct the test showers and compare with the classical methods, fitted on the training showers.
 
     Leaves `reconstructed.h5` in the folder. The ratios are of RMS errors, averaged over the true energies;
@@ -34,9 +40,9 @@ def judge_reconstruction(bundle: Bundle, train: ShowerFile, test: ShowerFile, fo
         train: Showers that the classical methods are fitted on.
         test: Showers to judge by.
         folder: Where the estimates are kept.
+        progress: Shows how far it is; see `calokit.progress`.
     """
-    with track(len(test), f"reconstructing {folder.name}", "showers") as advance:
-        made = reconstruct_showers(bundle, test, advance)
+    made = reconstruct_showers(bundle, test, progress)
     path = folder / "reconstructed.h5"
     write_reconstruction(path, made, bundle, test)
     if "particle_energy" in made.columns:

@@ -10,7 +10,7 @@ from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.files import write_text
 from calokit.inference import generate_file, incidents_like
 from calokit.inference.generate import need_surrogate
-from calokit.report.progress import track
+from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, open_showers
 from calokit.studies.description import Study
 from calokit.studies.judging.judged import Judged
@@ -20,21 +20,29 @@ CURVES_KEPT = ("response", "resolution", "mse")
 
 
 def judge_surrogate(
-    study: Study, bundle: Bundle, folder: Path, test: ShowerFile, floor: ShowerFile | None
+    study: Study,
+    bundle: Bundle,
+    folder: Path,
+    test: ShowerFile,
+    floor: ShowerFile | None,
+    progress: Progress = show_progress,
 ) -> Judged:
     """Generate on the test incidents and evaluate; leaves generated.h5 and scorecard.json."""
     generated_path = folder / "generated.h5"
-    with track(len(test), f"generating {folder.name}", "showers") as advance:
-        generated = generate_file(
-            bundle, incidents_like(test), generated_path, study.generation_seed, advance, like=test
-        )
+    incidents, seed = incidents_like(test), study.generation_seed
+    generated = generate_file(
+        bundle, incidents, generated_path, seed, progress, like=test, expected=len(test)
+    )
     settings = EvaluationSettings(
         threshold_mev=need_surrogate(bundle).threshold_mev,
         classifier_seeds=study.classifier_seeds,
         kept_metrics=study.kept_metrics,
+        cells=study.cells,
         seed=study.generation_seed,
     )
-    card = evaluate_showers(test, open_showers(generated_path), floor=floor, settings=settings)
+    card = evaluate_showers(
+        test, open_showers(generated_path), floor=floor, settings=settings, progress=progress
+    )
     path = folder / "scorecard.json"
     write_text(path, card.to_json())
     return Judged(generated.milliseconds_per_shower, _metrics_of(card), _curves_of(card), path)

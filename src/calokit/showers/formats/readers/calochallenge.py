@@ -8,19 +8,12 @@ import numpy as np
 
 from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, ShowerFileError
+from calokit.showers.file_detector import DETECTORS_BY_CELLS
 from calokit.showers.formats.containers.contents import Container, Contents
-from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.incidents import Incidents
-
-DETECTORS_BY_CELLS = {
-    368: "calochallenge_1_photons",
-    533: "calochallenge_1_pions",
-    6480: "par04_siw",
-    40500: "par04_siw_fine",
-}
-"""The detector of each data set of the challenge, by its number of cells."""
 
 
 def recognises(contents: Contents) -> bool:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
-from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.incidents import Incidents
 from calokit.units import MEV_PER_GEV
 

@@ -11,10 +11,10 @@ from calokit.detector import Detector
 from calokit.detector.locate import locate_cells
 from calokit.errors import ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
-from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.formats.mapping.deposits import sum_deposits
 from calokit.showers.formats.pieces import Piece, events_at_a_time, make_piece, require_same_rows
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.incidents import Incidents
 from calokit.units import MEV_PER_GEV
 

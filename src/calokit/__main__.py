@@ -1,4 +1,4 @@
-"""`python -m calokit.cli` is `calokit`."""
+"""`python -m calokit` is `calokit`."""
 
 from calokit.cli import main
 

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges
 from calokit.evaluation.samples.pairing import squared_errors
 from calokit.models.batches import IncidentTensors
-from calokit.models.protocols import Surrogate
-from calokit.showers import ShowerFile, Showers
+from calokit.showers import Showers
 from calokit.units import MEV_PER_GEV
 
 ENERGY_BINS = 4
 BLOCK = 256
 
 
-def squared_error_by_energy(model: Surrogate, showers: Showers, generator: torch.Generator) -> dict[str, Any]:
+def squared_error_by_energy(
+    generate: Callable[[IncidentTensors], Tensor], showers: Showers, threshold_mev: float
+) -> dict[str, Any]:
     """Generate a shower for each incident and compare it with the true one.
 
     Args:
-        model: The surrogate, in evaluation mode.
+        generate: Makes showers (event, cell) in MeV of incidents on the processor, at most 256 at a time.
         showers: Truth.
-        generator: The source of every random draw.
+        threshold_mev: Cells at or below it count as empty.
 
     Returns:
         `edges_gev` (bin + 1,), and by bin `mse` and `error` of ((cell - true cell) / incident)^2, averaged
@@ -36,9 +38,9 @@ def squared_error_by_energy(model: Surrogate, showers: Showers, generator: torch
     binned, whole = BinnedMoments(edges), BinnedMoments(edges[[0, -1]])
     for start in range(0, len(showers), BLOCK):
         part = showers[start : start + BLOCK]
-        made = model.generate(IncidentTensors.of(part.incidents), generator).float().numpy()
+        made = generate(IncidentTensors.of(part.incidents)).float().cpu().numpy()
         drawn = Showers(made, part.incident_energies, part.detector)
-        errors = squared_errors(part, drawn, model.threshold_mev)
+        errors = squared_errors(part, drawn, threshold_mev)
         for moments in (binned, whole):
             moments.add(part.incident_energies.astype(np.float64), errors)
     by_bin, total = binned.mean(), whole.mean()
@@ -49,11 +51,6 @@ def squared_error_by_energy(model: Surrogate, showers: Showers, generator: torch
         "all": _finite(total.values)[0],
         "all_error": _finite(total.errors)[0],
     }
-
-
-def monitored_showers(validation: ShowerFile, count: int) -> Showers | None:
-    """Return the validation showers that are monitored, or None where there are none to be."""
-    return validation.read(0, min(count, len(validation))) if count > 0 else None
 
 
 def _finite(values: NDArray[np.float64]) -> list[float | None]:

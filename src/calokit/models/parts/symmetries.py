@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from calokit.compute.draws import Draws
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.parts.places import CartesianImage
 
@@ -21,12 +22,12 @@ class SquareSymmetries:
         self.image = image
         self.square = image.rows == image.columns and image.pitch_mm[0] == image.pitch_mm[1]
 
-    def __call__(self, batch: TrainingBatch, generator: torch.Generator) -> TrainingBatch:
+    def __call__(self, batch: TrainingBatch, draws: Draws) -> TrainingBatch:
         """Return the batch, each eighth (or quarter) of it in another of the symmetries."""
         count = 8 if self.square else 4
         images = self.image.fold(batch.energies)
         pieces, positions, directions = [], [], []
-        order = torch.randperm(len(images), generator=generator)
+        order = draws.permutation(len(images))
         for turn, index in enumerate(order.chunk(count)):
             picked = images[index]
             if turn & 1:
