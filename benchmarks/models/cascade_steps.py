@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.record import RESULTS, Row, describe_circumstances, print_rows, write_record
 from calokit.bundles.bundle import read_bundle
-from calokit.compute.draws import step_generator
+from calokit.compute.draws import Purpose, draw_generator
 from calokit.evaluation.classifiers.boosted_judge import FeatureTable, areas_by_group, judge_by_trees
 from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.topology.features import FeatureMaker
@@ -55,7 +55,7 @@ def measure(bundle_path: Path, data: Path, step: str, showers: int) -> Row:
     with torch.inference_mode():
         pieces = [batch[start : start + BATCH] for start in range(0, len(batch), BATCH)]
         likelihood = torch.cat([model.log_likelihood(piece) for piece in pieces])
-        generator = step_generator(SEED, 0)
+        generator = draw_generator(SEED, Purpose.GENERATION, 0)
         model.generate(batch.incidents[:BATCH], generator)
         started = time.process_time()
         drawn = model.generate(batch.incidents, generator)

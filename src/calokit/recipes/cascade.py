@@ -50,7 +50,8 @@ def _recipe(name: str, title: str, detector: str | None, steps: int, batch_size:
             batch_size=batch_size,
             learning_rate=3e-3,
             moving_average=0.999,
-            square_symmetries=False,
+            precision="float32",
+            memory_format="contiguous",
             validation_showers=4096,
         ),
     )

@@ -7,38 +7,19 @@ import pytest
 import torch
 from scipy.stats import chisquare, kstest
 
-from calokit.models.cascade.counter import draw_keys, uniform_pair
+from calokit.compute.draws import Noise, draw_noise
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 from calokit.models.cascade.logistic import draw_between, log_mass
+from calokit.models.cascade.stage import uniform_pair
 from calokit.models.cascade.totals import NormalMixture, Totals
 
 DRAWS = 20_000
 
 
 def uniforms(count: int, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    keys = draw_keys(count, torch.Generator().manual_seed(seed))
+    keys = draw_noise(Noise("key"), count, torch.Generator().manual_seed(seed))[:, 0]
     return uniform_pair(keys, torch.zeros_like(keys))
-
-
-def test_counter_gives_independent_uniform_numbers() -> None:
-    keys = draw_keys(200, torch.Generator().manual_seed(3))
-    number = torch.arange(500)
-    first, second = uniform_pair(keys.repeat_interleave(500), number.repeat(200))
-    for values in (first, second):
-        assert 0 < values.min() < values.max() < 1
-        assert kstest(values.numpy(), "uniform").pvalue > 1e-3
-    table = first.view(200, 500).double()
-    pairs = [(first, second), (table[1:], table[:-1]), (table[:, 1:], table[:, :-1])]
-    for one, other in pairs:
-        both = torch.stack([one.flatten().double(), other.flatten().double()])
-        assert abs(float(torch.corrcoef(both)[0, 1])) < 0.015
-
-
-def test_first_keys_do_not_depend_on_how_many_follow() -> None:
-    few, many = (draw_keys(count, torch.Generator().manual_seed(1)) for count in (5, 1000))
-    assert torch.equal(few, many[:5])
-    assert len(many.unique()) == 1000
 
 
 @pytest.mark.parametrize(
@@ -147,8 +128,8 @@ def test_totals_stay_within_what_is_possible_and_follow_their_density() -> None:
     totals.fit(incident, visible, hits)
     threshold = torch.tensor(0.1)
     features = torch.log(incident)[:, None] - 9
-    keys = draw_keys(4000, torch.Generator().manual_seed(1))
-    numbers = [one for k in range(3) for one in uniform_pair(keys, torch.full_like(keys, k))][:5]
+    keys = draw_noise(Noise("key"), 4000, torch.Generator().manual_seed(1))[:, 0]
+    numbers = [one for k in range(3) for one in uniform_pair(keys, torch.full_like(keys, 2 * k))][:5]
     with torch.no_grad():
         drawn, count = totals.draw(features, incident, threshold, tuple(numbers))
         density = totals.log_density(features, incident, drawn, count, threshold)

@@ -10,6 +10,7 @@ import pytest
 from calokit.detector import load_detector
 from calokit.inference import ShowerGenerator, generate_file, incidents_like, read_bundle
 from calokit.models.cascade.surrogate import CascadeSurrogate
+from calokit.progress import no_progress
 from calokit.recipes import list_recipes, load_recipe
 from calokit.showers import Split, open_showers
 from calokit.training.run import start_training
@@ -32,7 +33,7 @@ def test_a_bundle_makes_the_showers_of_the_trained_model(tmp_path: Path, shower_
     assert np.array_equal(trained.energies, carried.energies)
     files = [tmp_path / "one.h5", tmp_path / "two.h5"]
     for file in files:
-        generate_file(bundle, incidents_like(view), file, 3, lambda count: None)
+        generate_file(bundle, incidents_like(view), file, 3, no_progress)
     first, second = (open_showers(file).read(0, 30).energies for file in files)
     assert np.array_equal(first, second)
     assert (first[first > 0] > model.threshold_mev).all()

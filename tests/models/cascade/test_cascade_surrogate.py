@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from calokit.compute.draws import Draws, Noise, draw_noise
 from calokit.config import Description
 from calokit.detector import Detector, list_detectors, load_detector
 from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.boxes import Rows
-from calokit.models.cascade.counter import draw_keys
 from calokit.models.cascade.settings import PARTS, CascadeSettings
 from calokit.models.cascade.sight import Scene
 from calokit.models.cascade.stage import Stage
@@ -132,12 +132,12 @@ def test_a_shower_follows_from_its_key_alone() -> None:
     detector = load_detector("zdc_ecal")
     model = shaken(detector)
     incidents = TrainingBatch.of(made_up(detector, 50, seed=5)).incidents
-    keys = draw_keys(50, torch.Generator().manual_seed(1))
-    together = model.showers(incidents, keys)
-    alone = torch.cat([model.showers(incidents[i : i + 1], keys[i : i + 1]) for i in range(8)])
+    keys = draw_noise(Noise("key"), 50, torch.Generator().manual_seed(1))
+    together = model.showers(incidents, {"key": keys})
+    alone = torch.cat([model.showers(incidents[i : i + 1], {"key": keys[i : i + 1]}) for i in range(8)])
     same = torch.isclose(together[:8], alone, rtol=1e-4).float().mean()
     assert same > 0.99  # a matrix product of another size may round another way
-    assert torch.equal(together, model.showers(incidents, keys))
+    assert torch.equal(together, model.showers(incidents, {"key": keys}))
 
 
 def test_conditions_that_the_showers_lack_are_left_out() -> None:
@@ -164,10 +164,9 @@ def test_images_of_showers_are_as_likely_to_a_symmetric_eye(name: str) -> None:
     """Totals and hits do not change in a mirror, and the impact moves with its shower."""
     detector = load_detector(name)
     model = shaken(detector)
-    assert model.symmetries is not None
     batch = TrainingBatch.of(made_up(detector, 64))
-    which = torch.arange(64) % len(model.symmetries)
-    moved = model.symmetries.move(batch, which)
+    which = torch.arange(64) % len(model.images)
+    moved = model.images.move(batch, which)
     assert torch.allclose(moved.energies.sort(1).values, batch.energies.sort(1).values)
     assert batch.incidents.positions is not None
     assert moved.incidents.positions is not None
@@ -186,20 +185,20 @@ def test_training_raises_the_likelihood() -> None:
     detector = load_detector("zdc_ecal")
     torch.manual_seed(1)
     model = CascadeSurrogate(SMALL, detector)
-    batch = TrainingBatch.of(made_up(detector, 512))
-    model.fit_transforms(made_up(detector, 512))
+    batch = TrainingBatch.of(made_up(detector, 128))
+    model.fit_transforms(made_up(detector, 128))
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    generator = torch.Generator().manual_seed(1)
+    draws = Draws(torch.Generator().manual_seed(1))
 
     def validate() -> float:
         with torch.no_grad():
-            return sum(float(loss) for loss in model.eval().validation_losses(batch, generator).values())
+            return sum(float(loss) for loss in model.eval().validation_losses(batch, draws).values())
 
     before = validate()
     model.train()
-    for _ in range(30):
+    for _ in range(20):
         optimiser.zero_grad()
-        loss = torch.stack(list(model.losses(batch, generator).values())).sum()
+        loss = torch.stack(list(model.losses(batch, draws).values())).sum()
         loss.backward()
         optimiser.step()
     assert validate() < before - 5.0

@@ -25,11 +25,13 @@ class BoxValues:
     seen: Tensor
 
     @classmethod
-    def empty(cls, boxes: int, blocks: int) -> BoxValues:
-        """Return boxes that hold nothing."""
-        return cls(
-            torch.zeros(boxes + 1, blocks), torch.zeros(boxes + 1, blocks), torch.zeros(boxes + 1, blocks, 2)
-        )
+    def empty(cls, boxes: int, roots: Tensor) -> BoxValues:
+        """Return boxes that hold nothing but the root: energy and hits of each block (2, block)."""
+        blocks = roots.shape[1]
+        energy, hits, seen = (roots.new_zeros(boxes + 1, blocks, width) for width in (1, 1, 2))
+        values = cls(energy[:, :, 0], hits[:, :, 0], seen)
+        values.write(torch.arange(blocks, device=roots.device), roots[0], roots[1])
+        return values
 
     @classmethod
     def of_cells(cls, tree: SplitTree, energy: Tensor, hits: Tensor) -> BoxValues:
@@ -60,7 +62,7 @@ def add_up(tree: SplitTree, cells: Tensor) -> Tensor:
     total[tree.leaves] = cells
     for level in reversed(range(tree.levels)):
         start, stop = tree.starts[level], tree.starts[level + 1]
-        first, second = torch.from_numpy(tree.children[start:stop]).unbind(1)
+        first, second = torch.from_numpy(tree.children[start:stop]).to(cells.device).unbind(1)
         torch.add(total[first], total[second], out=total[start:stop])
     return total
 

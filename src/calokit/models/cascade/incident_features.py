@@ -118,7 +118,7 @@ class IncidentFeatures(nn.Module):
             return []
         columns = []
         for axis, edges in enumerate(self.edges):
-            known = torch.from_numpy(edges).to(place.dtype)
+            known = torch.from_numpy(edges).to(place)
             coordinate = place[:, axis].contiguous()
             cell = (torch.searchsorted(known, coordinate) - 1).clamp(0, len(known) - 2)
             low, high = known[cell], known[cell + 1]

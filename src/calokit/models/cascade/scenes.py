@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.planes import DetectorTree, Plane, overlap_shares
@@ -45,7 +46,7 @@ class Memory:
     all: Tensor
 
 
-class Surroundings:
+class Surroundings(nn.Module):
     """Builds scenes for a detector.
 
     Args:
@@ -53,9 +54,15 @@ class Surroundings:
     """
 
     def __init__(self, tree: DetectorTree) -> None:
+        super().__init__()
         self.tree = tree
-        self._shares: dict[tuple[int, int], Tensor] = {}
-        self._weights = [moment_weights(plane) for plane in tree.planes]
+        for number, plane in enumerate(tree.planes):
+            self.register_buffer(f"weights_{number}", moment_weights(plane), persistent=False)
+        for one, other in set(pairwise(tree.plane_of)):
+            if one != other:
+                shares = overlap_shares(tree.planes[one].grid, tree.planes[other].grid)
+                name = f"shares_{one}_{other}"
+                self.register_buffer(name, torch.from_numpy(shares).float(), persistent=False)
 
     def layer_features(self, energy: Tensor, hits: Tensor) -> Tensor:
         """Return features of every layer (layer, event, LAYER_FEATURES) from their energies and hits.
@@ -74,7 +81,7 @@ class Surroundings:
                 torch.log1p((total - values).clamp_min(0)),
                 torch.log1p((total[-1] - total).clamp_min(0)),
             ]
-        place = (torch.arange(layers) / max(layers - 1, 1))[:, None].expand(-1, events)
+        place = (torch.arange(layers, device=energy.device) / max(layers - 1, 1))[:, None].expand(-1, events)
         columns += [place, *(torch.cos(math.pi * harmonic * place) for harmonic in (1, 2, 3, 4))]
         return torch.stack(columns, 2)
 
@@ -83,15 +90,12 @@ class Surroundings:
         one, other = self.tree.plane_of[source], self.tree.plane_of[target]
         if one == other:
             return values
-        if (one, other) not in self._shares:
-            planes = self.tree.planes
-            shares = overlap_shares(planes[one].grid, planes[other].grid)
-            self._shares[one, other] = torch.from_numpy(shares).float()
-        return self._shares[one, other] @ values
+        return self.get_buffer(f"shares_{one}_{other}") @ values
 
     def first_memory(self, events: int) -> Memory:
         """Return the memory of the first layer: nothing."""
-        empty = torch.zeros(2, self.tree.planes[self.tree.plane_of[0]].cells, events)
+        weights = self.get_buffer(f"weights_{self.tree.plane_of[0]}")
+        empty = weights.new_zeros(2, weights.shape[1], events)
         return Memory(empty, empty, empty)
 
     def remember(self, memory: Memory, cells: Tensor, layer: int) -> Memory:
@@ -111,7 +115,8 @@ class Surroundings:
 
     def weigh(self, layer: int, energy: Tensor) -> Tensor:
         """Return the sums of a layer's moments (MOMENTS + 1, event) over energies (cell, event)."""
-        return self._weights[self.tree.plane_of[layer]] @ energy
+        summed: Tensor = self.get_buffer(f"weights_{self.tree.plane_of[layer]}") @ energy
+        return summed
 
     def flight(self, facts: EventFacts, layer: int) -> Tensor:
         """Return where the line of flight meets a layer (event, 2), in mm."""
@@ -122,7 +127,14 @@ class Surroundings:
         events = len(facts.positions)
         nothing = facts.positions.new_zeros(events, 0)
         return Scene(
-            values, (), torch.arange(events), facts.features, nothing, facts.positions, facts.slopes, nothing
+            values,
+            (),
+            torch.arange(events, device=nothing.device),
+            facts.features,
+            nothing,
+            facts.positions,
+            facts.slopes,
+            nothing,
         )
 
 

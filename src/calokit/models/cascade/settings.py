@@ -38,5 +38,3 @@ class CascadeSettings(ModelSettings):
     """Terms in each child's own energy."""
     line_terms: int = Field(2, ge=0)
     """Narrow terms in each child's own energy, at places that all boxes of a level share."""
-    symmetries: bool = True
-    """Show every shower in a random one of the detector's symmetries while training."""

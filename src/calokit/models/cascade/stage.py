@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.draws import keyed_uniform
 from calokit.models.cascade.boxes import Rows
-from calokit.models.cascade.counter import uniform_pair
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 from calokit.models.cascade.level_network import LevelNetwork
@@ -106,7 +106,7 @@ class Stage(nn.Module):
         for network, piece in self._levels(rows):
             hidden = network.look(seen[piece])
             hits.append(network.hit_outputs(hidden))
-            start, stop = torch.searchsorted(both, torch.tensor([piece.start, piece.stop])).tolist()
+            start, stop = torch.searchsorted(both, both.new_tensor([piece.start, piece.stop])).tolist()
             some = both[start:stop]
             part = HitChoice(choice.hits[some], choice.first[some], choice.second[some])
             here = EnergyChoice(share.energy[start:stop], share.first[start:stop], share.second[start:stop])
@@ -143,7 +143,7 @@ class Stage(nn.Module):
 
     def _levels(self, rows: Rows) -> list[tuple[LevelNetwork, slice]]:
         """Return each level's network and its rows."""
-        ends = torch.searchsorted(rows.box, torch.tensor(self.tables.tree.starts)).tolist()
+        ends = torch.searchsorted(rows.box, rows.box.new_tensor(self.tables.tree.starts)).tolist()
         found = []
         for network, start, stop in zip(self.networks, ends[:-2], ends[1:-1], strict=True):
             assert isinstance(network, LevelNetwork)
@@ -173,7 +173,7 @@ class Stage(nn.Module):
     ) -> list[Rows]:
         """Draw boxes of one level and colour, and return their children that have hits."""
         energy, choice = self._choice(scene, rows)
-        number = 2 * (first_number + rows.box)
+        number = 4 * (first_number + rows.box)
         key = keys[rows.block]
         hidden = network.look(self.see(scene, rows))
         taken = self.hits.draw(network.hit_outputs(hidden), choice, *uniform_pair(key, number))
@@ -184,7 +184,7 @@ class Stage(nn.Module):
             part = HitChoice(choice.hits[both], choice.first[both], choice.second[both])
             share = EnergyChoice(energy[both], taken[both], part.hits - taken[both])
             outputs = network.energy_outputs(hidden[both], share, part)
-            ratio = self.energy.draw(outputs, share, *uniform_pair(key[both], number[both] + 1))
+            ratio = self.energy.draw(outputs, share, *uniform_pair(key[both], number[both] + 2))
             one, two = share_out(share, ratio)
             given[both], kept[both] = one, two
         children = self.tables.halves[rows.box]
@@ -196,6 +196,13 @@ class Stage(nn.Module):
             scene.values.write(child.place, part_energy[full], hits[full])
             result.append(child)
         return result
+
+
+def uniform_pair(keys: Tensor, counters: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the uniform numbers of two counters, one and the next, for each key (row,)."""
+    both = torch.stack([counters, counters + 1])
+    first, second = keyed_uniform(keys, both).unbind(0)
+    return first, second
 
 
 def share_out(choice: EnergyChoice, ratio: Tensor) -> tuple[Tensor, Tensor]:

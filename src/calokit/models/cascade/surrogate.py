@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.device import Device
+from calokit.compute.draws import Draws, Noise
+from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import Detector
 from calokit.evaluation.topology.lines import FineSpectrum
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
-from calokit.models.cascade.counter import draw_keys, uniform_pair
 from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.planes import grow_trees
 from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings, moments_of
@@ -31,7 +33,7 @@ from calokit.models.cascade.sight import (
     Scene,
     WindowPart,
 )
-from calokit.models.cascade.stage import Stage
+from calokit.models.cascade.stage import Stage, uniform_pair
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
 from calokit.models.cascade.threshold import choose_threshold
@@ -88,7 +90,7 @@ class CascadeSurrogate(Surrogate):
         self.settings = settings
         self.tree = grow_trees(detector)
         self.surroundings = Surroundings(self.tree)
-        self.symmetries = find_symmetries(detector, self.tree) if settings.symmetries else None
+        self.images = find_symmetries(detector, self.tree)
         self.incident = IncidentFeatures(settings.conditions, self.tree.planes[self.tree.plane_of[0]].grid)
         self.totals = Totals(
             self.incident.width, settings.totals_width, settings.totals_terms, detector.number_of_cells
@@ -138,17 +140,19 @@ class CascadeSurrogate(Surrogate):
             stage.fit(scene)
             stage.place_lines(lines)
 
-    def losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch] | None:
+        """Return the mirror images and turns of the detector, or None where it has none."""
+        return self.images if len(self.images) > 1 else None
+
+    def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the negative log-likelihoods: of the totals a shower, of the boxes a box."""
-        if self.symmetries is not None and len(self.symmetries) > 1 and self.training:
-            which = torch.randint(len(self.symmetries), (len(batch),), generator=generator)
-            batch = self.symmetries.move(batch, which)
+        del draws  # nothing is drawn: the likelihood is exact
         totals, boxes, count = self._log_densities(batch)
         return {"totals": -totals.mean(), "cascade": -boxes.sum() / max(count, 1)}
 
-    def validation_losses(self, batch: TrainingBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the negative log-likelihoods of totals and boxes, a shower."""
-        del generator  # nothing is drawn: the likelihood is exact
+        del draws
         totals, boxes, _ = self._log_densities(batch)
         return {"totals": -totals.mean(), "cascade": -boxes.mean()}
 
@@ -161,15 +165,20 @@ class CascadeSurrogate(Surrogate):
         spacing = (self._cells(batch).count - 1).clamp_min(0) * math.log(self.threshold_mev)
         return totals + boxes - spacing
 
-    @torch.no_grad()
-    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
-        """Draw one shower for each incident particle: a pure function of it and of a key."""
-        return self.showers(incidents, draw_keys(len(incidents), generator))
+    def precision_in_use(self, device: Device) -> Precision:
+        """Return float32: logarithms of energies need its digits."""
+        del device
+        return PLAIN
+
+    def noise(self) -> dict[str, Noise]:
+        """Return one key a shower: boxes make the numbers that they need of it."""
+        return {"key": Noise("key")}
 
     @torch.no_grad()
-    def showers(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
-        """Return the shower (event, cell) in MeV of each incident particle and key (event,) int64."""
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Return the shower (event, cell) in MeV of each incident particle and key."""
         self.incident.need(incidents)
+        keys = noise["key"][:, 0]
         largest = max(plane.cells for plane in self.tree.planes)
         size = min(max(64, CHUNK_CELLS // largest), CHUNK_SHOWERS)
         pieces = [
@@ -204,7 +213,7 @@ class CascadeSurrogate(Surrogate):
     def _cells(self, batch: TrainingBatch) -> _Cells:
         energies = batch.energies.T
         above = energies > self.threshold
-        energy = torch.where(above, energies / self.threshold, torch.zeros(())).contiguous()
+        energy = torch.where(above, energies / self.threshold, 0.0).contiguous()
         hits = above.to(energy.dtype).contiguous()
         return _Cells(energy, hits, energy.sum(0), hits.sum(0))
 
@@ -221,7 +230,7 @@ class CascadeSurrogate(Surrogate):
         """Return log densities of totals and of boxes (event,), and how many boxes were cut."""
         cells = self._cells(batch)
         features = self.incident(batch.incidents)
-        with torch.autocast("cpu", enabled=False):
+        with self.device.full_precision():
             totals = self.totals.log_density(
                 features,
                 batch.incidents.energies,
@@ -230,7 +239,7 @@ class CascadeSurrogate(Surrogate):
                 self.threshold,
             )
         facts = self._facts(batch.incidents, cells.visible, cells.count)
-        boxes = torch.zeros(len(batch))
+        boxes = cells.visible.new_zeros(len(batch))
         count = 0
         for stage, scene in self._scenes(facts, cells):
             density, cut = stage.log_density(scene)
@@ -269,7 +278,7 @@ class CascadeSurrogate(Surrogate):
                 Scene(
                     BoxValues.of_cells(plane.tree, *joined(layers)),
                     before,
-                    torch.arange(len(facts.positions)).repeat(len(here)),
+                    torch.arange(len(facts.positions), device=facts.positions.device).repeat(len(here)),
                     facts.features,
                     torch.cat([features[layer] for layer in here]),
                     torch.cat([self.surroundings.flight(facts, layer) for layer in here]),
@@ -299,8 +308,10 @@ class CascadeSurrogate(Surrogate):
     def _draw(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Draw showers (event, cell) in MeV."""
         features = self.incident(incidents)
-        uniforms = [one for number in range(3) for one in uniform_pair(keys, torch.full_like(keys, number))]
-        with torch.autocast("cpu", enabled=False):
+        uniforms = [
+            one for number in range(3) for one in uniform_pair(keys, torch.full_like(keys, 2 * number))
+        ]
+        with self.device.full_precision():
             visible, count = self.totals.draw(
                 features, incidents.energies, self.threshold, tuple(uniforms[:5])
             )
@@ -312,7 +323,7 @@ class CascadeSurrogate(Surrogate):
     def _draw_cells(self, facts: EventFacts, totals: Tensor, keys: Tensor) -> Tensor:
         """Draw the cells (cell, event) of layers whose energies and hits (2, layer, event) are given."""
         features = self.surroundings.layer_features(*totals)
-        events = torch.arange(len(keys))
+        events = torch.arange(len(keys), device=keys.device)
         memory = self.surroundings.first_memory(len(keys))
         last = total = self.surroundings.weigh(0, memory.last[0])
         drawn: list[Tensor] = []
@@ -325,8 +336,7 @@ class CascadeSurrogate(Surrogate):
                 same = values is not None and kind == self.tree.plane_of[layer - 1]
                 before = _look_back_once(before, values if same else None, memory, plane.tree)
             flight = self.surroundings.flight(facts, layer)
-            values = BoxValues.empty(plane.tree.boxes, len(keys))
-            values.write(events, totals[0, layer], totals[1, layer])
+            values = BoxValues.empty(plane.tree.boxes, totals[:, layer])
             moments = torch.stack([moments_of(last, flight), moments_of(total, flight)], 1)
             scene = Scene(
                 values, before, events, facts.features, features[layer], flight, facts.slopes, moments
@@ -342,8 +352,7 @@ class CascadeSurrogate(Surrogate):
 
     def _draw_layers(self, facts: EventFacts, visible: Tensor, count: Tensor, keys: Tensor) -> Tensor:
         """Draw energy and hits of every layer (2, layer, event)."""
-        depth = BoxValues.empty(self.tree.depth.boxes, len(keys))
-        depth.write(torch.arange(len(keys)), visible, count)
+        depth = BoxValues.empty(self.tree.depth.boxes, torch.stack([visible, count]))
         if self.depth is not None:
             self.depth.draw(self.surroundings.depth_scene(facts, depth), keys, FIRST_BOX)
         leaves = self.tree.depth.leaves
@@ -352,7 +361,7 @@ class CascadeSurrogate(Surrogate):
     def _to_mev(self, energy: Tensor) -> Tensor:
         """Return energies (event, cell) in MeV, of hits never at or below the threshold."""
         least = torch.nextafter(self.threshold, self.threshold + 1)
-        found = torch.where(energy > 0, (energy * self.threshold).clamp_min(float(least)), torch.zeros(()))
+        found = torch.where(energy > 0, (energy * self.threshold).clamp_min(float(least)), 0.0)
         return found.T.contiguous()
 
 

@@ -10,6 +10,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from calokit.compute.draws import Draws
 from calokit.detector import Detector
 from calokit.detector.grids import PolarGrid
 from calokit.models.batches import IncidentTensors, TrainingBatch
@@ -33,16 +34,21 @@ class Symmetries:
     def __len__(self) -> int:
         return len(self.matrices)
 
+    def __call__(self, batch: TrainingBatch, draws: Draws) -> TrainingBatch:
+        """Return each shower of a batch in a random one of its images."""
+        which = (draws.uniform(len(batch)) * len(self)).long().clamp_max(len(self) - 1)
+        return self.move(batch, which)
+
     def move(self, batch: TrainingBatch, which: Tensor) -> TrainingBatch:
         """Return each shower in the image of number `which` (event,), its conditions moved along."""
-        matrices = self.matrices[which]
+        matrices = self.matrices.to(which.device)[which]
         incidents = batch.incidents
 
         def turned(vectors: Tensor | None) -> Tensor | None:
             return None if vectors is None else torch.einsum("eij,ej->ei", matrices, vectors)
 
         moved = IncidentTensors(incidents.energies, turned(incidents.positions), turned(incidents.directions))
-        return TrainingBatch(moved, batch.energies.gather(1, self.sources[which]))
+        return TrainingBatch(moved, batch.energies.gather(1, self.sources.to(which.device)[which]))
 
 
 def find_symmetries(detector: Detector, tree: DetectorTree) -> Symmetries:
