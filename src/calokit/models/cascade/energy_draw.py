@@ -1,4 +1,4 @@
-"""How a box's energy is shared by two children that both have hits: mixtures of truncated logistics."""
+"""How two children with hits share a box's energy: mixtures of truncated, nearly normal densities."""
 
 from __future__ import annotations
 
@@ -7,10 +7,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from calokit.models.cascade.logistic import choose, draw_between, log_density, log_mass
+from calokit.models.cascade.logistic import (
+    bend,
+    choose,
+    draw_between,
+    log_density,
+    log_mass,
+    log_slope,
+    straighten,
+)
 
 SMALLEST_WIDTH = 0.01
 SMALLEST_LINE = 0.001
+NEVER = -1e30
+BEYOND = 4.0
+"""Terms lie at most so many widths outside of what is allowed."""
+WIDE = 1.5
+"""Logarithm of the width that the widest terms begin with."""
+
 EDGE = 1e-6
 """Shares of a child nearer than this (as a ratio) to a bound are moved off it."""
 
@@ -49,7 +63,7 @@ class EnergyChoice:
 class EnergyDraw:
     """The density of z = ln(first child's energy / second child's).
 
-    Terms are logistics in z, in ln(energy a hit / threshold) of either child (which do not depend on the
+    Terms are nearly normal in z, in ln(energy a hit / threshold) of either child (which do not depend on the
     parent: an isolated hit knows nothing of its neighbours), and narrow ones there at places that all boxes
     of a level share (lines of the spectrum); each is truncated to what the threshold allows.
 
@@ -76,7 +90,9 @@ class EnergyDraw:
         """Return outputs (output,) to begin training from."""
         own = torch.linspace(0.5, 4.0, self.own) if self.own > 1 else torch.full((self.own,), 1.5)
         places = torch.cat([torch.linspace(-1.5, 1.5, self.shared), own, own])
-        return torch.cat([torch.zeros(self.terms), places, torch.zeros(self.placed)])
+        widths = torch.zeros(self.placed)
+        widths[self.shared - 1 :: self.own or 1] = WIDE  # one wide term of each kind
+        return torch.cat([torch.zeros(self.terms), places, widths])
 
     def start_lines(self) -> Tensor:
         """Return places and logarithms of widths of lines (2 x lines,) to begin training from."""
@@ -92,24 +108,33 @@ class EnergyDraw:
         """
         low, high = choice.bounds()
         ratio = torch.maximum(torch.minimum(ratio, high), low)
-        weights, location, width = self._mixture(shape, choice)
         first, second = choice.mean_hits(ratio)
         first_low, second_high = choice.mean_hits(low)
         first_high, second_low = choice.mean_hits(high)
+        bottoms = self._spread(low, first_low, second_low)
+        tops = self._spread(high, first_high, second_high)
+        weights, location, width = self._mixture(shape, choice)
+        weights = self._only_possible(weights, location, bottoms, tops)
+        location = _keep_near(location, width, bottoms, tops)
+        places = (self._spread(ratio, first, second) - location) / width
         steep = self._spread(
             torch.zeros_like(ratio), nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio)
         )
-        places, bottoms, tops = (
-            (self._spread(*one) - location) / width
-            for one in ((ratio, first, second), (low, first_low, second_low), (high, first_high, second_high))
-        )
-        density = log_density(places) - torch.log(width) - log_mass(bottoms, tops) + steep
+        mass = log_mass(bend((bottoms - location) / width), bend((tops - location) / width))
+        density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
         return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
 
     def draw(self, shape: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
         """Draw z (row,) from two uniform numbers (row,) each."""
         low, high = choice.bounds()
         weights, location, width = self._mixture(shape, choice)
+        if self.lines:
+            ends = (choice.mean_hits(low), choice.mean_hits(high))
+            bottoms, tops = (
+                self._spread(low, ends[0][0], ends[1][1]),
+                self._spread(high, ends[1][0], ends[0][1]),
+            )
+            weights = self._only_possible(weights, location, bottoms, tops)
         term = choose(weights, first)
         kind = self._kinds.to(term.device)[term]
         location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
@@ -120,11 +145,22 @@ class EnergyDraw:
         shared = kind == 0
         bottom = torch.where(shared, near, offset + nn.functional.logsigmoid(near))
         top = torch.where(shared, far, offset + nn.functional.logsigmoid(far))
-        place = location + width * draw_between((bottom - location) / width, (top - location) / width, second)
+        location = _keep_near(location, width, bottom, top)
+        left, right = (bend((end - location) / width) for end in (bottom, top))
+        place = location + width * straighten(draw_between(left, right, second))
         child = (place - offset).clamp_max(-EDGE)
         odds = child - torch.log(-torch.expm1(child))
         ratio = turn * torch.where(shared, place, odds)
         return torch.maximum(torch.minimum(ratio, high), low)
+
+    def _only_possible(self, weights: Tensor, location: Tensor, bottoms: Tensor, tops: Tensor) -> Tensor:
+        """Return weights without the lines that lie outside the bounds."""
+        if not self.lines:
+            return weights
+        outside = (location <= bottoms) | (location >= tops)
+        return weights.masked_fill(
+            outside & (torch.arange(self.terms, device=weights.device) >= self.placed), NEVER
+        )
 
     def _spread(self, in_ratio: Tensor, in_first: Tensor, in_second: Tensor) -> Tensor:
         """Return (row, term) of a number in each coordinate (row,)."""
@@ -146,3 +182,8 @@ class EnergyDraw:
         narrow = torch.exp(narrow) + SMALLEST_LINE
         width = torch.exp(spread.clamp(-6.0, 3.0)) + SMALLEST_WIDTH
         return weights, location, torch.cat([width, narrow, narrow], 1)
+
+
+def _keep_near(location: Tensor, width: Tensor, bottom: Tensor, top: Tensor) -> Tensor:
+    """Return locations that lie beyond the bounds by a few widths at most, so that no digits are lost."""
+    return torch.maximum(torch.minimum(location, top + BEYOND * width), bottom - BEYOND * width)

@@ -1,10 +1,41 @@
-"""Truncated logistic densities that keep their digits however far out the bounds are."""
+"""Truncated logistic densities that keep their digits however far out the bounds are.
+
+Where a logistic's tails are too heavy (one shower in a thousand with its energy in the wrong place), the
+variable is bent first: sigmoid(bend(x)) follows the normal distribution to 2e-4, and ends faster still.
+"""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+LINEAR = 1.5976
+CUBIC = 0.07056
+"""Of the logistic approximation of the normal distribution (Page, Applied Statistics 26 (1977) 75)."""
+
+
+def bend(place: Tensor) -> Tensor:
+    """Return the logistic variable of a nearly normal one."""
+    return place * (LINEAR + CUBIC * place.square())
+
+
+def log_slope(place: Tensor) -> Tensor:
+    """Return ln(d bend / d place)."""
+    return torch.log(LINEAR + 3 * CUBIC * place.square())
+
+
+def straighten(bent: Tensor) -> Tensor:
+    """Return the nearly normal variable of a logistic one: the real root of the cubic.
+
+    Example:
+        >>> straighten(bend(torch.tensor([-3.0, 0.0, 8.0]))).round(decimals=4).tolist()
+        [-3.0, 0.0, 8.0]
+    """
+    scale = math.sqrt(LINEAR / (3 * CUBIC))
+    return 2 * scale * torch.sinh(torch.asinh(1.5 * bent / (LINEAR * scale)) / 3)
 
 
 def log_mass(low: Tensor, high: Tensor) -> Tensor:
