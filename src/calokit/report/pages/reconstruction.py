@@ -152,7 +152,7 @@ def _energy_sections(
             "head": ["method", f"RMS / {base_name}", "largest bias (%)", "width / E"],
             "rows": summary,
             "figures": [
-                _save(draw_resolution(methods), "resolution", folder),
+                _save(draw_resolution(methods, base_name), "resolution", folder),
                 _save(draw_bias(methods), "bias", folder),
                 _save(
                     draw_estimate_against_truth(content.energies[name], content.true_energies),
