@@ -115,7 +115,7 @@ def test_sections_follow_each_other_in_depth() -> None:
     assert detector.front_mm + detector.section_fronts[1] == pytest.approx(35800.0)
     assert detector.sections[1].repeat_mm == pytest.approx(24.9)
     assert detector.sections[1].depth_mm == pytest.approx(1613.6)
-    assert detector.layer_edges.mean(axis=1)[1] == pytest.approx(85.0 + 12.45)
+    assert detector.layer_z[1] == pytest.approx(85.0 + 12.45)
     assert detector.sensitive_z[1] == pytest.approx(85.0 + 20.2 + 0.4 + 0.15 + 1.5)
     assert detector.cells.section[[399, 400]].tolist() == [0, 1]
 
@@ -188,7 +188,7 @@ def test_a_readout_without_slabs_may_give_its_depths() -> None:
     }
     assert np.isnan(Detector.from_mapping(bare, "here").cells.z).all()
     bare["sections"][0]["layer_edges_mm"] = [0.0, 10.0, 30.0]
-    np.testing.assert_allclose(Detector.from_mapping(bare, "here").layer_edges.mean(axis=1), [5.0, 20.0])
+    np.testing.assert_allclose(Detector.from_mapping(bare, "here").layer_z, [5.0, 20.0])
 
 
 def test_hexagonal_tiles_cover_the_section_without_overlap() -> None:

@@ -106,7 +106,7 @@ def test_a_cell_holds_its_lower_edges_alone(zdc: Detector) -> None:
 
 def test_points_go_to_the_section_of_their_layer() -> None:
     detector = load_detector("zdc_ecal_hcal")
-    layers = locate_layers(detector, detector.layer_edges.mean(axis=1))
+    layers = locate_layers(detector, detector.layer_z)
     assert layers.tolist() == list(range(detector.number_of_layers))
     first_of_hcal = detector.sections[0].number_of_cells
     found = int(locate_cells(detector, [1], [1.0], [1.0])[0])

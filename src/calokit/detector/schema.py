@@ -303,6 +303,11 @@ class Detector(Description):
         return np.concatenate([np.column_stack([e[:-1], e[1:]]) + front for front, e in edges])
 
     @property
+    def layer_z(self) -> NDArray[np.float64]:
+        """Middle of each readout layer in mm from the front face (layer,); NaN where unknown."""
+        return np.asarray(self.layer_edges.mean(axis=1))
+
+    @property
     def sensitive_z(self) -> NDArray[np.float64]:
         """Mean depth of the sensitive material of each readout layer in mm from the front face (layer,)."""
         layers = [section.number_of_layers for section in self.sections]
