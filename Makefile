@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow test-device lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/calokit demo
@@ -15,6 +15,10 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+test-device: $(STAMP)
+	$(BIN)/pytest -m device tests/compute
+	$(BIN)/python -m benchmarks.speed.device_speed
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
