@@ -42,12 +42,14 @@ def row(
 
 
 def tree_areas(sample: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return the areas of boosted trees of a sample, raw and read out, and the same of its floor."""
+    """Return the areas of boosted trees of a sample, raw and read out, and of its floor; empty if unknown."""
     rows = {
         row["readout"] == "raw": row for row in read("tree_judge.json")["rows"] if row["sample"] == sample
     }
-    areas = [rows[raw]["areas"]["auc_boosted"] for raw in (True, False)]
-    value, floor = ([auc(area[part]) for area in areas] for part in (slice(0, 2), slice(2, 4)))
+    areas = [rows[raw]["areas"]["auc_boosted"] if raw in rows else None for raw in (True, False)]
+    value, floor = (
+        ["" if area is None else auc(area[part]) for area in areas] for part in (slice(0, 2), slice(2, 4))
+    )
     return (value[0], value[1]), (floor[0], floor[1])
 
 

@@ -107,6 +107,15 @@ class ConditionSums:
             for name, column in zip(bins.names, bins.columns, strict=True):
                 self.moments[quantity, name].add(conditions[:, column], relative)
 
+    def merge(self, other: ConditionSums) -> None:
+        """Add the sums of other showers.
+
+        Raises:
+            CalokitError: The bins differ.
+        """
+        for key, moments in self.moments.items():
+            moments.merge(other.moments[key])
+
     def values(self, quantity: str, condition: str) -> BinnedValues:
         """Return a quantity in the bins of a condition, relative to what is expected at the energy."""
         if quantity == "resolution":
@@ -157,6 +166,9 @@ def find_worst_bin(reference: ConditionSums, other: ConditionSums, quantity: str
         place = int(np.argmax(np.where(known, deviations, -1.0)))
         if deviations[place] > worst:
             worst, condition = float(deviations[place]), name
+            if one.values[place] == 0.0:
+                words = f"worst bin: {name} {edges[place]:.4g} to {edges[place + 1]:.4g}, the truth is 0"
+                continue
             ratio = two.values[place] / one.values[place]
             words = (
                 f"worst bin: {name} {edges[place]:.4g} to {edges[place + 1]:.4g}, ratio {ratio:.4f} "
