@@ -179,17 +179,6 @@ def test_truncated_bundles_are_refused(bundle: Bundle, tmp_path: Path) -> None:
             read_bundle(path)
 
 
-@pytest.mark.parametrize("name", sorted(TINY_MODELS))
-@pytest.mark.parametrize("detector", ["luxe_ecal", "par04_siw", "lhcb_ecal"])
-def test_wrong_detector(name: str, detector: str) -> None:
-    settings = tiny_recipe(name).model
-    if (name, detector) == ("zdc_flow", "lhcb_ecal"):
-        build_model(settings, load_detector(detector), seed=1)  # 30 x 30 cells: a flow can do that
-        return
-    with pytest.raises(CalokitError, match=detector):
-        build_model(settings, load_detector(detector), seed=1)
-
-
 @pytest.mark.parametrize("times", [(0.0, 0.5), (0.1, 1.0), (0.0, 0.7, 0.5, 1.0)])
 def test_impossible_solver_times(zdc: Detector, times: tuple[float, ...]) -> None:
     with pytest.raises(ConfigurationError, match="rise from 0 to 1"):

@@ -36,6 +36,8 @@ class FlowSettings(ModelSettings):
     """Give every shower exactly the number of hits that stage 1 drew."""
     times: tuple[float, ...] = tuple(uniform_times(7))
     """Times of the cells' solver steps, from 0 to 1."""
+    at_most_incident: bool = True
+    """Whether a shower of more energy than its particle's is scaled down to it (early bundles do not)."""
 
     def misfit(self, detector: Detector) -> str | None:
         """Return what a detector lacks: one section, of an even number of rows and columns."""
