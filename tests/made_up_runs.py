@@ -36,16 +36,6 @@ def tiny_recipe(name: str, *changes: str) -> Recipe:
     return load_recipe(name, [*TINY_MODELS[name], *TINY_TRAINING, *changes])
 
 
-def seeded(seed: int = 1) -> torch.Generator:
-    """Random numbers for `generate`."""
-    return torch.Generator().manual_seed(seed)
-
-
-def draws(seed: int = 1) -> Draws:
-    """Random numbers for losses and transforms."""
-    return Draws(seeded(seed))
-
-
 silent = no_progress
 """Progress that nobody watches."""
 
@@ -58,3 +48,13 @@ def calling(told: Callable[[int, str], object]) -> Progress:
         yield lambda n=1, note="": told(n, note)  # type: ignore[misc]
 
     return progress
+
+
+def seeded(seed: int = 1) -> torch.Generator:
+    """Random numbers for `generate`."""
+    return torch.Generator().manual_seed(seed)
+
+
+def draws(seed: int = 1) -> Draws:
+    """Random numbers for losses and transforms."""
+    return Draws(seeded(seed))

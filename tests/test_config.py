@@ -4,10 +4,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field
 
 from calokit.config import Description, digest_of, read_yaml
+from calokit.detector import load_detector
 from calokit.errors import ConfigurationError, suggest_near_miss
+from calokit.recipes import load_recipe
+from calokit.showers.formats import read_mapping
+from calokit.simulation.sample import load_sample
 
 
 class Round(Description):
@@ -130,3 +137,34 @@ def test_digest_knows_values_and_not_their_order() -> None:
 
 def test_near_miss_ignores_the_order_of_the_known() -> None:
     assert suggest_near_miss("b", ["c1", "a1"]) == "Known: 'a1', 'c1'."
+
+
+def test_files_name_detectors_beside_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample, a mapping and a recipe in one folder mean the same `mine.yaml`, wherever they are read."""
+    mine = load_detector("zdc_ecal").to_mapping() | {"name": "mine"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    sample = load_sample("zdc_ecal_positrons").to_mapping() | {"detector": "mine.yaml"}
+    (tmp_path / "sample.yaml").write_text(yaml.safe_dump(sample))
+    recipe = load_recipe("zdc_flow").to_mapping() | {"detector": "mine.yaml"}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (tmp_path / "mapping.yaml").write_text("kind: hits\ndetector: mine.yaml\n")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    named = [
+        load_sample("../sample.yaml").detector,
+        load_recipe("../recipe.yaml").detector,
+        read_mapping(Path("../mapping.yaml")).detector,
+    ]
+    assert [load_detector(name or "").name for name in named] == ["mine"] * 3
+
+
+@given(key=st.sampled_from(sorted(Tile.model_fields)), place=st.integers(0, 30), letter=st.characters())
+def test_any_near_miss_names_the_key_that_was_meant(key: str, place: int, letter: str) -> None:
+    wrong = key[: place % len(key)] + letter + key[place % len(key) + 1 :]
+    if wrong in Tile.model_fields:
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        Tile.from_mapping({"name": "a", wrong: 1}, "here")
+    assert repr(key) in str(caught.value) or "Known" in str(caught.value)
+    assert "\n" not in str(caught.value)

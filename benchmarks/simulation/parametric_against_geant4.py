@@ -18,8 +18,9 @@ from benchmarks.record import Row, describe_circumstances, print_rows, write_rec
 from calokit.arrays import Float64
 from calokit.detector import Detector
 from calokit.showers import Particles, Showers, open_showers
+from calokit.showers.particle_names import PDG_NUMBERS
 from calokit.simulation.parametric import ParametricSimulator
-from calokit.simulation.sample import PDG_NUMBERS, list_samples
+from calokit.simulation.sample import list_samples
 
 CHUNK = 64
 THRESHOLD_MEV = 0.01

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from calokit.showers import Particles, Showers, ShowerWriter, open_showers
+from calokit.showers.particle_names import PDG_NUMBERS
 from calokit.simulation.backends import event_seed
 from calokit.simulation.data_sets import find_data_sets
 from calokit.simulation.physics import Physics
-from calokit.simulation.sample import PDG_NUMBERS
 
 WARM_UP = 3
 """Showers made before the time counts."""

@@ -6,8 +6,8 @@ import doctest
 import re
 import runpy
 import shlex
+import xml.etree.ElementTree as ET
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -46,7 +46,9 @@ def test_results_are_those_the_benchmarks_wrote() -> None:
     assert between.strip() == script["results_text"]().strip()
 
 
-@pytest.mark.parametrize("page", [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))], ids=lambda p: p.name
+)
 def test_links_lead_to_files_and_pictures_show_something(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
         if "://" in target:
@@ -58,4 +60,4 @@ def test_links_lead_to_files_and_pictures_show_something(page: Path) -> None:
             assert min(pixels.shape[:2]) > 500
             assert len(np.unique((255 * pixels).astype(np.uint8).reshape(-1, 3)[::97], axis=0)) > 50
         if path.suffix == ".svg":
-            assert ElementTree.parse(path).getroot().tag.endswith("svg")
+            assert ET.parse(path).getroot().tag.endswith("svg")

@@ -33,7 +33,7 @@ from calokit.models.protocols import Surrogate, Trainable
 from calokit.recipes.recipe import Recipe, TrainingSettings
 from calokit.showers import Showers, ShowerWriter
 from calokit.training.run import continue_training, start_training
-from made_up_runs import silent
+from made_up_runs import calling, silent
 from tiny_families import (
     FAMILIES,
     TINY_FAMILIES,
@@ -142,7 +142,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
                 raise InterruptedTrainingError
 
         with pytest.raises(InterruptedTrainingError):
-            start_training(recipe, folder / "showers.h5", folder / "cut", interrupt)
+            start_training(recipe, folder / "showers.h5", folder / "cut", calling(interrupt))
         continued = continue_training(folder / "cut", silent)
         return Runs(whole.bundle, whole.bundle_path, continued.bundle)
 

@@ -13,7 +13,7 @@ from calokit.bundles.bundle import Bundle, bundle_digest, read_bundle, write_bun
 from calokit.bundles.ranges import ConditionRange
 from calokit.bundles.tensors import write_tensors
 from calokit.detector import Detector, load_detector
-from calokit.errors import BundleError, CalokitError, ConfigurationError
+from calokit.errors import BundleError, ConfigurationError
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.families import build_model
 from calokit.models.flow.settings import FlowSettings

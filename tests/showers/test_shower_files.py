@@ -207,7 +207,11 @@ BAD = {
     "width": (reshape("showers", (20, 399)), ShowerFileError, r"\(20, 399\).*needs \(events, 400\)"),
     "image": (reshape("showers", (20, 1, 20, 20)), ShowerFileError, r"\(20, 1, 20, 20\)"),
     "rows": (reshape("incident_energies", (19, 1)), ShowerFileError, r"\(19, 1\), expected \(20, 1\)"),
-    "flat energies": (reshape("incident_energies", (20,)), ShowerFileError, r"\(20,\), expected \(20, 1\)"),
+    "short flat energies": (
+        reshape("incident_energies", (19,)),
+        ShowerFileError,
+        r"\(19,\), expected \(20, 1\)",
+    ),
     "positions": (reshape("incident_positions", (20, 3)), ShowerFileError, "incident_positions"),
     "empty": (
         lambda f: [
@@ -252,7 +256,7 @@ BAD = {
         ShowerFileError,
         "detector_description",
     ),
-    "no detector": (no_detector, DetectorError, "pass it as open_showers"),
+    "no detector": (no_detector, DetectorError, "Say it with --detector"),
 }
 
 
@@ -411,3 +415,38 @@ def test_entries_come_back_from_the_file(tmp_path: Path, make_showers: MakeShowe
         file["entries"] = counts[:, :5]
     with pytest.raises(ShowerFileError, match=r"a.h5: entries have shape \(7, 5\)"):
         open_showers(tmp_path / "a.h5")
+
+
+def write_bare(path: Path, showers: Showers, flat_energies: bool = False) -> Path:
+    """Write only what a generator of the CaloChallenge writes."""
+    energies = showers.incident_energies
+    with h5py.File(path, "w") as file:
+        file["showers"] = showers.energies
+        file["incident_energies"] = energies if flat_energies else energies[:, None]
+    return path
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_energies_with_one_axis_or_two_are_the_same(
+    tmp_path: Path, make_showers: MakeShowers, zdc: Detector, flat: bool
+) -> None:
+    showers = make_showers(20, 1)
+    view = open_showers(write_bare(tmp_path / "bare.hdf5", showers, flat), detector=zdc)
+    assert_equal(view.read_all(), without(showers, "positions", "directions"))
+    (chunk,) = view.incident_chunks()
+    assert chunk.conditions()[1] == ["ln incident energy"]
+    np.testing.assert_array_equal(chunk.energies, showers.incident_energies)
+
+
+def test_a_bare_file_takes_the_detector_of_others_or_of_the_challenge(
+    tmp_path: Path, make_showers: MakeShowers, zdc: Detector
+) -> None:
+    bare = write_bare(tmp_path / "bare.hdf5", make_showers(5, 1))
+    assert open_showers(bare, like=zdc).detector is zdc
+    with pytest.raises(DetectorError, match=r"400 cells.*'luxe_ecal' \(24200\).*--detector.*400 zdc"):
+        open_showers(bare, like=load_detector("luxe_ecal"))
+    with h5py.File(tmp_path / "challenge.hdf5", "w") as file:
+        file["showers"] = np.ones((3, 6480), "f4")
+        file["incident_energies"] = np.full(3, 1e5, "f4")
+    for like in (None, zdc):
+        assert open_showers(tmp_path / "challenge.hdf5", like=like).detector.name == "par04_siw"

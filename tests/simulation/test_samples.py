@@ -129,7 +129,7 @@ def test_counts_are_drawn_evenly_and_padded() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"particle": "positron"}, "unknown particle 'positron'"),
+        ({"particle": "positrom"}, "unknown particle 'positrom'"),
         ({"particle": "neutron"}, "neutron does not react in physics_list 'em0'"),
         ({"energy": {"kind": "uniform", "low_gev": 5, "high_gev": 2}}, "low_gev 5.0 must lie below"),
         ({"energy": {"kind": "fixed", "energy_mev": 5}}, "unknown key 'guns.0.energy.energy_mev'"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float32, Float64, Integer
 from calokit.detector import Detector
-from calokit.errors import ConfigurationError
+from calokit.detector.images import cartesian_image
 from calokit.showers import Showers
 from calokit.showers.hits import Hits, find_hits
 
@@ -47,15 +47,11 @@ class CellGrid:
         Raises:
             ConfigurationError: The detector has several sections, or another readout.
         """
-        readout = detector.sections[0].readout
-        if len(detector.sections) != 1 or readout.kind != "cartesian":
-            raise ConfigurationError(
-                f"reconstruction needs one Cartesian section, and detector {detector.name!r} has "
-                f"{', '.join(section.readout.kind for section in detector.sections)}."
-            )
-        layers, rows, columns = detector.shape
-        pitch = (readout.row_pitch_mm, readout.column_pitch_mm)
-        return cls((layers, rows, columns), pitch, np.asarray(detector.sensitive_z, np.float64))
+        image = cartesian_image(detector, "reconstruction")
+        assert image.slow.pitch is not None
+        assert image.fast.pitch is not None
+        pitch = (image.slow.pitch, image.fast.pitch)
+        return cls(image.shape, pitch, np.asarray(detector.sensitive_z, np.float64))
 
     def x_mm(self, rows: Integer) -> Float64:
         """Return the x of the middle of rows, mm."""

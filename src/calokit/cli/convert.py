@@ -34,6 +34,15 @@ def convert(
     tilt: Annotated[
         float | None, typer.Option(help="Nominal angle of the beam in the plane of x and z, in degrees.")
     ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the cells or hits, instead of the format's: MeV, GeV, keV ...")
+    ] = None,
+    energy_unit: Annotated[
+        str | None, typer.Option(help="Unit of the incident energies, instead of the format's.")
+    ] = None,
+    insist: Annotated[
+        bool, typer.Option("--insist", help="Convert even if more energy is visible than came in.")
+    ] = False,
     particle: Annotated[
         str | None, typer.Option(help="The incident particle, for files that do not say it.")
     ] = None,
@@ -50,6 +59,7 @@ def convert(
     from calokit.detector import load_detector
     from calokit.files import check_writable
     from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native
+    from calokit.showers.particle_names import plain_particle
 
     for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
         if value is not None and not 0 < value < float("inf"):
@@ -61,9 +71,12 @@ def convert(
         energy,
         mev_per_mip,
         tilt,
+        unit,
+        energy_unit,
     )
     foreign = open_foreign(source, format_name, choices)
-    conversion = write_native(foreign, target, particle, split)
+    particle = None if particle is None else plain_particle(particle)
+    conversion = write_native(foreign, target, particle, split, insist=insist)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

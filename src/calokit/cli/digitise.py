@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Output, Seed, make_console
+from calokit.cli.options import DetectorName, Output, Seed, make_console, named_detector
 
 
 def digitise(
     data: Annotated[Path, typer.Argument(help="Simulated showers.")],
     output: Output,
+    detector: DetectorName = None,
     noise: Annotated[float, typer.Option(min=0.0, help="Standard deviation of the noise of a cell.")] = 0.0,
     spread: Annotated[
         float, typer.Option(min=0.0, help="Relative spread of each cell's reading: 0.03 is 3 %.")
@@ -40,7 +41,7 @@ def digitise(
         },
         "digitise",
     )
-    source = open_showers(data)
+    source = open_showers(data, detector=named_detector(detector))
     kept = digitise_file(source, output, settings, seed)
     make_console().print(
         f"{len(source)} showers, {100 * kept:.4g} % of the deposited energy is read: {output}"

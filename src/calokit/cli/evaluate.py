@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calokit.cli.options import Seed, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    DeviceName,
+    Seed,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+)
 
 if TYPE_CHECKING:
     from calokit.evaluation import Evaluation, Scorecard
@@ -21,13 +29,19 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="The report's folder: scorecard.json and report.html.")
     ] = Path("report"),
     split: SplitName = "all",
+    detector: DetectorName = None,
     floor: Annotated[
         Path | None,
         typer.Option(
             help="Reference showers of other seeds, judged alike; without it the reference is halved."
         ),
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0.0, help="Cells at or below it are empty, in MeV.")] = 0.1,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Cells at or below it are empty, in MeV (default: the detector's, or chosen)."
+        ),
+    ] = None,
     classifiers: Annotated[
         int, typer.Option(min=0, help="Trainings of each classifier; more give a better error, 0 gives none.")
     ] = 3,
@@ -53,8 +67,11 @@ def evaluate(
     ] = None,
     seed: Seed = 1,
     threads: Threads = 0,
+    device_name: DeviceName = "auto",
 ) -> None:
     """Judge generated showers by the reference, and write a scorecard and a report."""
+    from calokit.compute.device import Device
+    from calokit.compute.threads import use_threads
     from calokit.evaluation import Evaluation, EvaluationSettings
     from calokit.files import check_folder_writable
     from calokit.report.compared import ComparedCards
@@ -64,6 +81,7 @@ def evaluate(
 
     check_folder_writable(output)
     use_threads(threads)
+    device = Device.of(device_name)
     settings = EvaluationSettings.from_mapping(
         {
             "threshold_mev": threshold,
@@ -78,10 +96,12 @@ def evaluate(
         },
         "the options of calokit evaluate",
     )
-    truth = open_showers(reference, split)
-    other = None if floor is None else open_showers(floor)
-    evaluation = Evaluation(truth, other, settings)
-    cards = ComparedCards.of(*(judge(evaluation, open_showers(path)) for path in generated))
+    truth = open_showers(reference, split, named_detector(detector))
+    other = None if floor is None else open_showers(floor, like=truth.detector)
+    evaluation = Evaluation(truth, other, settings, device.name)
+    cards = ComparedCards.of(
+        *(judge(evaluation, open_showers(path, like=truth.detector)) for path in generated)
+    )
     page = write_report(cards, output)
     console = make_console()
     console.print(scorecard_table(cards, console.width, console.encoding))

@@ -8,23 +8,20 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from calokit.cli.options import SplitName, make_console
+from calokit.cli.options import DetectorName, SplitName, make_console, named_detector
 
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="A shower file.")],
     split: SplitName = "all",
-    detector: Annotated[
-        str | None, typer.Option(help="The detector, for a file that does not name its own.")
-    ] = None,
+    detector: DetectorName = None,
     threshold: Annotated[float, typer.Option(min=0.0, help="A cell above it counts as hit, in MeV.")] = 0.0,
 ) -> None:
     """Say what is inside a shower file and whether it is sane."""
-    from calokit.detector import load_detector
     from calokit.showers import open_showers
     from calokit.showers.inspection import inspect_showers
 
-    view = open_showers(file, split, None if detector is None else load_detector(detector))
+    view = open_showers(file, split, named_detector(detector))
     inspection = inspect_showers(view, threshold)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)

@@ -5,17 +5,50 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from calokit.report.plain_text import ERRORS
 
+if TYPE_CHECKING:
+    from calokit.detector import Detector
+
 Seed = Annotated[int, typer.Option(min=0, help="Decides every random draw.")]
-Threads = Annotated[int, typer.Option(min=0, help="Processor threads to compute with; 0 takes all.")]
+
+
+def parse_threads(text: str) -> int:
+    """Return the number of threads that an option, or OMP_NUM_THREADS in its longer form, asks for."""
+    first = str(text).split(",")[0].strip()
+    if not first.isdecimal():
+        raise typer.BadParameter(f"{text!r} is no number of threads; write 0, 1, 2, ...")
+    return int(first)
+
+
+Threads = Annotated[
+    int,
+    typer.Option(
+        parser=parse_threads,
+        metavar="NUMBER",
+        envvar="OMP_NUM_THREADS",
+        help="Processor threads to compute with; 0 takes those that nobody else uses now.",
+    ),
+]
+DeviceName = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="DEVICE", help="What computes: auto (a GPU if there is one), cpu, cuda, cuda:1."
+    ),
+]
 SplitName = Annotated[
     str, typer.Option(help="Which showers of the file: train, validation, test or all.", metavar="SPLIT")
+]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        "--detector", help="The detector (name or YAML file), for showers that name none.", metavar="NAME"
+    ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write.")]
 
@@ -36,10 +69,8 @@ def accept_any_encoding() -> None:
             stream.reconfigure(errors=ERRORS)
 
 
-def use_threads(threads: int) -> None:
-    """Let torch compute with that many threads (0: one for each processor this process may use)."""
-    import torch
+def named_detector(name: str | None) -> Detector | None:
+    """Return the detector that an option names, if it does."""
+    from calokit.detector import load_detector
 
-    from calokit.engine.local import usable_processors
-
-    torch.set_num_threads(threads or usable_processors())
+    return None if name is None else load_detector(name)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Output, SplitName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    DeviceName,
+    Output,
+    SplitName,
+    Threads,
+    make_console,
+    named_detector,
+)
 
 
 def reconstruct(
@@ -15,6 +23,7 @@ def reconstruct(
     showers: Annotated[Path, typer.Argument(help="The showers to reconstruct.")],
     output: Output,
     split: SplitName = "all",
+    detector: DetectorName = None,
     csv: Annotated[Path | None, typer.Option(help="Write the estimates as CSV too.")] = None,
     report: Annotated[
         Path | None,
@@ -26,8 +35,11 @@ def reconstruct(
         Path | None, typer.Option(help="Showers that the report's classical methods are fitted on.")
     ] = None,
     threads: Threads = 1,
+    device_name: DeviceName = "auto",
 ) -> None:
     """Reconstruct showers: energy, impact, direction or several particles, whichever the bundle gives."""
+    from calokit.compute.device import Device
+    from calokit.compute.threads import use_threads
     from calokit.errors import ConfigurationError
     from calokit.files import check_folder_writable, check_writable
     from calokit.inference import read_bundle
@@ -41,10 +53,10 @@ def reconstruct(
         check_folder_writable(report)
     if report is not None and train is None:
         raise ConfigurationError("--report needs --train FILE, showers to fit the classical methods on.")
-    use_threads(threads)
+    threads, device = use_threads(threads), Device.of(device_name)
     model = read_bundle(bundle)
-    view = open_showers(showers, split)
-    made = reconstruct_showers(model, view)
+    view = open_showers(showers, split, named_detector(detector), model.detector)
+    made = reconstruct_showers(model, view, device=device)
     write_reconstruction(output, made, model, view)
     if csv is not None:
         write_csv(csv, made)
@@ -52,9 +64,10 @@ def reconstruct(
         from calokit.studies.judging.page import report_reconstruction
 
         assert train is not None
-        page = report_reconstruction(model, made, view, open_showers(train, Split.TRAIN), report)
+        fitted = open_showers(train, Split.TRAIN, like=view.detector)
+        page = report_reconstruction(model, made, view, fitted, report)
         make_console().print(f"report: {page}")
     make_console().print(
-        f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads or 'all'} threads): "
+        f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads} threads): "
         f"{', '.join(made.columns)} in {output}",
     )

@@ -70,13 +70,13 @@ def simulate(
     from calokit.simulation.sample import load_sample
     from calokit.simulation.twins import Twins
 
-    described = load_sample(sample).with_physics(physics_list, cut)
+    described = load_sample(sample, physics_list, cut)
     if entries:
         described = described.counting_entries()
     detector = described.load_detector()
     prepare = prepare_geant4 if backend is BackendName.GEANT4 else prepare_parametric
     ready = prepare(described, detector)
-    for words in ready.shortcomings:
+    for words in (*ready.shortcomings, *ready.notes):
         warnings.warn(f"Geant4 data: {words}.", DataSetWarning, stacklevel=1)
     attributes = {} if split is None else {"split": str(parse_split(split))}
     shot = None if twins is None else Twins.open(twins, described)

@@ -54,6 +54,21 @@ def load_detector(name_or_path: str | Path) -> Detector:
     )
 
 
+def detector_beside(name_or_path: str, folder: Path) -> str:
+    """Return a detector's file that stands in a folder as its whole path; any other name as it is.
+
+    Files that name a detector (samples, mappings, recipes, studies) mean one beside themselves.
+
+    Args:
+        name_or_path: A name of `list_detectors()`, or the path of a YAML file, seen from the folder.
+        folder: The folder of the file that names the detector.
+    """
+    beside = folder / name_or_path
+    if name_or_path in list_detectors() or not beside.is_file():
+        return name_or_path
+    return str(beside.resolve())
+
+
 @functools.cache
 def _load_preset(name: str) -> Detector:
     """Read a detector that comes with calokit, once."""

@@ -13,6 +13,7 @@ import yaml
 
 from calokit.config import read_yaml
 from calokit.detector import Detector
+from calokit.detector.library import detector_beside
 from calokit.errors import ConfigurationError, suggest_near_miss
 from calokit.models.settings import load_families
 from calokit.recipes.recipe import Recipe
@@ -55,7 +56,8 @@ def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:
     """Return a recipe by its name or from a YAML file, with changes applied.
 
     Args:
-        name_or_path: A shipped recipe's name, or the path of a YAML file.
+        name_or_path: A shipped recipe's name, or the path of a YAML file; a detector's file that it names is
+            looked for beside it.
         changes: `key=value` texts, keys dotted (`training.steps=500`), values as YAML.
 
     Raises:
@@ -74,6 +76,9 @@ def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:
             f"no recipe {name_or_path!r}. {suggest_near_miss(name_or_path, _all_makers())} "
             "A recipe of your own is a file ending in .yaml."
         )
+    where = Path(name_or_path).parent
+    if isinstance(content, dict) and isinstance(content.get("detector"), str):
+        content["detector"] = detector_beside(content["detector"], where)
     for change in changes or []:
         _apply_change(content, change)
     return Recipe.from_mapping(content, name_or_path)

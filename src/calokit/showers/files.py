@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +12,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from calokit.detector import Detector, list_detectors, load_detector
-from calokit.errors import ConfigurationError, DetectorError, ShowerFileError, SplitError, suggest_near_miss
+from calokit.detector import Detector
+from calokit.errors import ShowerFileError, SplitError
 from calokit.showers.batch import Showers
 from calokit.showers.checks import check_energies, check_incidents
+from calokit.showers.file_detector import find_detector
+from calokit.showers.hdf5 import name_damage, open_hdf5, open_to_keep, require_dataset
+from calokit.showers.hdf5_storage import keep_chunks
 from calokit.showers.incidents import INCIDENT_COLUMNS, Incidents
 from calokit.showers.particles import PARTICLE_COLUMNS
 from calokit.showers.splits import Split, parse_split, split_range
@@ -94,19 +95,32 @@ class ShowerFile:
         The file is open while the iteration runs; the last chunk may be shorter.
         """
         size = size or max(1, READ_BYTES // (4 * self.detector.number_of_cells))
-        with _open_hdf5(self.path) as file:
+        with open_hdf5(self.path) as file:
             for start in range(self.first, self.last, size):
                 yield self._read_within(start, min(start + size, self.last), file)
 
     def incident_chunks(self, size: int = 65536) -> Iterator[Incidents]:
         """Go through the incident particles alone, without their showers, which is much faster."""
-        with _open_hdf5(self.path) as file:
+        with open_hdf5(self.path) as file:
             for start in range(self.first, self.last, size):
                 yield self._read_incidents(file, start, min(start + size, self.last))
 
+    @cached_property
+    def _kept_open(self) -> tuple[h5py.File, list[h5py.h5d.DatasetID]] | None:
+        """The open file with its last chunks in memory, where unpacking them at every read would be slow."""
+        file = open_to_keep(self.path)
+        kept = keep_chunks(file)
+        if kept:
+            return file, kept
+        file.close()
+        return None
+
     def _read_within(self, start: int, stop: int, file: h5py.File | None) -> Showers:
         if file is None:
-            with _open_hdf5(self.path) as opened:
+            if self._kept_open is not None:
+                with name_damage(self.path):
+                    return self._read_within(start, stop, self._kept_open[0])
+            with open_hdf5(self.path) as opened:
                 return self._read_within(start, stop, opened)
         energies = _read_rows(file, self.path, "showers", start, stop)
         incidents = self._read_incidents(file, start, stop)
@@ -127,7 +141,10 @@ class ShowerFile:
 
 
 def open_showers(
-    path: str | Path, split: str | Split = Split.ALL, detector: Detector | None = None
+    path: str | Path,
+    split: str | Split = Split.ALL,
+    detector: Detector | None = None,
+    like: Detector | None = None,
 ) -> ShowerFile:
     """Open a native or CaloChallenge shower file and check its form, without reading the showers.
 
@@ -135,6 +152,8 @@ def open_showers(
         path: The HDF5 file.
         split: `train`, `validation`, `test` or `all`.
         detector: The detector, for a file that does not name its own (a CaloChallenge file).
+        like: Instead, a detector that such a file gets if it has as many cells; one of another size gets the
+            data set of the CaloChallenge that has as many.
 
     Raises:
         ShowerFileError: The file is missing, is not HDF5, is truncated, or lacks or misshapes a dataset.
@@ -143,11 +162,12 @@ def open_showers(
     """
     path = Path(path)
     split = parse_split(split)
-    with _open_hdf5(path) as file:
+    with open_hdf5(path) as file:
         attributes = {name: _plain(value) for name, value in file.attrs.items()}
         _check_version(path, attributes)
         _check_present(path, file)
-        detector = _find_detector(path, attributes, detector)
+        cells = _count_cells(path, file)
+        detector = find_detector(path, attributes, cells, detector, like)
         events = _check_shapes(path, file, detector)
         present = set(file)
     try:
@@ -175,26 +195,6 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@contextmanager
-def _open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open a file; whatever h5py stumbles over while it is open becomes one error that names the file."""
-    if not path.is_file():
-        raise ShowerFileError(f"{path}: no such file.")
-    try:
-        file = h5py.File(path, "r")
-    except OSError:
-        raise ShowerFileError(
-            f"{path}: not a readable HDF5 file; it is truncated or of another format. "
-            "Copy it again, or convert it to the native form."
-        ) from None
-    try:
-        with file:
-            yield file
-    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        words = " ".join(str(error).split())
-        raise ShowerFileError(f"{path}: the file is damaged ({words}). Copy it again.") from error
-
-
 def _read_rows(file: h5py.File, path: Path, name: str, start: int, stop: int) -> Any:
     try:
         rows = file[name][start:stop].astype(stored_kind(name), copy=False)
@@ -215,17 +215,24 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
 
 
 def _check_present(path: Path, file: h5py.File) -> None:
+    """Refuse a file without the columns that every shower file has, or whose numbers cannot all be read."""
     for name in ("showers", "incident_energies"):
-        if not isinstance(file.get(name), h5py.Dataset):
-            raise ShowerFileError(
-                f"{path}: dataset {name!r} is missing (it holds: {', '.join(sorted(file)) or 'nothing'}). "
-                + suggest_near_miss(name, file)
-            )
+        require_dataset(file, path, name)
+    for name in {*(column.dataset for column in INCIDENT_COLUMNS), *PARTICLE_COLUMNS, "entries"} & set(file):
+        require_dataset(file, path, name)
+
+
+def _count_cells(path: Path, file: h5py.File) -> int:
+    """Return how many cells a shower of the file has."""
+    shape = file["showers"].shape
+    if len(shape) != 2:
+        raise ShowerFileError(f"{path}: showers have shape {shape}, expected (events, cells).")
+    return int(shape[1])
 
 
 def _check_shapes(path: Path, file: h5py.File, detector: Detector) -> int:
     showers = file["showers"]
-    if showers.ndim != 2 or showers.shape[1] != detector.number_of_cells:
+    if showers.shape[1] != detector.number_of_cells:
         raise ShowerFileError(
             f"{path}: showers have shape {showers.shape}, but detector {detector.name!r} needs "
             f"(events, {detector.number_of_cells})."
@@ -238,7 +245,9 @@ def _check_shapes(path: Path, file: h5py.File, detector: Detector) -> int:
     events = int(showers.shape[0])
     for column in INCIDENT_COLUMNS:
         name, wanted = column.dataset, (events, *column.stored)
-        if name in file and file[name].shape != wanted:
+        # One number an event may have an axis of its own, or none.
+        flat = (events,) if wanted == (events, 1) else wanted
+        if name in file and file[name].shape not in (wanted, flat):
             raise ShowerFileError(f"{path}: {name} have shape {file[name].shape}, expected {wanted}.")
     return events
 
@@ -259,29 +268,6 @@ def _known_columns(path: Path, present: set[str]) -> frozenset[str]:
         raise ShowerFileError(f"{path}: of the particle_* columns {', '.join(missing)} are missing.")
     incident = (column.dataset for column in INCIDENT_COLUMNS)
     return frozenset(present & {"showers", "entries", *incident, *PARTICLE_COLUMNS})
-
-
-def _find_detector(path: Path, attributes: dict[str, Any], given: Detector | None) -> Detector:
-    name = attributes.get("detector")
-    if given is not None:
-        if name is not None and name != given.name:
-            raise DetectorError(f"{path}: showers of detector {name!r}, but {given.name!r} was asked for.")
-        return given
-    if "detector_description" in attributes:
-        try:
-            description = json.loads(attributes["detector_description"])
-        except json.JSONDecodeError:
-            raise ShowerFileError(f"{path}: attribute detector_description is not JSON.") from None
-        try:
-            return Detector.from_mapping(description, f"{path}, attribute detector_description")
-        except ConfigurationError as error:
-            raise ShowerFileError(str(error)) from None
-    if name is None:
-        raise DetectorError(
-            f"{path}: the file does not say which detector it belongs to; pass it as "
-            f"open_showers(path, detector=...) or --detector ({', '.join(list_detectors())})."
-        )
-    return load_detector(str(name))
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from calokit.detector import Detector
 from calokit.errors import DetectorError, SimulationError
 from calokit.showers.batch import UInt16
 from calokit.showers.particles import Particles
-from calokit.simulation.data_sets import find_data_sets
+from calokit.simulation.data_sets import GEANT4_VERSION, find_data_sets
 from calokit.simulation.sample import Sample
 
 PARAMETRIC_CHUNK = 128
@@ -34,6 +35,8 @@ class Backend:
         generator: What makes the showers, in words, for the file.
         shortcomings: What is approximate, in words.
         block: Events that one task makes.
+        data_sets: Names of the tables that it reads, with their versions.
+        notes: What else the user should know, in words.
     """
 
     opener: str
@@ -42,6 +45,8 @@ class Backend:
     generator: str
     shortcomings: tuple[str, ...]
     block: int
+    data_sets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Simulated(NamedTuple):
@@ -83,13 +88,23 @@ def prepare_geant4(sample: Sample, detector: Detector) -> Backend:
             "Geant4 is not installed; run pip install 'calokit[geant4]', or take --backend parametric."
         )
     found = find_data_sets(sample.physics, detector)
-    generator = f"Geant4 11.4.1 (geant4-pybind 0.1.3), {sample.physics.description}"
+    binding = importlib.metadata.version("geant4-pybind")
+    generator = f"Geant4 {GEANT4_VERSION} (geant4-pybind {binding}), {sample.physics.description}"
     if found.shortcomings:
         generator += "; " + "; ".join(found.shortcomings)
     settings = {"detector": detector.to_mapping(), "environment": found.environment}
     opener = f"{__name__}:open_geant4"
     block = 32 if sample.physics.is_hadronic else 64
-    return Backend(opener, settings, found.environment, generator, found.shortcomings, block)
+    return Backend(
+        opener,
+        settings,
+        found.environment,
+        generator,
+        found.shortcomings,
+        block,
+        found.names,
+        found.notes,
+    )
 
 
 def prepare_parametric(sample: Sample, detector: Detector) -> Backend:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from calokit.detector.elements import ATOMIC_NUMBERS
 from calokit.errors import SimulationError
 from calokit.simulation.physics import Physics
 
+GEANT4_VERSION = "11.4.1"
+"""The Geant4 that geant4-pybind 0.1.3 holds; it opens the data sets below in these versions."""
 DOWNLOAD_PAGE = "https://geant4.web.cern.ch/download"
 
 
@@ -58,10 +61,14 @@ class FoundDataSets:
     Attributes:
         environment: Value of each environment variable that Geant4 shall see.
         shortcomings: What is approximate because a data set is incomplete, in words.
+        names: Name of each data set, with its version.
+        notes: What else the user should know of where they were found, in words.
     """
 
     environment: dict[str, str]
     shortcomings: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
 
 def find_data_sets(
@@ -70,7 +77,8 @@ def find_data_sets(
     """Find the data sets that a physics list needs, for the elements of a detector.
 
     A data set is looked for where its own variable points (such as G4LEDATA), then in the folder
-    GEANT4_DATA_DIR, then in `~/.geant4_pybind`, where geant4-pybind stores its downloads.
+    GEANT4_DATA_DIR, then in `~/.geant4_pybind`, where geant4-pybind stores its downloads. Tables of another
+    version than Geant4 was built for are refused: it reads them without a word, and gives other showers.
 
     Args:
         physics: The physics list.
@@ -78,8 +86,8 @@ def find_data_sets(
         environment: The environment variables; those of this process where not given.
 
     Raises:
-        SimulationError: A data set is missing or lacks what the run would abort without. The message says
-            what is needed and how to get it.
+        SimulationError: A data set is missing, of another version, or lacks what the run would abort
+            without. The message says what is needed and how to get it.
     """
     variables = os.environ if environment is None else environment
     places = [Path.home() / ".geant4_pybind"]
@@ -87,11 +95,15 @@ def find_data_sets(
         places.insert(0, Path(variables["GEANT4_DATA_DIR"]))
     found: dict[str, Path] = {}
     missing: list[str] = []
+    notes: list[str] = []
     for one in needed_data_sets(physics):
         folder = _find(one, variables, places)
         if folder is None:
             missing.append(f"{one.folder} ({one.variable})")
             continue
+        _require_version(one, folder, variables)
+        if one.variable not in found:
+            notes += _overridden(one, folder, variables, places)
         absent = [name for name in one.needed if not (folder / name).is_dir()]
         if absent:
             missing.append(f"{one.folder}: its part {', '.join(absent)} is not in {folder}")
@@ -102,7 +114,10 @@ def find_data_sets(
     base = places[0] if places[0].is_dir() else Path(next(iter(found.values()))).parent
     paths = {variable: str(path.resolve()) for variable, path in found.items()}
     return FoundDataSets(
-        {"GEANT4_DATA_DIR": str(base.resolve()), **paths}, tuple(_shortcomings(found, physics))
+        {"GEANT4_DATA_DIR": str(base.resolve()), **paths},
+        tuple(_shortcomings(found, physics)),
+        tuple(folder.resolve().name for folder in found.values()),
+        tuple(notes),
     )
 
 
@@ -117,6 +132,29 @@ def _find(one: DataSet, variables: Mapping[str, str], places: list[Path]) -> Pat
             )
         return folder
     return next((place / one.folder for place in places if (place / one.folder).is_dir()), None)
+
+
+def _require_version(one: DataSet, folder: Path, variables: Mapping[str, str]) -> None:
+    """Refuse a folder whose name, links followed, is not that of the version Geant4 was built for."""
+    name = folder.resolve().name
+    if re.match(rf"{re.escape(one.folder)}(?![\d.]*\d)", name):
+        return
+    origin = f"environment variable {one.variable} points to" if variables.get(one.variable) else "there is"
+    raise SimulationError(
+        f"{origin} {folder.resolve()}, but Geant4 {GEANT4_VERSION} was built for {one.folder}: tables of "
+        f"another version give other showers. Unset {one.variable} or let it point to {one.folder} (from "
+        f"{DOWNLOAD_PAGE}, data files of Geant4 {GEANT4_VERSION})."
+    )
+
+
+def _overridden(one: DataSet, folder: Path, variables: Mapping[str, str], places: list[Path]) -> list[str]:
+    """Say where a data set's own variable is followed although GEANT4_DATA_DIR holds the set too."""
+    if not variables.get(one.variable) or not variables.get("GEANT4_DATA_DIR"):
+        return []
+    other = places[0] / one.folder
+    if not other.is_dir() or other.resolve() == folder.resolve():
+        return []
+    return [f"{one.variable} overrides GEANT4_DATA_DIR: {folder} is read, not {other}"]
 
 
 def _how_to_get(physics: Physics, missing: list[str], places: list[Path]) -> str:

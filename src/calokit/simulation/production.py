@@ -57,6 +57,7 @@ class Production:
             "block": self.backend.block,
             "seed": self.seed,
             "attributes": self.attributes,
+            **({"data_sets": list(self.backend.data_sets)} if self.backend.data_sets else {}),
             **({} if self.twins is None else {"twins_sha256": self.twins.sha256}),
         }
 
@@ -259,6 +260,7 @@ def _merge(production: Production, path: Path, tasks: list[Task]) -> list[dict[s
         "seed": production.seed,
         "energy_law": json.dumps([gun.energy.to_mapping() for gun in sample.guns]),
         "incidence_law": json.dumps([gun.incidence.to_mapping() for gun in sample.guns]),
+        **({"geant4_data": ", ".join(names)} if (names := production.backend.data_sets) else {}),
         **({} if production.twins is None else {"twins_of_sha256": production.twins.sha256}),
         **production.attributes,
     }

@@ -8,34 +8,17 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from calokit.config import Description
+from calokit.config import Description, read_yaml
 from calokit.detector import Detector, load_detector
+from calokit.detector.library import detector_beside
 from calokit.errors import ConfigurationError, suggest_near_miss
+from calokit.showers.particle_names import PARTICLE_WORDS, PDG_NUMBERS, plain_particle
 from calokit.showers.particles import Particles
 from calokit.simulation.laws import ConeIncidence, EnergyLaw, IncidenceLaw
 from calokit.simulation.physics import Physics
 
 SAMPLES = Path(__file__).parent / "samples"
 """The folder with one YAML file for each sample that comes with calokit."""
-
-PDG_NUMBERS = {
-    "e-": 11,
-    "e+": -11,
-    "gamma": 22,
-    "mu-": 13,
-    "mu+": -13,
-    "pi+": 211,
-    "pi-": -211,
-    "pi0": 111,
-    "kaon+": 321,
-    "kaon-": -321,
-    "kaon0L": 130,
-    "proton": 2212,
-    "neutron": 2112,
-    "anti_proton": -2212,
-    "anti_neutron": -2112,
-}
-"""PDG number of each particle that a gun can shoot, by Geant4's name."""
 
 HADRONS = frozenset(name for name, number in PDG_NUMBERS.items() if abs(number) > 100)
 """Particles that need a hadronic physics list."""
@@ -45,7 +28,7 @@ class Gun(Description):
     """Shoots particles of one kind.
 
     Attributes:
-        particle: Geant4's name of the particle.
+        particle: Geant4's name of the particle, or another that is understood (electron, photon, K+).
         energy: The law of its kinetic energy.
         incidence: The law of where it enters and whereto it flies.
         count: How many of them an event holds: one number, or the smallest and the largest (each number
@@ -60,10 +43,11 @@ class Gun(Description):
     @field_validator("particle")
     @classmethod
     def _check_particle(cls, particle: str) -> str:
-        if particle not in PDG_NUMBERS:
-            near = suggest_near_miss(particle, PDG_NUMBERS)
+        name = plain_particle(particle)
+        if name not in PDG_NUMBERS:
+            near = suggest_near_miss(name, [*PDG_NUMBERS, *PARTICLE_WORDS])
             raise ConfigurationError(f"unknown particle {particle!r}. {near}")
-        return particle
+        return name
 
     @model_validator(mode="after")
     def _check_count(self) -> Self:
@@ -150,20 +134,6 @@ class Sample(Description):
                 )
         return detector
 
-    def with_physics(self, physics_list: str | None = None, cut_mm: float | None = None) -> Sample:
-        """Return the sample with another physics list or production cut, where given.
-
-        Raises:
-            ConfigurationError: The list is unknown or does not fit the particles, or the cut is not positive.
-        """
-        changes = {"physics_list": physics_list, "cut_mm": cut_mm}
-        given = {key: value for key, value in changes.items() if value is not None}
-        if not given:
-            return self
-        mapping = self.to_mapping()
-        mapping["physics"] |= given
-        return Sample.from_mapping(mapping, f"sample {self.name}")
-
     def counting_entries(self) -> Sample:
         """Return the sample with `count_entries`.
 
@@ -230,21 +200,35 @@ def list_samples() -> list[str]:
     return sorted(path.stem for path in SAMPLES.glob("*.yaml"))
 
 
-def load_sample(name_or_path: str | Path) -> Sample:
+def load_sample(
+    name_or_path: str | Path, physics_list: str | None = None, cut_mm: float | None = None
+) -> Sample:
     """Return a sample that comes with calokit, or the one a YAML file describes.
 
+    Args:
+        name_or_path: A name of `list_samples()`, or the path of a YAML file.
+        physics_list: Physics list instead of the sample's, which need not fit its particles then.
+        cut_mm: Production cut instead of the sample's.
+
     Raises:
-        ConfigurationError: The name is unknown, or the file is missing or wrong.
+        ConfigurationError: The name is unknown, or the file is missing or wrong; the list is unknown or does
+            not fit the particles, or the cut is not positive.
+
+    Example:
+        >>> load_sample("zdc_ecal_positrons", "em4", 0.1).physics.description
+        'G4EmStandardPhysics_option4, range cut 0.1 mm'
     """
     text = str(name_or_path)
-    if text in list_samples():
-        return Sample.from_yaml(SAMPLES / f"{text}.yaml")
-    path = Path(text)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
-        sample = Sample.from_yaml(path)
-        beside = path.parent / sample.detector
-        return sample.model_copy(update={"detector": str(beside)}) if beside.is_file() else sample
-    raise ConfigurationError(
-        f"unknown sample {text!r}. {suggest_near_miss(text, list_samples())} "
-        "A sample of your own is given as the path of its YAML file."
-    )
+    path = SAMPLES / f"{text}.yaml" if text in list_samples() else Path(text)
+    if path.suffix not in {".yaml", ".yml"} and len(path.parts) == 1:
+        raise ConfigurationError(
+            f"unknown sample {text!r}. {suggest_near_miss(text, list_samples())} "
+            "A sample of your own is given as the path of its YAML file."
+        )
+    content = read_yaml(path)
+    changes = {"physics_list": physics_list, "cut_mm": cut_mm}
+    given = {key: value for key, value in changes.items() if value is not None}
+    if given and isinstance(content, dict) and isinstance(content.setdefault("physics", {}), dict):
+        content["physics"] |= given
+    sample = Sample.from_mapping(content, str(path))
+    return sample.model_copy(update={"detector": detector_beside(sample.detector, path.parent)})

@@ -13,8 +13,9 @@ import numpy as np
 
 from calokit.errors import SimulationError
 from calokit.showers import ShowerFile, open_showers
+from calokit.showers.particle_names import PDG_NUMBERS
 from calokit.showers.particles import Particles
-from calokit.simulation.sample import PDG_NUMBERS, Sample
+from calokit.simulation.sample import Sample
 
 _TWIN_STREAM = 3
 

@@ -54,6 +54,8 @@ class Study(Description):
     classifier_seeds: int = Field(2, ge=0)
     kept_metrics: bool = True
     """Whether to measure the slower metrics of `EvaluationSettings.kept_metrics` too."""
+    cells: tuple[int, ...] | None = None
+    """Flat cells whose spectra are judged; null chooses them as `EvaluationSettings.cells` does."""
     generation_seed: int = 1
 
 

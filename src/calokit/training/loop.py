@@ -211,7 +211,7 @@ class TrainingLoop:
     def _step(self, batch: Any) -> dict[str, Tensor]:
         """Take one optimiser step of every part and move the average."""
         seed, step = self.settings.seed, self.state.step
-        draws = Draws(draw_generator(seed, Purpose.TRAINING, step, self.device))
+        draws = Draws(draw_generator(seed, Purpose.TRAINING, step, self.device), self.device)
         seed_layers(seed, Purpose.LAYERS, step)
         if self.symmetries is not None:
             batch = self.symmetries(batch, draws)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calokit.detector.images import frame_of
+from calokit.detector.images import cell_images
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.passage import Passage
 from calokit.evaluation.scorecard import EventHits, EventPair, ShowerHits
@@ -25,23 +25,23 @@ def collect_images(passage: Passage, number: int) -> list[EventPair]:
         number: How many, at evenly spread ranks of the incident energy.
     """
     detector = passage.comparison.detector
-    frames = [frame for section in detector.sections if (frame := frame_of(detector, section)) is not None]
-    if not frames:
+    images = [image for image in cell_images(detector) if image.is_regular]
+    if not images:
         return []
     incidents = passage.reference.incidents
     events = []
     for event in _spread_over_energies(passage, number):
         reference = passage.reference.cells[[event]].toarray()[0].astype(np.float64)
         generated = passage.generated.cells[[event]].toarray()[0].astype(np.float64)
-        frame = max(frames, key=lambda frame: float(reference[frame.cells].sum()))
+        image = max(images, key=lambda image: float(reference[image.cells].sum()))
         events.append(
             EventPair(
                 incident_energy_gev=float(incidents.energies[event]) / MEV_PER_GEV,
                 position_mm=_numbers_of(incidents.positions, event),
-                row_edges=frame.row_edges.tolist(),
-                column_edges=frame.column_edges.tolist(),
-                reference=frame.sum_layers(reference).tolist(),
-                generated=frame.sum_layers(generated).tolist(),
+                row_edges=image.slow.edges.tolist(),
+                column_edges=image.fast.edges.tolist(),
+                reference=image.sum_layers(reference).tolist(),
+                generated=image.sum_layers(generated).tolist(),
             )
         )
     return events

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from calokit.arrays import Float64
-from calokit.detector import Detector
 from calokit.evaluation.metrics.binned import energy_bin, energy_edges
 from calokit.evaluation.metrics.cells import CellSums
 from calokit.evaluation.metrics.condition_calibration import ConditionBins, bin_conditions, quantities_of
@@ -15,6 +14,7 @@ from calokit.evaluation.metrics.distances import integer_edges, linear_edges, lo
 from calokit.evaluation.metrics.linearity import equal_width_edges
 from calokit.evaluation.metrics.mask_classes import MaskLimits, limits_from_reference, mask_extents
 from calokit.evaluation.samples.observables import ObservableCalculator
+from calokit.evaluation.samples.shown import SHOWN_OBSERVABLES
 from calokit.evaluation.samples.streams import Comparison, block_size
 from calokit.evaluation.topology.lines import FineSpectrum, SpectralLine
 from calokit.showers.hits import Hits, find_hits
@@ -28,23 +28,6 @@ CELL_BINS = 40
 """Bins of a cell energy spectrum, as in CaloChallenge."""
 COARSE_CELL_BINS = 16
 """Bins of the spectrum of each single cell in the mean over all cells."""
-
-SHOWN_OBSERVABLES = (
-    "visible_fraction",
-    "hits",
-    "centre_x",
-    "centre_y",
-    "width_x",
-    "width_y",
-    "hottest_1",
-    "depth",
-    "depth_width",
-    "asymmetry_along",
-    "asymmetry_across",
-    "width_along",
-    "width_across",
-)
-"""Observables whose distributions are compared, where the detector has them."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +85,7 @@ def survey_reference(
         showers = comparison.read(comparison.reference, start, stop)
         hits = find_hits(showers, calculator.threshold)
         observables = calculator(showers, hits)
-        names = tuple(name for name in SHOWN_OBSERVABLES if name in observables.names)
+        names = tuple(one.name for one in SHOWN_OBSERVABLES if one.name in observables.names)
         columns.append(np.stack([observables.column(name) for name in names], axis=1))
         extents.append(mask_extents(hits, detector))
         incident.append(showers.incident_energies.astype(np.float64))
@@ -113,7 +96,7 @@ def survey_reference(
         conditions.append(known)
         quantities.append(quantities_of(observables))
     values, energies = np.concatenate(columns), np.concatenate(incident)
-    chosen = choose_cells(detector, sums.mean) if cells is None else cells
+    chosen = choose_cells(sums.mean) if cells is None else cells
     lowest = calculator.threshold or 1e-3
     low, high = float(energies.min()), float(energies.max())
     edges = energy_edges(low, high, energy_bins)
@@ -159,23 +142,15 @@ def _raise_to(largest: Float64, hits: Hits) -> None:
     np.maximum.at(largest, hits.cell, hits.energy)
 
 
-STUDY_CELLS = {(1, 20, 20): (130, 210)}
-"""Cells that studies of a readout of this shape follow: 130 and 210 of the EIC ZDC (seeds document 000)."""
-
-
-def choose_cells(detector: Detector, mean_energies: Float64) -> tuple[int, ...]:
+def choose_cells(mean_energies: Float64) -> tuple[int, ...]:
     """Return the cells whose spectra are shown where nobody names others.
 
-    The cells of `STUDY_CELLS` for a readout of such a shape; else the cell with the highest mean energy and
-    the cell that half of the mean energy lies above when cells are ranked by it.
+    They are the cell with the highest mean energy, and the cell that half of the mean energy lies above when
+    cells are ranked by it.
 
     Args:
-        detector: The detector.
         mean_energies: (cell,) of the reference.
     """
-    shapes = [section.shape for section in detector.sections]
-    if len(shapes) == 1 and shapes[0] is not None and shapes[0] in STUDY_CELLS:
-        return STUDY_CELLS[shapes[0]]
     order = np.argsort(-mean_energies, kind="stable")
     reached = np.cumsum(mean_energies[order])
     half = int(np.searchsorted(reached, 0.5 * reached[-1]))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from calokit.detector import Detector
-from calokit.errors import ConfigurationError
+from calokit.detector.images import cartesian_image
 
 
 class CartesianImage(nn.Module):
@@ -24,15 +24,12 @@ class CartesianImage(nn.Module):
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
-        readout = detector.sections[0].readout
-        if len(detector.sections) != 1 or readout.kind != "cartesian":
-            raise ConfigurationError(
-                f"this model needs one Cartesian section, and detector {detector.name!r} has "
-                f"{', '.join(section.readout.kind for section in detector.sections)}."
-            )
-        self.layers, self.rows, self.columns = detector.shape
+        image = cartesian_image(detector, "this model")
+        assert image.slow.pitch is not None
+        assert image.fast.pitch is not None
+        self.layers, self.rows, self.columns = image.shape
         self.cells = self.layers * self.rows * self.columns
-        self.pitch_mm = (readout.row_pitch_mm, readout.column_pitch_mm)
+        self.pitch_mm = (image.slow.pitch, image.fast.pitch)
         for name, count, pitch in (
             ("row_centres", self.rows, self.pitch_mm[0]),
             ("column_centres", self.columns, self.pitch_mm[1]),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float32
 from calokit.detector import Detector
-from calokit.detector.images import frame_of
+from calokit.detector.images import cell_images
 from calokit.errors import CalokitError
 from calokit.evaluation.diagnostics.cell_map import CellMap
 from calokit.evaluation.diagnostics.centres import CentreDistances
@@ -41,11 +41,11 @@ def draw_cell_map(found: CellMap, detector: Detector) -> Figure:
     Raises:
         CalokitError: The section has no picture plane.
     """
-    frame = frame_of(detector, detector.sections[0])
-    if frame is None:
+    cells = cell_images(detector)[0]
+    if not cells.is_regular:
         raise CalokitError(f"the cells of {detector.name!r} differ from layer to layer; no map is drawn.")
     panels = {"generated from truth": found.separations, "truth from truth (floor)": found.floor}
-    images = [frame.sum_layers(values) / frame.shape[0] for values in panels.values()]
+    images = [cells.sum_layers(values) / cells.shape[0] for values in panels.values()]
     known = np.concatenate([image[np.isfinite(image) & (image > 0)] for image in images])
     if not len(known):
         raise CalokitError("no cell is hit often enough for a map; give more showers.")
@@ -55,10 +55,10 @@ def draw_cell_map(found: CellMap, detector: Detector) -> Figure:
         axes = figure.subplots(1, 2)
         for panel, title, image in zip(axes, panels, images, strict=True):
             shown = np.ma.masked_invalid(image)
-            mesh = panel.pcolormesh(frame.row_edges, frame.column_edges, shown.T, norm=scale, rasterized=True)
+            mesh = panel.pcolormesh(cells.slow.edges, cells.fast.edges, shown.T, norm=scale, rasterized=True)
             panel.set_title(title)
-            panel.set_xlabel(frame.row_label)
-            panel.set_ylabel(frame.column_label)
+            panel.set_xlabel(cells.slow.label)
+            panel.set_ylabel(cells.fast.label)
             panel.set_aspect("equal")
         figure.colorbar(mesh, ax=list(axes), label="separation power of a cell", pad=0.02)
         fix_layout(figure)

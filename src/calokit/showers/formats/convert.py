@@ -20,16 +20,16 @@ from calokit.showers.formats.mapping.incidents import name_particles
 from calokit.showers.formats.pieces import Piece
 from calokit.showers.formats.registry import find_format, recognise_format
 from calokit.showers.formats.source import Choices, ForeignShowers
-from calokit.showers.inspection import LARGEST_RESPONSE
 from calokit.showers.splits import parse_split
+from calokit.showers.units_check import LARGEST_RESPONSE, EnergyScale, find_unit_mistakes
 from calokit.showers.writer import ShowerWriter
 from calokit.units import MEV_PER_GEV
 
 LOSS_WORTH_A_WARNING = 1e-6
 """Fraction of the energy outside the cells above which a conversion warns; rounding stays below."""
 
-SMALLEST_RESPONSE = 1e-5
-"""Less visible than incident energy by this factor is hardly a shower in MeV."""
+ENOUGH_SHOWERS = 1000
+"""After so many showers a response that cannot be ends a conversion."""
 
 LARGEST_OFFSET = 0.1
 """Mean distance of the showers from their impacts, in parts of the detector's extent, that warns."""
@@ -45,6 +45,8 @@ class Conversion:
         showers: Number of showers.
         source_energy_mev: Energy in the foreign file, of all showers together.
         cell_energy_mev: Energy on the cells of the native file.
+        section_energies_mev: The same by section of the detector.
+        sources_mev: Energy in the foreign file by collection, where it has several.
         incident_energies_mev: Smallest and largest incident energy.
         particle: The incident particle.
         warnings: What the user should look at, a sentence each.
@@ -58,6 +60,8 @@ class Conversion:
     incident_energies_mev: tuple[float, float]
     particle: str
     warnings: tuple[str, ...]
+    section_energies_mev: dict[str, float] = field(default_factory=dict)
+    sources_mev: dict[str, float] = field(default_factory=dict)
 
     @property
     def lost_fraction(self) -> float:
@@ -80,9 +84,18 @@ class Conversion:
             ("conversion", self.foreign.conversion),
             ("energy in the file", f"{self.source_energy_mev / MEV_PER_GEV:.6g} GeV"),
             ("energy on the cells", f"{self.cell_energy_mev / MEV_PER_GEV:.6g} GeV"),
+            *_rows_of("in the file", self.sources_mev),
+            *_rows_of("on the cells", self.section_energies_mev),
             ("outside the cells", f"{100 * lost:.3g} %" if lost > LOSS_WORTH_A_WARNING else "nothing"),
             *(("assumed", text) for text in self.foreign.assumptions),
         ]
+
+
+def _rows_of(where: str, energies_mev: dict[str, float]) -> list[tuple[str, str]]:
+    """Return the energy of each part as a row, where there are several."""
+    if len(energies_mev) < 2:
+        return []
+    return [(f"  {where}, {name}", f"{mev / MEV_PER_GEV:.6g} GeV") for name, mev in energies_mev.items()]
 
 
 @dataclass
@@ -93,11 +106,13 @@ class _Tally:
     showers: int = 0
     source: float = 0.0
     cells: float = 0.0
-    response: float = 0.0
+    responses: list[NDArray[np.float64]] = field(default_factory=list)
     energies: tuple[float, float] = (np.inf, -np.inf)
     pdg: set[int] = field(default_factory=set)
     offset: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     with_offset: int = 0
+    sections: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, float] = field(default_factory=dict)
 
     def add(self, piece: Piece) -> None:
         showers = piece.showers
@@ -105,8 +120,17 @@ class _Tally:
         self.showers += len(showers)
         self.source += float(piece.source_energies.sum())
         self.cells += float(visible.sum())
+        cells = showers.energies.sum(axis=0, dtype=np.float64)
+        first = 0
+        for section in self.detector.sections:
+            last = first + section.number_of_cells
+            energy = float(cells[first:last].sum())
+            self.sections[section.name] = self.sections.get(section.name, 0.0) + energy
+            first = last
+        for name, energy in piece.sources_mev.items():
+            self.sources[name] = self.sources.get(name, 0.0) + energy
         incident = showers.incident_energies.astype(np.float64)
-        self.response += float((piece.source_energies / incident).sum())
+        self.responses.append(piece.source_energies / incident)
         self.energies = (min(self.energies[0], incident.min()), max(self.energies[1], incident.max()))
         if showers.particles is not None:
             self.pdg |= set(np.unique(showers.particles.pdg).tolist())
@@ -125,6 +149,24 @@ class _Tally:
         self.offset += (centres - showers.positions[hit]).sum(axis=0)
         self.with_offset += int(hit.sum())
 
+    @property
+    def scale(self) -> EnergyScale:
+        """What the energies are like."""
+        return EnergyScale.from_columns(np.concatenate(self.responses), np.array(self.energies))
+
+    def require_possible(self, path: Path) -> None:
+        """Refuse a file of which more is visible than came in.
+
+        Raises:
+            ShowerFileError: The median response is above 1.2.
+        """
+        if self.scale.typical > LARGEST_RESPONSE:
+            (mistake, *_) = find_unit_mistakes(self.scale, self.detector)
+            raise ShowerFileError(
+                f"{path}: {mistake} Say the unit of the cells with --unit, or that of the incident energies "
+                "with --energy-unit (MeV, GeV ...), where the format has none; if it is really so, --insist."
+            )
+
     def judge(self) -> list[str]:
         """Return what looks wrong."""
         found = []
@@ -134,15 +176,13 @@ class _Tally:
                 f"{100 * lost:.3g} % of the energy in the file lies outside the cells of detector "
                 f"{self.detector.name}; check the detector, its front and the unit of length."
             )
-        response = self.response / self.showers
-        if response > LARGEST_RESPONSE:
+        empty = [name for name, energy in self.sections.items() if energy == 0]
+        if empty and self.cells > 0:
             found.append(
-                f"the showers hold {response:.3g} times their incident energy; check the units of both."
+                f"no energy at all in section {', '.join(empty)}; check which collection or array is which "
+                "section, and how it counts its layers."
             )
-        if 0 < response < SMALLEST_RESPONSE:
-            found.append(
-                f"the showers hold {response:.2g} of their incident energy; check the units of both."
-            )
+        found += find_unit_mistakes(self.scale, self.detector, name_particles(self.pdg))
         extent = np.max([section.readout.extent_mm for section in self.detector.sections], axis=0)
         offset = self.offset / max(self.with_offset, 1)
         if (np.abs(offset) > LARGEST_OFFSET * extent).any():
@@ -185,6 +225,7 @@ def convert_file(
     choices: Choices | None = None,
     particle: str | None = None,
     split: str | None = None,
+    insist: bool = False,
 ) -> Conversion:
     """Convert a foreign file to a native one.
 
@@ -195,6 +236,7 @@ def convert_file(
         choices: What the user says about the file.
         particle: The incident particle, for files that do not say it.
         split: What the file is meant for: train, validation or test.
+        insist: Convert even if more is visible than came in.
 
     Returns:
         The account: showers, energy in the file and on the cells, what was assumed, warnings.
@@ -218,7 +260,7 @@ def convert_file(
         >>> conversion.showers, conversion.particle, conversion.cell_energy_mev, conversion.lost_fraction
         (2, 'gamma', 1000.0, 0.0)
     """
-    return write_native(open_foreign(source, format_name, choices), target, particle, split)
+    return write_native(open_foreign(source, format_name, choices), target, particle, split, insist=insist)
 
 
 def write_native(
@@ -227,6 +269,7 @@ def write_native(
     particle: str | None = None,
     split: str | None = None,
     progress: Progress = show_progress,
+    insist: bool = False,
 ) -> Conversion:
     """Write an opened foreign file as a native one, piece by piece.
 
@@ -236,6 +279,7 @@ def write_native(
         particle: The incident particle, for files that do not say it.
         split: What the file is meant for: train, validation or test.
         progress: Shows how far it is; see `calokit.progress`.
+        insist: Write them even if more is visible than came in.
 
     Raises:
         ShowerFileError: The showers hold values that no shower has, the file is damaged, or the target
@@ -258,7 +302,11 @@ def write_native(
                 _check(piece, foreign.path, tally.showers)
                 tally.add(piece)
                 writer.write(piece.showers)
+                if tally.showers >= ENOUGH_SHOWERS and not insist:
+                    tally.require_possible(foreign.path)
                 advance(len(piece.showers))
+            if not insist:
+                tally.require_possible(foreign.path)
             warnings = (*foreign.warnings, *tally.judge())
             named = particle or (named if named != "unknown" else name_particles(tally.pdg))
             writer.set_attributes(_account(tally, named, warnings))
@@ -266,7 +314,16 @@ def write_native(
         words = " ".join(str(error).split())
         raise ShowerFileError(f"{target}: the native file cannot be written ({words}).") from None
     return Conversion(
-        foreign, target, tally.showers, tally.source, tally.cells, tally.energies, named, warnings
+        foreign,
+        target,
+        tally.showers,
+        tally.source,
+        tally.cells,
+        tally.energies,
+        named,
+        warnings,
+        tally.sections,
+        tally.sources,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,12 @@ class Piece:
     Attributes:
         showers: The showers, in calokit's units and order of cells.
         source_energies: Energy in the file of each event, inside the detector or not (event,), MeV.
+        sources_mev: Energy in the file by collection, of all events, where it has several.
     """
 
     showers: Showers
     source_energies: NDArray[np.float64]
+    sources_mev: dict[str, float] = field(default_factory=dict)
 
 
 def events_at_a_time(detector: Detector) -> int:

@@ -11,9 +11,9 @@ from pathlib import Path
 import h5py
 
 from calokit.errors import ShowerFileError
-from calokit.showers.formats.containers.hdf5 import list_datasets, open_hdf5
 from calokit.showers.formats.containers.npz import open_npz
 from calokit.showers.formats.containers.root import list_trees, open_root
+from calokit.showers.hdf5 import list_datasets, open_hdf5
 
 
 class Container(StrEnum):

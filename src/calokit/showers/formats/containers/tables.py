@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from calokit.errors import ConfigurationError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
-from calokit.showers.formats.containers.hdf5 import open_hdf5, require_dataset
 from calokit.showers.formats.containers.npz import NpzArrays, open_npz
 from calokit.showers.formats.containers.root import (
     choose_tree,
@@ -22,6 +21,7 @@ from calokit.showers.formats.containers.root import (
     open_root,
     read_branch,
 )
+from calokit.showers.hdf5 import open_hdf5, require_dataset
 
 
 class Table(Protocol):

@@ -10,26 +10,7 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.errors import ShowerFileError
-
-_NAMES_AND_MASSES: dict[int, tuple[str, float]] = {
-    22: ("gamma", 0.0),
-    11: ("e-", 0.51099895),
-    -11: ("e+", 0.51099895),
-    13: ("mu-", 105.6583755),
-    -13: ("mu+", 105.6583755),
-    111: ("pi0", 134.9768),
-    211: ("pi+", 139.57039),
-    -211: ("pi-", 139.57039),
-    130: ("kaon0L", 497.611),
-    310: ("kaon0S", 497.611),
-    321: ("kaon+", 493.677),
-    -321: ("kaon-", 493.677),
-    2112: ("neutron", 939.56542),
-    -2112: ("anti_neutron", 939.56542),
-    2212: ("proton", 938.27209),
-    -2212: ("anti_proton", 938.27209),
-}
-"""Geant4's name and the mass in MeV of each particle, by PDG number (Review of Particle Physics 2024)."""
+from calokit.showers.particle_names import MASSES_MEV, name_of
 
 
 def name_particles(numbers: Iterable[int]) -> str:
@@ -44,13 +25,13 @@ def name_particles(numbers: Iterable[int]) -> str:
         return "unknown"
     if len(kinds) > 1:
         return f"several ({', '.join(map(str, kinds))})"
-    return _NAMES_AND_MASSES.get(kinds[0], (f"PDG {kinds[0]}", 0.0))[0]
+    return name_of(kinds[0])
 
 
 def masses_mev(pdg: NDArray[Any]) -> Float64:
     """Return the mass in MeV of each PDG number; 0 for those not known here."""
     kinds, which = np.unique(pdg, return_inverse=True)
-    masses = np.array([_NAMES_AND_MASSES.get(int(kind), ("", 0.0))[1] for kind in kinds], dtype=np.float64)
+    masses = np.array([MASSES_MEV.get(abs(int(kind)), 0.0) for kind in kinds], dtype=np.float64)
     return masses[which].reshape(np.shape(pdg))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, model_validator
 
 from calokit.config import Description, read_yaml
-from calokit.detector import list_detectors
+from calokit.detector.library import detector_beside
 from calokit.errors import ConfigurationError, suggest_near_miss
 from calokit.showers.formats.mapping.hit_mapping import HitMapping
 from calokit.showers.formats.mapping.quantities import ENERGY_UNITS, LENGTH_UNITS, EnergyUnit, LengthUnit
@@ -254,7 +254,6 @@ def read_mapping(path: Path) -> OwnMapping | HitMapping:
     except ConfigurationError as error:
         text = str(error)
         raise ConfigurationError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    beside = path.parent / (mapping.detector or "")
-    if mapping.detector is not None and mapping.detector not in list_detectors() and beside.is_file():
-        return mapping.model_copy(update={"detector": str(beside.resolve())})
-    return mapping
+    if mapping.detector is None:
+        return mapping
+    return mapping.model_copy(update={"detector": detector_beside(mapping.detector, path.parent)})

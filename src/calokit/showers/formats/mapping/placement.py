@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.detector import Detector
-from calokit.detector.locate import index_cells, locate_cells, locate_layers
+from calokit.detector.locate import OUTSIDE, index_cells, locate_cells, locate_layers
 from calokit.errors import ConfigurationError, ShowerFileError
 from calokit.showers.formats.mapping.cell_ids import CellIdEncoding
 from calokit.showers.formats.mapping.deposits import sum_deposits
 from calokit.showers.formats.mapping.frames import PlacedFrame, check_inward, place_frame
-from calokit.showers.formats.mapping.hit_mapping import CellIdIndex, HitMapping
+from calokit.showers.formats.mapping.hit_mapping import CellRule, HitMapping, SectionHits
 from calokit.showers.formats.mapping.incidents import (
     kinetic_energies,
     project_to_plane,
@@ -46,23 +46,29 @@ class Primaries:
     pdg: Int64
 
 
+PlacingRule = tuple[CellRule, CellIdEncoding | None]
+"""A rule with the fields of the cell numbers, where it takes them apart."""
+
+
 @dataclass(frozen=True)
 class Deposits:
-    """Some deposits of some events, not yet in cells; `encoding` takes their cell numbers apart.
+    """Some deposits of some events, not yet in cells.
 
     Attributes:
         events: Event of each deposit, from 0 (deposit,).
         energies_mev: Its energy (deposit,).
         points_mm: Where it is (deposit, 3).
         cell_ids: Its cell number (deposit,); None where not read.
-        encoding: The fields of the cell numbers.
+        rules: How they are put onto cells; each rule for the deposits that are its own.
+        collection: The collection (sub-detector) they are from.
     """
 
     events: Int64
     energies_mev: Float64
     points_mm: Float64
     cell_ids: NDArray[np.uint64] | None = None
-    encoding: CellIdEncoding | None = None
+    rules: tuple[PlacingRule, ...] = ((CellRule(), None),)
+    collection: str = "hits"
 
 
 def place_events(
@@ -99,10 +105,13 @@ def place_events(
     incidents = _place_primaries(primaries, directions, placed, first, width, where)
     shape = (count, detector.number_of_cells)
     events = np.concatenate([one.events for one in hits])
-    cells = np.concatenate([_place_hits(one, mapping, detector, placed) for one in hits])
+    cells = np.concatenate([_place_hits(one, detector, placed, where) for one in hits])
     energies = np.concatenate([one.energies_mev for one in hits])
     summed, total = sum_deposits(events, cells, energies, shape, where)
-    return make_piece(detector, summed, incidents, total)
+    sources: dict[str, float] = {}
+    for one in hits:
+        sources[one.collection] = sources.get(one.collection, 0.0) + float(one.energies_mev.sum())
+    return replace(make_piece(detector, summed, incidents, total), sources_mev=sources)
 
 
 def _place_primaries(
@@ -134,17 +143,71 @@ def _place_primaries(
     )
 
 
-def _place_hits(hits: Deposits, mapping: HitMapping, detector: Detector, placed: PlacedFrame) -> Int64:
-    """Return the cell of each hit; -1 outside the detector."""
+def _place_hits(hits: Deposits, detector: Detector, placed: PlacedFrame, where: str) -> Int64:
+    """Return the cell of each hit; -1 outside the detector and where no rule means the hit."""
     points = placed.turn_points(hits.events, hits.points_mm)
-    layer = locate_layers(detector, points[:, 2]) if mapping.layer is None else _index_of(hits, mapping.layer)
-    if mapping.row is None or mapping.column is None:
+    cells = np.full(len(hits.events), OUTSIDE, dtype=np.int64)
+    for rule, encoding in hits.rules:
+        chosen = np.ones(len(cells), dtype=bool)
+        if isinstance(rule, SectionHits):
+            for field, value in rule.only.items():
+                chosen &= _field_of(hits, encoding, field) == value
+        elif rule.layer is not None:
+            _refuse_several_systems(hits, encoding, detector, where)
+        placing = _place_by_rule(hits, rule, encoding, detector, points)
+        cells[chosen] = placing[chosen]
+    return cells
+
+
+def _place_by_rule(
+    hits: Deposits, rule: CellRule, encoding: CellIdEncoding | None, detector: Detector, points: Float64
+) -> Int64:
+    """Return the cell of each hit by one rule; -1 outside the detector, or outside the rule's section."""
+    first, last = _layers_of(rule, detector)
+    if rule.layer is None:
+        layer = locate_layers(detector, points[:, 2])
+    else:
+        layer = _field_of(hits, encoding, rule.layer.field) - rule.layer.first + first
+    layer = np.where((layer >= first) & (layer < last), layer, OUTSIDE)
+    if rule.row is None or rule.column is None:
         return locate_cells(detector, layer, points[:, 0], points[:, 1])
-    return index_cells(detector, layer, _index_of(hits, mapping.row), _index_of(hits, mapping.column))
+    row, column = (_field_of(hits, encoding, index.field) - index.first for index in (rule.row, rule.column))
+    return index_cells(detector, layer, row, column)
 
 
-def _index_of(hits: Deposits, index: CellIdIndex) -> Int64:
-    """Return an index that the cell numbers give."""
-    if hits.encoding is None or hits.cell_ids is None:
+def _layers_of(rule: CellRule, detector: Detector) -> tuple[int, int]:
+    """Return the first layer that a rule means and the one behind its last, over all sections."""
+    if not isinstance(rule, SectionHits):
+        return 0, detector.number_of_layers
+    names = [section.name for section in detector.sections]
+    counts = [section.number_of_layers for section in detector.sections]
+    place = names.index(rule.section)
+    return sum(counts[:place]), sum(counts[: place + 1])
+
+
+def _refuse_several_systems(
+    hits: Deposits, encoding: CellIdEncoding | None, detector: Detector, where: str
+) -> None:
+    """Refuse cell numbers of several sub-detectors where the detector has several sections too.
+
+    Raises:
+        ConfigurationError: Nothing says which sub-detector is which section.
+    """
+    if len(detector.sections) == 1 or encoding is None or "system" not in encoding.fields:
+        return
+    systems = np.unique(_field_of(hits, encoding, "system")).tolist()
+    if len(systems) > 1:
+        names = ", ".join(section.name for section in detector.sections)
+        raise ConfigurationError(
+            f"{where}: {hits.collection} has hits of the sub-detectors {', '.join(map(str, systems))} (field "
+            f"system), each counting its layers for itself, and detector {detector.name!r} has the sections "
+            f"{names}. Say in the mapping which is which: sections: [{{section: {detector.sections[0].name}, "
+            f"collections: [{hits.collection}], only: {{system: {systems[0]}}}, layer: ...}}, ...]."
+        )
+
+
+def _field_of(hits: Deposits, encoding: CellIdEncoding | None, field: str) -> Int64:
+    """Return a field of the cell numbers."""
+    if encoding is None or hits.cell_ids is None:
         raise ConfigurationError("the file does not hold the encoding of its cell numbers; give encoding.")
-    return hits.encoding.decode(hits.cell_ids, index.field) - index.first
+    return encoding.decode(hits.cell_ids, field)

@@ -14,8 +14,8 @@ from calokit.errors import ConfigurationError, ShowerFileError, suggest_near_mis
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.containers.root import flatten_lists, open_root, read_branch
 from calokit.showers.formats.mapping.cell_ids import CellIdEncoding
-from calokit.showers.formats.mapping.hit_mapping import HitMapping
-from calokit.showers.formats.mapping.placement import Deposits, Primaries, place_events
+from calokit.showers.formats.mapping.hit_mapping import CellRule, HitMapping
+from calokit.showers.formats.mapping.placement import Deposits, PlacingRule, Primaries, place_events
 from calokit.showers.formats.pieces import Piece, events_at_a_time
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
 from calokit.units import MEV_PER_GEV
@@ -32,7 +32,7 @@ class _Plan:
 
     path: Path
     mapping: HitMapping
-    encodings: dict[str, CellIdEncoding | None]
+    rules: dict[str, tuple[PlacingRule, ...]]
     width: int
 
 
@@ -61,9 +61,9 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         tree = _events_of(file, path)
         total = int(tree.num_entries)
         names = _choose_collections(tree, path, mapping)
-        encodings = _find_encodings(file, path, names, mapping)
+        rules = _find_rules(file, path, mapping.rules(detector, names, str(path)))
         width = _most_primaries(tree, path, mapping, total)
-    plan = _Plan(path, mapping, encodings, width)
+    plan = _Plan(path, mapping, rules, width)
     size = min(events_at_a_time(detector), MOST_EVENTS)
 
     def pieces() -> Generator[Piece, None, None]:
@@ -78,7 +78,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
 
     assumed = [
         f"Hits of {', '.join(names)}.",
-        f"Incident are the particles of {mapping.particles} with generator status 1.",
+        f"Incident are particles of {mapping.particles} of generator status {_either(mapping.statuses)}.",
         *mapping.describe_frame(detector),
     ]
     return ForeignShowers(
@@ -95,33 +95,50 @@ def _events_of(file: Any, path: Path) -> Any:
 
 def _choose_collections(tree: Any, path: Path, mapping: HitMapping) -> list[str]:
     """Return the collections of hits that are read."""
-    known = [str(name) for name in tree.keys(recursive=False) if _HIT_TYPE in str(tree[name].typename)]
+    branches = {str(name) for name in tree.keys(recursive=True)}
+    known = [str(name) for name in tree.keys(recursive=False) if _holds_hits(tree, str(name), branches)]
     if not known:
         raise ShowerFileError(f"{path}: no collection of {_HIT_TYPE}.")
-    for name in mapping.collections or ():
+    for name in mapping.named_collections or ():
         if name not in known:
             raise ConfigurationError(
                 f"{path}: no collection {name!r} of calorimeter hits. {suggest_near_miss(name, known)}"
             )
-    return list(mapping.collections or known)
+    return list(mapping.named_collections or known)
 
 
-def _find_encodings(
-    file: Any, path: Path, names: list[str], mapping: HitMapping
-) -> dict[str, CellIdEncoding | None]:
-    """Return the encoding of the cell numbers of each collection; None where none is needed."""
-    if not mapping.needs_cell_ids:
-        return dict.fromkeys(names)
-    if mapping.encoding is not None:
-        return dict.fromkeys(names, CellIdEncoding.parse(mapping.encoding))
-    held = _read_parameters(file)
-    lacking = [name for name in names if f"{name}__CellIDEncoding" not in held]
-    if lacking:
+def _holds_hits(tree: Any, name: str, branches: set[str]) -> bool:
+    """Tell whether a collection is of simulated hits, by its type, or by members that no other type has."""
+    if name.startswith("_"):
+        return False
+    if _HIT_TYPE in str(tree[name].typename):
+        return True
+    members = ("cellID", "energy", "position.x", "contributions_begin")
+    return all(f"{name}.{member}" in branches for member in members)
+
+
+def _find_rules(
+    file: Any, path: Path, rules: list[tuple[str, CellRule]]
+) -> dict[str, tuple[PlacingRule, ...]]:
+    """Return the rules of each collection, with the encoding of its cell numbers where one is needed."""
+    found: dict[str, tuple[PlacingRule, ...]] = {}
+    for name, rule in rules:
+        encoding = _find_encoding(file, path, name, rule)
+        found[name] = (*found.get(name, ()), (rule, encoding))
+    return found
+
+
+def _find_encoding(file: Any, path: Path, name: str, rule: CellRule) -> CellIdEncoding | None:
+    """Return the encoding of the cell numbers of a collection; None where none is needed."""
+    if not rule.needs_cell_ids:
+        return None
+    text = rule.encoding or _read_parameters(file).get(f"{name}__CellIDEncoding")
+    if text is None:
         raise ConfigurationError(
-            f"{path}: the file does not hold the encoding of the cell numbers of {lacking[0]} in a form that "
+            f"{path}: the file does not hold the encoding of the cell numbers of {name} in a form that "
             "is read; give it in the mapping, such as encoding: 'system:8,layer:8,x:32:-16,y:-16'."
         )
-    return {name: CellIdEncoding.parse(held[f"{name}__CellIDEncoding"]) for name in names}
+    return CellIdEncoding.parse(text)
 
 
 def _read_parameters(file: Any) -> dict[str, str]:
@@ -139,8 +156,10 @@ def _read_parameters(file: Any) -> dict[str, str]:
 
 def _column(tree: Any, plan_path: Path, name: str, start: int, stop: int) -> tuple[Any, NDArray[np.int64]]:
     """Return a quantity of all members of a collection (member,), and their number in each event."""
-    collection = name.split(".")[0]
-    return flatten_lists(read_branch(tree, plan_path, f"{collection}/{name}", start, stop), plan_path, name)
+    whole = f"{name.split('.')[0]}/{name}"
+    # In a tree a member stands inside its collection's branch; in an RNTuple it is a field by its own name.
+    branch = whole if whole in tree or name not in tree else name
+    return flatten_lists(read_branch(tree, plan_path, branch, start, stop), plan_path, name)
 
 
 def _vectors(tree: Any, path: Path, name: str, start: int, stop: int) -> NDArray[np.float64]:
@@ -150,21 +169,36 @@ def _vectors(tree: Any, path: Path, name: str, start: int, stop: int) -> NDArray
 
 
 def _most_primaries(tree: Any, path: Path, mapping: HitMapping, total: int) -> int:
-    """Return the largest number of incident particles in an event."""
+    """Return the largest number of incident particles in an event; an event without one is refused."""
     most = 1
     for start in range(0, total, 1000):
         stop = min(start + 1000, total)
         status, counts = _column(tree, path, f"{mapping.particles}.generatorStatus", start, stop)
-        events = np.repeat(np.arange(stop - start), counts)[status == 1]
-        most = max(most, int(np.bincount(events, minlength=1).max()))
+        events = np.repeat(np.arange(stop - start), counts)
+        incident = np.bincount(events[np.isin(status, mapping.statuses)], minlength=stop - start)
+        lacking = np.flatnonzero(incident == 0)
+        if len(lacking):
+            held = np.unique(status[events == lacking[0]]).tolist()
+            raise ShowerFileError(
+                f"{path}: event {start + lacking[0]} has no particle in {mapping.particles} of generator "
+                f"status {_either(mapping.statuses)}; it has those of status "
+                f"{', '.join(map(str, held)) or '(none)'}. Say in the mapping which are incident: "
+                f"generator_status: {held[0] if held else 1}, or particles: another collection."
+            )
+        most = max(most, int(incident.max()))
     return most
+
+
+def _either(statuses: tuple[int, ...]) -> str:
+    """Return statuses in words."""
+    return " or ".join(map(str, statuses))
 
 
 def _read_primaries(tree: Any, plan: _Plan, start: int, stop: int) -> Primaries:
     """Return the incident particles of some events."""
     path, name = plan.path, plan.mapping.particles
     status, counts = _column(tree, path, f"{name}.generatorStatus", start, stop)
-    kept = status == 1
+    kept = np.isin(status, plan.mapping.statuses)
     pdg, mass = (_column(tree, path, f"{name}.{what}", start, stop)[0][kept] for what in ("PDG", "mass"))
     return Primaries(
         np.repeat(np.arange(stop - start), counts)[kept],
@@ -177,14 +211,14 @@ def _read_primaries(tree: Any, plan: _Plan, start: int, stop: int) -> Primaries:
 
 def _read_hits(tree: Any, plan: _Plan, name: str, start: int, stop: int) -> Deposits:
     """Return the hits of a collection in some events."""
-    path, encoding = plan.path, plan.encodings[name]
+    path, rules = plan.path, plan.rules[name]
     energies, counts = _column(tree, path, f"{name}.energy", start, stop)
     points = _vectors(tree, path, f"{name}.position", start, stop)
     cell_ids = None
-    if encoding is not None:
+    if any(encoding is not None for _, encoding in rules):
         cell_ids = _column(tree, path, f"{name}.cellID", start, stop)[0].astype(np.uint64)
     events = np.repeat(np.arange(stop - start), counts)
-    return Deposits(events, energies.astype(np.float64) * MEV_PER_GEV, points, cell_ids, encoding)
+    return Deposits(events, energies.astype(np.float64) * MEV_PER_GEV, points, cell_ids, rules, name)
 
 
 FORMAT = Format(
