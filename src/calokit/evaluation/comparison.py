@@ -24,6 +24,7 @@ from calokit.evaluation.measures.sums import (
 )
 from calokit.evaluation.measures.tables import SideTables
 from calokit.evaluation.metrics.binned import BinnedValues
+from calokit.evaluation.metrics.distances import Distance
 from calokit.evaluation.samples.every_shower import Looks, find_alarms, look_at_every_shower
 from calokit.evaluation.samples.gallery import collect_hits, collect_images
 from calokit.evaluation.samples.kept_showers import KeptShowers
@@ -64,6 +65,7 @@ def evaluate_showers(
     floor: ShowerFile | Showers | None = None,
     settings: EvaluationSettings | None = None,
     progress: Progress = show_progress,
+    device: str = "cpu",
 ) -> Scorecard:
     """Compare generated showers with reference showers, going once through the files in bounded memory.
 
@@ -77,6 +79,7 @@ def evaluate_showers(
             the compared ones, or splits the reference in two.
         settings: Default `EvaluationSettings()`.
         progress: Shows how far it is; see `calokit.progress`.
+        device: What trains the neural classifiers: `auto`, `cpu`, `cuda`, `cuda:1`, ...
 
     Raises:
         DetectorError: The files belong to different detectors.
@@ -84,7 +87,7 @@ def evaluate_showers(
         ConfigurationError: A named cell does not exist.
         CalokitError: The floor holds showers of the reference, or there is too little to compare.
     """
-    return Evaluation(reference, floor, settings).judge(generated, progress)
+    return Evaluation(reference, floor, settings, device).judge(generated, progress)
 
 
 class Evaluation:
@@ -94,6 +97,7 @@ class Evaluation:
         reference: The truth.
         floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
         settings: Default `EvaluationSettings()`.
+        device: What trains the neural classifiers: `auto`, `cpu`, `cuda`, `cuda:1`, ...
     """
 
     def __init__(
@@ -101,16 +105,18 @@ class Evaluation:
         reference: ShowerFile | Showers,
         floor: ShowerFile | Showers | None = None,
         settings: EvaluationSettings | None = None,
+        device: str = "cpu",
     ) -> None:
         self.reference = as_view(reference, "reference")
         self.floor = None if floor is None else as_view(floor, "floor")
+        self.device = device
         asked = settings or EvaluationSettings()
         if asked.threshold_mev is None:
             self.threshold, self.threshold_origin = settle_threshold(self.reference)
         else:
             self.threshold, self.threshold_origin = asked.threshold_mev, ""
         self.settings = asked.model_copy(update={"threshold_mev": self.threshold})
-        self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
+        self._floor_areas: dict[tuple[object, ...], Distance] = {}
         self._trees = TreeJudge(self.settings.seed)
         self._truths: tuple[Looks, Looks | None] | None = None
 
@@ -247,7 +253,7 @@ class Evaluation:
         # torch is loaded only here, since a comparison without classifiers does not need it
         from calokit.evaluation.classifiers.neural import ClassifierSettings, classifier_auc
 
-        training = ClassifierSettings(epochs=settings.classifier_epochs)
+        training = ClassifierSettings(epochs=settings.classifier_epochs, device=self.device)
         seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
         samples = [kept.first(showers) for kept in (passage.reference, passage.generated, passage.floor)]
         measurements = []
@@ -264,11 +270,11 @@ class Evaluation:
                 part: int,
                 features_of: Callable[[KeptShowers], Any] = features_of,
                 reference: Any = reference,
-            ) -> tuple[float, float]:
+            ) -> Distance:
                 found = classifier_auc(
                     reference, features_of(other), seeds, training, _part_of(tell, settings, part)
                 )
-                return found.value, found.error
+                return Distance(found.value, found.error)
 
             value = train(samples[1], 2 * number)
             key = (name, showers, passage.comparison.circumstances)
@@ -276,15 +282,13 @@ class Evaluation:
                 self._floor_areas[key] = train(samples[2], 2 * number + 1)
             floor = self._floor_areas[key]
             measurements.append(
-                Measurement(
-                    topic="classifiers",
-                    name=name,
-                    title=title,
-                    value=value[0],
-                    error=value[1],
-                    floor=floor[0],
-                    floor_error=floor[1],
-                    showers_per_class=showers,
+                Measurement.of(
+                    "classifiers",
+                    name,
+                    title,
+                    value,
+                    floor,
+                    showers,
                     note=f"{settings.classifier_seeds} trainings, 3/5 of the showers to train on, "
                     "1/5 to test on",
                 )
@@ -306,6 +310,7 @@ class Evaluation:
             range(settings.seed, settings.seed + settings.challenge_seeds),
             settings.challenge_patience,
             lambda text, _: tell(text, 1.0 - settings.kept_part),
+            self.device,
         )
 
 
@@ -331,16 +336,9 @@ def _part_of(tell: TellPart, settings: EvaluationSettings, number: int) -> TellP
 def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
     floor, note = passage.floor_squared_errors()
     value, least = overall_mean(passage.squared), overall_mean(floor)
-    measurement = Measurement(
-        topic="cells",
-        name="mse.mean",
-        title="squared error of cell / incident energy",
-        value=value.value,
-        error=value.error,
-        floor=least.value,
-        floor_error=least.error,
-        showers_per_class=passage.comparison.showers,
-        note=note,
+    title = "squared error of cell / incident energy"
+    measurement = Measurement.of(
+        "cells", "mse.mean", title, value, least, passage.comparison.showers, note=note
     )
     unknown = np.full(len(passage.bins.energy) - 1, np.nan)
     nothing = BinnedValues(unknown, unknown, np.zeros(len(unknown)))

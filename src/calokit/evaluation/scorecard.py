@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,18 @@ class Sample(Description):
     milliseconds_per_shower: float | None = None
     """Generation time as the file states it, with its machine in `timing_note`."""
     timing_note: str = ""
+
+
+class Measured(Protocol):
+    """A value with its statistical error."""
+
+    @property
+    def value(self) -> float:
+        """The value."""
+
+    @property
+    def error(self) -> float:
+        """Its standard error."""
 
 
 MaybeNumber = Annotated[float, Field(allow_inf_nan=True)]
@@ -57,6 +69,50 @@ class Measurement(Description):
 
     reason: str = ""
     """Why there is no number, where there is none."""
+
+    @classmethod
+    def of(
+        cls,
+        topic: str,
+        name: str,
+        title: str,
+        value: Measured,
+        floor: Measured,
+        showers: int,
+        *,
+        unit: str = "",
+        note: str = "",
+        direction: Literal["lower", "higher"] = "lower",
+        reason: str = "",
+    ) -> Measurement:
+        """Return a measurement from what was measured of the generated sample and of the floor.
+
+        Args:
+            topic: Page of a report that it belongs on.
+            name: Key.
+            title: Words for a table.
+            value: Of the generated sample, with its error.
+            floor: Of truth against truth, with its error.
+            showers: Showers a class.
+            unit: Of value and floor.
+            note: What a reader should know.
+            direction: Whether a smaller or a larger value means more alike.
+            reason: Why there is no number, where there is none.
+        """
+        return cls(
+            name=name,
+            title=title,
+            value=value.value,
+            error=value.error,
+            floor=floor.value,
+            floor_error=floor.error,
+            unit=unit,
+            direction=direction,
+            showers_per_class=showers,
+            note=note,
+            topic=topic,
+            reason=reason,
+        )
 
     @property
     def lacks(self) -> str | None:

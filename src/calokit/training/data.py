@@ -18,6 +18,8 @@ from calokit.training.samplers import EnergyWeights
 
 POOL_BYTES = 64 * 2**20
 """How many bytes of showers are shuffled among each other at a time."""
+SAMPLE_BYTES = 256 * 2**20
+"""How many bytes of showers transforms are fitted on at most (2,773 showers of 24,200 cells)."""
 
 
 def open_for_training(view: ShowerFile) -> ShowerFile:
@@ -84,10 +86,12 @@ class ShuffledShowers:
         return self.weights.order(_incident_energies(self.view), rng)
 
     def sample(self, showers: int) -> Showers:
-        """Return a shuffled, unweighted sample of at most `showers` showers and at most one pool."""
+        """Return a shuffled, unweighted sample of at most `showers` showers and at most `SAMPLE_BYTES`."""
         rng = order_generator(self.seed, Purpose.TRANSFORMS)
-        pool = self._read_pool(self._pools(0)[0])
-        return pool[rng.permutation(len(pool))[:showers]]
+        count = min(showers, SAMPLE_BYTES // (4 * self.view.detector.number_of_cells), len(self.view))
+        blocks = rng.permutation(-(-len(self.view) // self.block))
+        pool = self._read_pool(blocks[: count // self.block + 2])
+        return pool[rng.permutation(len(pool))[:count]]
 
     def _pools(self, epoch: int) -> list[NDArray[np.int64]]:
         """Split the blocks, in this epoch's order, into pools."""

@@ -34,7 +34,7 @@ from calokit.training.start import check_detector, take_over
 MACHINE = ("threads", "processor", "device", "accelerator", "python", "torch", "calokit")
 """What provenance says of the machine."""
 FIT_SHOWERS = 50_000
-"""How many training showers the transforms are fitted on, at most."""
+"""How many training showers the transforms are fitted on, at most (see `SAMPLE_BYTES` too)."""
 
 
 @dataclass(frozen=True)
