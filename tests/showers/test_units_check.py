@@ -99,9 +99,9 @@ def test_a_thousand_is_told_from_any_honest_response(name: str) -> None:
     detector = load_detector(name)
     sampled = mass_sampled(detector) or 0.03
     for factor in (0.2, 0.5, 1.0, 1.2):
-        honest = EnergyScale(min(factor * sampled, 1.1), 1e3, 1e5, 1e4)
+        honest = EnergyScale(*2 * [min(factor * sampled, 1.1)], 1e3, 1e5, 1e4)
         assert find_unit_mistakes(honest, detector) == []
-    too_little = EnergyScale(1e-3 * sampled, 1e3, 1e5, 1e4)
+    too_little = EnergyScale(*2 * [1e-3 * sampled], 1e3, 1e5, 1e4)
     assert "too little" in find_unit_mistakes(too_little, detector)[0]
     assert find_unit_mistakes(too_little, detector, "mu-") == []
-    assert find_unit_mistakes(EnergyScale(1e3 * sampled, 1e3, 1e5, 1e4), detector)
+    assert find_unit_mistakes(EnergyScale(*2 * [1e3 * sampled], 1e3, 1e5, 1e4), detector)

@@ -36,7 +36,12 @@ def evaluate(
             help="Reference showers of other seeds, judged alike; without it the reference is halved."
         ),
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0.0, help="Cells at or below it are empty, in MeV.")] = 0.1,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Cells at or below it are empty, in MeV (default: the detector's, or chosen)."
+        ),
+    ] = None,
     classifiers: Annotated[
         int, typer.Option(min=0, help="Trainings of each classifier; more give a better error, 0 gives none.")
     ] = 3,

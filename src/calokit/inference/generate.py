@@ -127,13 +127,16 @@ class ShowerGenerator:
         self.outside = 0
         self.precision.lay_out(self.model)
 
-    def draw(self, incidents: Incidents, first_block: int = 0) -> Showers:
+    def draw(self, incidents: Incidents | Showers, first_block: int = 0) -> Showers:
         """Draw one shower an incident particle; warns once where conditions leave the training range.
 
         Args:
-            incidents: The incident particles.
+            incidents: The incident particles, or showers whose particles are taken.
             first_block: Number of the block that the first 256 of them make.
         """
+        if isinstance(incidents, Showers):
+            known = incidents.incidents
+            incidents = Incidents(known.energies, known.positions, known.directions)
         self._check_range(incidents)
         starts = range(0, len(incidents), BLOCK)
         blocks = [incidents[start : start + BLOCK] for start in starts]

@@ -36,6 +36,7 @@ class _Tally:
     above_incident: int = 0
     hits: float = 0.0
     fraction: float = 0.0
+    fractions: list[Float64] = field(default_factory=list)
     fraction_squared: float = 0.0
     smallest_hit: float = np.inf
     largest_cell: float = 0.0
@@ -52,6 +53,7 @@ class _Tally:
         self.above_incident += int((fraction > LARGEST_RESPONSE).sum())
         self.hits += float(hit.sum())
         self.fraction += float(fraction.sum())
+        self.fractions.append(fraction)
         self.fraction_squared += float((fraction**2).sum())
         if hit.any():
             self.smallest_hit = min(self.smallest_hit, float(showers.energies[hit].min()))
@@ -135,8 +137,8 @@ def _judge(view: ShowerFile, tally: _Tally) -> list[str]:
         )
     assert tally.low is not None
     assert tally.high is not None
-    lowest, largest = float(np.exp(tally.low[0])), float(np.exp(tally.high[0]))
-    scale = EnergyScale(tally.fraction / tally.events, lowest, largest, largest)
+    energies = np.exp(np.array([tally.low[0], tally.high[0]]))
+    scale = EnergyScale.from_columns(np.concatenate(tally.fractions), energies)
     mistakes = find_unit_mistakes(scale, view.detector, view.particle, states_its_unit(view))
     if tally.above_incident and not mistakes:
         mistakes.append(

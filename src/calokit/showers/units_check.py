@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calokit.arrays import Float64
 from calokit.detector import Detector
 from calokit.errors import ShowerFileError
 from calokit.showers.batch import Showers
@@ -35,12 +36,14 @@ class EnergyScale:
 
     Attributes:
         response: Mean of visible over incident energy.
+        typical: Median of the same, which single odd showers do not move.
         lowest_mev: Smallest incident energy.
         largest_mev: Largest incident energy.
         median_mev: Median incident energy.
     """
 
     response: float
+    typical: float
     lowest_mev: float
     largest_mev: float
     median_mev: float
@@ -49,8 +52,18 @@ class EnergyScale:
     def of(cls, showers: Showers) -> EnergyScale:
         """Return the scale of showers in memory."""
         incident = showers.incident_energies.astype(np.float64)
-        response = float((showers.visible_energies / incident).mean())
-        return cls(response, float(incident.min()), float(incident.max()), float(np.median(incident)))
+        return cls.from_columns(showers.visible_energies / incident, incident)
+
+    @classmethod
+    def from_columns(cls, responses: Float64, incident_mev: Float64) -> EnergyScale:
+        """Return the scale of showers by their visible over incident energies and the latter (event,)."""
+        return cls(
+            float(responses.mean()),
+            float(np.median(responses)),
+            float(incident_mev.min()),
+            float(incident_mev.max()),
+            float(np.median(incident_mev)),
+        )
 
 
 def mass_sampled(detector: Detector) -> float | None:
@@ -91,8 +104,8 @@ def find_unit_mistakes(
     about = "" if sampled is None else f" (the stack of {detector.name} samples about {sampled:.2g})"
     smallest = SMALLEST_RESPONSE if sampled is None else FAR_BELOW * sampled
     low_energies = scale.largest_mev < LOWEST_LARGEST_MEV or scale.lowest_mev < LOWEST_MEV
-    if scale.response > LARGEST_RESPONSE:
-        likely = scale.response / MEV_PER_GEV
+    if scale.typical > LARGEST_RESPONSE:
+        likely = scale.typical / MEV_PER_GEV
         plausible = smallest < likely < LARGEST_RESPONSE
         cause = (
             "a thousand times too much: the incident energies are in GeV and read as MeV, or the cells in "
@@ -100,7 +113,7 @@ def find_unit_mistakes(
             if plausible
             else "check the units of both"
         )
-        found.append(f"the showers hold {scale.response:.3g} times their incident energy{about}; {cause}.")
+        found.append(f"the showers hold {scale.typical:.3g} times their incident energy{about}; {cause}.")
     elif 0 < scale.response < smallest and particle not in ("mu-", "mu+"):
         found.append(
             f"the showers hold {scale.response:.2g} of their incident energy{about}; about a thousand times "
@@ -121,12 +134,14 @@ def states_its_unit(view: ShowerFile) -> bool:
 
 def read_scale(view: ShowerFile) -> EnergyScale:
     """Return the scale of the first showers of a file, and of all its incident energies."""
-    scale = EnergyScale.of(view.read(0, min(len(view), LOOKED_AT // 4)))
-    energies = np.concatenate([one.energies for one in itertools.islice(view.incident_chunks(), 64)]).astype(
-        np.float64
-    )
-    return EnergyScale(
-        scale.response, float(energies.min()), float(energies.max()), float(np.median(energies))
+    first = EnergyScale.of(view.read(0, min(len(view), LOOKED_AT // 4)))
+    pieces = [one.energies for one in itertools.islice(view.incident_chunks(), 64)]
+    energies = np.concatenate(pieces).astype(np.float64)
+    return replace(
+        first,
+        lowest_mev=float(energies.min()),
+        largest_mev=float(energies.max()),
+        median_mev=float(np.median(energies)),
     )
 
 
@@ -139,7 +154,7 @@ def require_same_units(reference: ShowerFile, other: ShowerFile) -> None:
     one, two = read_scale(reference), read_scale(other)
     for what, first, second in (
         ("incident energies", one.median_mev, two.median_mev),
-        ("cell energies beside the incident ones", one.response, two.response),
+        ("cell energies beside the incident ones", one.typical, two.typical),
     ):
         ratio = second / first if first > 0 else 0.0
         if THOUSAND[0] < ratio < THOUSAND[1] or THOUSAND[0] < 1.0 / max(ratio, 1e-30) < THOUSAND[1]:

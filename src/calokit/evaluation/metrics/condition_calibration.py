@@ -166,6 +166,9 @@ def find_worst_bin(reference: ConditionSums, other: ConditionSums, quantity: str
         place = int(np.argmax(np.where(known, deviations, -1.0)))
         if deviations[place] > worst:
             worst, condition = float(deviations[place]), name
+            if one.values[place] == 0.0:
+                words = f"worst bin: {name} {edges[place]:.4g} to {edges[place + 1]:.4g}, the truth is 0"
+                continue
             ratio = two.values[place] / one.values[place]
             words = (
                 f"worst bin: {name} {edges[place]:.4g} to {edges[place + 1]:.4g}, ratio {ratio:.4f} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from calokit.arrays import Float64, Integer
+from calokit.errors import CalokitError
 from calokit.evaluation.classifiers.boosted_judge import FeatureTable, join_tables
 from calokit.evaluation.metrics.binned import (
     BinnedMoments,
@@ -252,5 +254,24 @@ class Sides:
             unit: Of the distance.
             note: What a reader should know.
         """
-        value, floor = judge(self.reference, self.generated), judge(self.reference, self.floor)
-        return Measurement.of(topic, name, title, value, floor, self.reference.showers, unit=unit, note=note)
+        value, why = _judge_if_possible(judge, self.reference, self.generated)
+        floor, why_not = _judge_if_possible(judge, self.reference, self.floor)
+        return Measurement.of(
+            topic,
+            name,
+            title,
+            value,
+            floor,
+            self.reference.showers,
+            unit=unit,
+            note=note,
+            reason=why or why_not,
+        )
+
+
+def _judge_if_possible(judge: Judge, reference: SideSums, other: SideSums) -> tuple[Distance, str]:
+    """Return a distance, or NaN and the reason why these showers allow none."""
+    try:
+        return judge(reference, other), ""
+    except CalokitError as error:
+        return Distance(math.nan, math.nan), str(error).rstrip(".")

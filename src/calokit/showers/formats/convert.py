@@ -106,7 +106,7 @@ class _Tally:
     showers: int = 0
     source: float = 0.0
     cells: float = 0.0
-    response: float = 0.0
+    responses: list[NDArray[np.float64]] = field(default_factory=list)
     energies: tuple[float, float] = (np.inf, -np.inf)
     pdg: set[int] = field(default_factory=set)
     offset: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
@@ -130,7 +130,7 @@ class _Tally:
         for name, energy in piece.sources_mev.items():
             self.sources[name] = self.sources.get(name, 0.0) + energy
         incident = showers.incident_energies.astype(np.float64)
-        self.response += float((piece.source_energies / incident).sum())
+        self.responses.append(piece.source_energies / incident)
         self.energies = (min(self.energies[0], incident.min()), max(self.energies[1], incident.max()))
         if showers.particles is not None:
             self.pdg |= set(np.unique(showers.particles.pdg).tolist())
@@ -149,15 +149,19 @@ class _Tally:
         self.offset += (centres - showers.positions[hit]).sum(axis=0)
         self.with_offset += int(hit.sum())
 
+    @property
+    def scale(self) -> EnergyScale:
+        """What the energies are like."""
+        return EnergyScale.from_columns(np.concatenate(self.responses), np.array(self.energies))
+
     def require_possible(self, path: Path) -> None:
         """Refuse a file of which more is visible than came in.
 
         Raises:
-            ShowerFileError: The mean response is above 1.2.
+            ShowerFileError: The median response is above 1.2.
         """
-        scale = EnergyScale(self.response / self.showers, *self.energies, self.energies[1])
-        if scale.response > LARGEST_RESPONSE:
-            (mistake, *_) = find_unit_mistakes(scale, self.detector)
+        if self.scale.typical > LARGEST_RESPONSE:
+            (mistake, *_) = find_unit_mistakes(self.scale, self.detector)
             raise ShowerFileError(
                 f"{path}: {mistake} Say the unit of the cells with --unit, or that of the incident energies "
                 "with --energy-unit (MeV, GeV ...), where the format has none; if it is really so, --insist."
@@ -178,8 +182,7 @@ class _Tally:
                 f"no energy at all in section {', '.join(empty)}; check which collection or array is which "
                 "section, and how it counts its layers."
             )
-        scale = EnergyScale(self.response / self.showers, *self.energies, self.energies[1])
-        found += find_unit_mistakes(scale, self.detector, name_particles(self.pdg))
+        found += find_unit_mistakes(self.scale, self.detector, name_particles(self.pdg))
         extent = np.max([section.readout.extent_mm for section in self.detector.sections], axis=0)
         offset = self.offset / max(self.with_offset, 1)
         if (np.abs(offset) > LARGEST_OFFSET * extent).any():

@@ -1,0 +1,1 @@
+"""The splitting cascade: energy and hits handed down a binary tree of cells by exact draws."""

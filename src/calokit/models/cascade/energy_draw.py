@@ -1,0 +1,189 @@
+"""How two children with hits share a box's energy: mixtures of truncated, nearly normal densities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from calokit.models.cascade.logistic import (
+    bend,
+    choose,
+    draw_between,
+    log_density,
+    log_mass,
+    log_slope,
+    straighten,
+)
+
+SMALLEST_WIDTH = 0.01
+SMALLEST_LINE = 0.001
+NEVER = -1e30
+BEYOND = 4.0
+"""Terms lie at most so many widths outside of what is allowed."""
+WIDE = 1.5
+"""Logarithm of the width that the widest terms begin with."""
+
+EDGE = 1e-6
+"""Shares of a child nearer than this (as a ratio) to a bound are moved off it."""
+
+
+@dataclass(frozen=True)
+class EnergyChoice:
+    """What a box may do with its energy; both children have hits, each of at least the threshold.
+
+    Attributes:
+        energy: Energy of the box in thresholds (row,).
+        first: Hits of the first child (row,).
+        second: Hits of the second child (row,).
+    """
+
+    energy: Tensor
+    first: Tensor
+    second: Tensor
+
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Return the smallest and the largest z = ln(first child's energy / second child's) (row,)."""
+        spare = (self.energy - self.first - self.second).clamp_min(EDGE * self.energy)
+        return (
+            torch.log(self.first) - torch.log(self.second + spare),
+            torch.log(self.first + spare) - torch.log(self.second),
+        )
+
+    def mean_hits(self, ratio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ln(energy a hit / threshold) of both children (row,) at z = `ratio`."""
+        logarithm = torch.log(self.energy)
+        return (
+            logarithm + nn.functional.logsigmoid(ratio) - torch.log(self.first),
+            logarithm + nn.functional.logsigmoid(-ratio) - torch.log(self.second),
+        )
+
+
+class EnergyDraw:
+    """The density of z = ln(first child's energy / second child's).
+
+    Terms are nearly normal in z, in ln(energy a hit / threshold) of either child (which do not depend on the
+    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at places that all boxes
+    of a level share (lines of the spectrum); each is truncated to what the threshold allows.
+
+    Args:
+        shared: Terms in z.
+        own: Terms in each child's own energy.
+        lines: Narrow terms in each child's own energy.
+
+    Attributes:
+        outputs: What a network gives for each box: weights, then locations and widths of all terms but lines.
+        shape: The same with the places and widths of lines appended, which is what the densities take.
+    """
+
+    def __init__(self, shared: int, own: int, lines: int) -> None:
+        self.shared, self.own, self.lines = shared, own, lines
+        self.terms = shared + 2 * own + 2 * lines
+        self.placed = shared + 2 * own
+        self.outputs = self.terms + 2 * self.placed
+        self.shape = self.outputs + 2 * lines
+        kinds = [0] * shared + [1] * own + [2] * own + [1] * lines + [2] * lines
+        self._kinds = torch.tensor(kinds)
+
+    def start(self) -> Tensor:
+        """Return outputs (output,) to begin training from."""
+        own = torch.linspace(0.5, 4.0, self.own) if self.own > 1 else torch.full((self.own,), 1.5)
+        places = torch.cat([torch.linspace(-1.5, 1.5, self.shared), own, own])
+        widths = torch.zeros(self.placed)
+        widths[self.shared - 1 :: self.own or 1] = WIDE  # one wide term of each kind
+        return torch.cat([torch.zeros(self.terms), places, widths])
+
+    def start_lines(self) -> Tensor:
+        """Return places and logarithms of widths of lines (2 x lines,) to begin training from."""
+        return torch.cat([torch.linspace(0.5, 3.0, self.lines), torch.full((self.lines,), -3.0)])
+
+    def log_density(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
+        """Return the logarithm of the density in z (row,).
+
+        Args:
+            shape: Outputs and lines (row, shape).
+            choice: What is allowed.
+            ratio: z (row,).
+        """
+        low, high = choice.bounds()
+        ratio = torch.maximum(torch.minimum(ratio, high), low)
+        first, second = choice.mean_hits(ratio)
+        first_low, second_high = choice.mean_hits(low)
+        first_high, second_low = choice.mean_hits(high)
+        bottoms = self._spread(low, first_low, second_low)
+        tops = self._spread(high, first_high, second_high)
+        weights, location, width = self._mixture(shape, choice)
+        weights = self._only_possible(weights, location, bottoms, tops)
+        location = _keep_near(location, width, bottoms, tops)
+        places = (self._spread(ratio, first, second) - location) / width
+        steep = self._spread(
+            torch.zeros_like(ratio), nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio)
+        )
+        mass = log_mass(bend((bottoms - location) / width), bend((tops - location) / width))
+        density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
+        return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
+
+    def draw(self, shape: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
+        """Draw z (row,) from two uniform numbers (row,) each."""
+        low, high = choice.bounds()
+        weights, location, width = self._mixture(shape, choice)
+        if self.lines:
+            ends = (choice.mean_hits(low), choice.mean_hits(high))
+            bottoms, tops = (
+                self._spread(low, ends[0][0], ends[1][1]),
+                self._spread(high, ends[1][0], ends[0][1]),
+            )
+            weights = self._only_possible(weights, location, bottoms, tops)
+        term = choose(weights, first)
+        kind = self._kinds.to(term.device)[term]
+        location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
+        own = torch.where(kind == 1, choice.first, choice.second)
+        offset = torch.log(choice.energy / own)
+        turn = torch.where(kind == 2, -1.0, 1.0).to(low.dtype)
+        near, far = torch.where(kind == 2, -high, low), torch.where(kind == 2, -low, high)
+        shared = kind == 0
+        bottom = torch.where(shared, near, offset + nn.functional.logsigmoid(near))
+        top = torch.where(shared, far, offset + nn.functional.logsigmoid(far))
+        location = _keep_near(location, width, bottom, top)
+        left, right = (bend((end - location) / width) for end in (bottom, top))
+        place = location + width * straighten(draw_between(left, right, second))
+        child = (place - offset).clamp_max(-EDGE)
+        odds = child - torch.log(-torch.expm1(child))
+        ratio = turn * torch.where(shared, place, odds)
+        return torch.maximum(torch.minimum(ratio, high), low)
+
+    def _only_possible(self, weights: Tensor, location: Tensor, bottoms: Tensor, tops: Tensor) -> Tensor:
+        """Return weights without the lines that lie outside the bounds."""
+        if not self.lines:
+            return weights
+        outside = (location <= bottoms) | (location >= tops)
+        return weights.masked_fill(
+            outside & (torch.arange(self.terms, device=weights.device) >= self.placed), NEVER
+        )
+
+    def _spread(self, in_ratio: Tensor, in_first: Tensor, in_second: Tensor) -> Tensor:
+        """Return (row, term) of a number in each coordinate (row,)."""
+        pieces = [
+            (in_ratio, self.shared),
+            (in_first, self.own),
+            (in_second, self.own),
+            (in_first, self.lines),
+            (in_second, self.lines),
+        ]
+        return torch.cat([one[:, None].expand(-1, count) for one, count in pieces], 1)
+
+    def _mixture(self, shape: Tensor, choice: EnergyChoice) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logarithms of weights (not normalised), locations and widths (row, term)."""
+        sizes = [self.terms, self.placed, self.placed, self.lines, self.lines]
+        weights, free, spread, line, narrow = torch.split(shape, sizes, dim=1)
+        base = torch.log(choice.first / choice.second)[:, None]
+        location = torch.cat([free[:, : self.shared] + base, free[:, self.shared :], line, line], 1)
+        narrow = torch.exp(narrow) + SMALLEST_LINE
+        width = torch.exp(spread.clamp(-6.0, 3.0)) + SMALLEST_WIDTH
+        return weights, location, torch.cat([width, narrow, narrow], 1)
+
+
+def _keep_near(location: Tensor, width: Tensor, bottom: Tensor, top: Tensor) -> Tensor:
+    """Return locations that lie beyond the bounds by a few widths at most, so that no digits are lost."""
+    return torch.maximum(torch.minimum(location, top + BEYOND * width), bottom - BEYOND * width)

@@ -1,0 +1,40 @@
+"""Settings of the cascade; the defaults are for any detector."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from calokit.models.settings import Condition, ModelSettings
+
+CONDITIONS: tuple[Condition, ...] = ("energy", "position", "direction")
+
+PartName = Literal["incident", "box", "flight", "window", "layer", "memory", "moments"]
+
+PARTS: tuple[PartName, ...] = ("incident", "box", "flight", "window", "layer", "memory", "moments")
+
+
+class CascadeSettings(ModelSettings):
+    """Settings of the splitting cascade."""
+
+    model: ClassVar[str] = "calokit.models.cascade.surrogate:CascadeSurrogate"
+    kind: Literal["cascade"] = "cascade"
+    conditions: tuple[Condition, ...] = CONDITIONS
+    """What may be used of the incident particle; what the showers lack or never change is left out."""
+    threshold_mev: float | None = Field(None, gt=0)
+    """Cells at or below it count as empty, MeV; None finds one (`choose_threshold`)."""
+    parts: tuple[PartName, ...] = PARTS
+    """What a box may look at beside its own energy and hits; what a detector does not have is left out."""
+    width: int = Field(96, ge=8)
+    layers: int = Field(2, ge=1)
+    """Hidden layers of each level's network."""
+    totals_width: int = Field(128, ge=8)
+    totals_terms: int = Field(8, ge=1)
+    hit_terms: int = Field(3, ge=1)
+    shared_terms: int = Field(4, ge=1)
+    """Terms of the energy's density in the ratio of the children's energies."""
+    own_terms: int = Field(3, ge=0)
+    """Terms in each child's own energy."""
+    line_terms: int = Field(2, ge=0)
+    """Narrow terms in each child's own energy, at places that all boxes of a level share."""

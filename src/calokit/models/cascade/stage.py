@@ -1,0 +1,218 @@
+"""All levels of one tree: the likelihood of given boxes, and drawing them from the root down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from calokit.compute.draws import keyed_uniform
+from calokit.models.cascade.boxes import Rows
+from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
+from calokit.models.cascade.hit_draw import HitChoice, HitDraw
+from calokit.models.cascade.level_network import LevelNetwork
+from calokit.models.cascade.sight import Part, Scene
+from calokit.models.cascade.tables import BoxTables
+
+COLOURS = 4
+
+
+class Stage(nn.Module):
+    """The networks of a tree's levels.
+
+    Args:
+        tables: The boxes.
+        parts: What a box may look at.
+        width: Width of hidden layers.
+        layers: Hidden layers.
+        hit_terms: Terms of the hits' density.
+        energy_terms: Terms of the energy's density (`EnergyDraw`).
+    """
+
+    def __init__(
+        self,
+        tables: BoxTables,
+        parts: Sequence[Part],
+        width: int,
+        layers: int,
+        hit_terms: int,
+        energy_terms: tuple[int, int, int],
+    ) -> None:
+        super().__init__()
+        self.tables = tables
+        self.parts = tuple(parts)
+        inputs = sum(part.width for part in parts)
+        self.hits = HitDraw(hit_terms)
+        self.energy = EnergyDraw(*energy_terms)
+        self.networks = nn.ModuleList(
+            LevelNetwork(inputs, width, layers, self.hits, self.energy) for _ in range(tables.tree.levels)
+        )
+
+    def see(self, scene: Scene, rows: Rows) -> Tensor:
+        """Return all that boxes see (row, input)."""
+        return torch.cat([part(self.tables, scene, rows) for part in self.parts], 1)
+
+    def active(self, scene: Scene) -> Rows:
+        """Return the boxes that have hits and are cut, level after level."""
+        hits = scene.values.hits
+        found = ((hits > 0) & self.tables.splits[:, None]).nonzero()
+        return Rows(found[:, 0], found[:, 1], hits.shape[1])
+
+    @torch.no_grad()
+    def fit(self, scene: Scene) -> None:
+        """Set the scales of the networks' inputs from a sample."""
+        rows = self.active(scene)
+        seen = self.see(scene, rows)
+        for network, piece in self._levels(rows):
+            network.fit(seen[piece])
+
+    def place_lines(self, places: Tensor) -> None:
+        """Begin with lines of the spectrum at places (line,) in ln(energy / threshold)."""
+        for network in self.networks:
+            assert isinstance(network, LevelNetwork)
+            network.place_lines(places)
+
+    def log_density(self, scene: Scene) -> tuple[Tensor, int]:
+        """Return the logarithm of the density (block,) of all boxes given the root, and how many were cut.
+
+        The density is one in the energies of hits, in thresholds.
+        """
+        rows = self.active(scene)
+        blocks = scene.values.hits.shape[1]
+        total = scene.values.hits.new_zeros(blocks)
+        if not len(rows):
+            return total, 0
+        with torch.no_grad():
+            seen = self.see(scene, rows)
+            energy, choice = self._choice(scene, rows)
+            one, two = rows.places(self.tables.halves).unbind(1)
+            taken = scene.values.hits.view(-1)[one]
+            both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
+            share = EnergyChoice(energy[both], taken[both], choice.hits[both] - taken[both])
+            first, second = (scene.values.energy.view(-1)[place[both]] for place in (one, two))
+        hits, shapes = self._run(rows, seen, choice, both, share)
+        found = self.hits.log_probability(hits, choice, taken)
+        density = self.energy.log_density(shapes, share, torch.log(first / second))
+        jacobian = torch.log((first + second) / (first * second))
+        total = total.index_add(0, rows.block, found)
+        return total.index_add(0, rows.block[both], density + jacobian), len(rows)
+
+    def _run(
+        self, rows: Rows, seen: Tensor, choice: HitChoice, both: Tensor, share: EnergyChoice
+    ) -> tuple[Tensor, Tensor]:
+        """Return the outputs of all networks: for the hits of all rows, for the energy of the rows `both`."""
+        hits, shapes = [], []
+        for network, piece in self._levels(rows):
+            hidden = network.look(seen[piece])
+            hits.append(network.hit_outputs(hidden))
+            start, stop = torch.searchsorted(both, both.new_tensor([piece.start, piece.stop])).tolist()
+            some = both[start:stop]
+            part = HitChoice(choice.hits[some], choice.first[some], choice.second[some])
+            here = EnergyChoice(share.energy[start:stop], share.first[start:stop], share.second[start:stop])
+            shapes.append(network.energy_outputs(hidden[some - piece.start], here, part))
+        return torch.cat(hits), torch.cat(shapes)
+
+    def draw(self, scene: Scene, keys: Tensor, first_number: int) -> None:
+        """Fill the boxes below the roots, which are given.
+
+        Args:
+            scene: Values hold the roots only.
+            keys: One int64 a block.
+            first_number: The counter of the tree's first box.
+        """
+        values, tree = scene.values, self.tables.tree
+        block = values.hits[0].nonzero()[:, 0]
+        rows = Rows(torch.zeros_like(block), block, values.hits.shape[1])
+        for level, network in enumerate(self.networks):
+            assert isinstance(network, LevelNetwork)
+            uncut = rows[~self.tables.splits[rows.box]]
+            following = [self._pass_on(scene, uncut)]
+            colour = self.tables.colour[rows.box].masked_fill(~self.tables.splits[rows.box], COLOURS)
+            for turn in range(COLOURS):
+                here = rows[(colour == turn).nonzero()[:, 0]]
+                if len(here):
+                    following += self._draw_level(network, scene, here, keys, first_number)
+            rows = Rows(
+                torch.cat([one.box for one in following]),
+                torch.cat([one.block for one in following]),
+                rows.blocks,
+            )
+            if level == tree.levels - 1:
+                return
+
+    def _levels(self, rows: Rows) -> list[tuple[LevelNetwork, slice]]:
+        """Return each level's network and its rows."""
+        ends = torch.searchsorted(rows.box, rows.box.new_tensor(self.tables.tree.starts)).tolist()
+        found = []
+        for network, start, stop in zip(self.networks, ends[:-2], ends[1:-1], strict=True):
+            assert isinstance(network, LevelNetwork)
+            if stop > start:
+                found.append((network, slice(start, stop)))
+        return found
+
+    def _choice(self, scene: Scene, rows: Rows) -> tuple[Tensor, HitChoice]:
+        """Return energies (row,) and what may be done with the hits."""
+        children = self.tables.halves[rows.box]
+        capacity = self.tables.capacity[children]
+        place = rows.place
+        hits = HitChoice(scene.values.hits.view(-1)[place], capacity[:, 0], capacity[:, 1])
+        return scene.values.energy.view(-1)[place], hits
+
+    def _pass_on(self, scene: Scene, rows: Rows) -> Rows:
+        """Hand boxes that are not cut to the next level as they are."""
+        place = rows.place
+        child = Rows(self.tables.halves[rows.box, 0], rows.block, rows.blocks)
+        scene.values.write(
+            child.place, scene.values.energy.view(-1)[place], scene.values.hits.view(-1)[place]
+        )
+        return child
+
+    def _draw_level(
+        self, network: LevelNetwork, scene: Scene, rows: Rows, keys: Tensor, first_number: int
+    ) -> list[Rows]:
+        """Draw boxes of one level and colour, and return their children that have hits."""
+        energy, choice = self._choice(scene, rows)
+        number = 4 * (first_number + rows.box)
+        key = keys[rows.block]
+        hidden = network.look(self.see(scene, rows))
+        taken = self.hits.draw(network.hit_outputs(hidden), choice, *uniform_pair(key, number))
+        given = torch.where(taken > 0, energy, torch.zeros_like(energy))
+        kept = energy - given
+        both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
+        if len(both):
+            part = HitChoice(choice.hits[both], choice.first[both], choice.second[both])
+            share = EnergyChoice(energy[both], taken[both], part.hits - taken[both])
+            outputs = network.energy_outputs(hidden[both], share, part)
+            ratio = self.energy.draw(outputs, share, *uniform_pair(key[both], number[both] + 2))
+            one, two = share_out(share, ratio)
+            given[both], kept[both] = one, two
+        children = self.tables.halves[rows.box]
+        left = choice.hits - taken
+        result = []
+        for box, hits, part_energy in ((children[:, 0], taken, given), (children[:, 1], left, kept)):
+            full = hits.nonzero()[:, 0]
+            child = Rows(box[full], rows.block[full], rows.blocks)
+            scene.values.write(child.place, part_energy[full], hits[full])
+            result.append(child)
+        return result
+
+
+def uniform_pair(keys: Tensor, counters: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the uniform numbers of two counters, one and the next, for each key (row,)."""
+    both = torch.stack([counters, counters + 1])
+    first, second = keyed_uniform(keys, both).unbind(0)
+    return first, second
+
+
+def share_out(choice: EnergyChoice, ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the energies of both children (row,) in thresholds at z = `ratio`.
+
+    The smaller is found as a share, the larger is the rest, and neither falls below its hits.
+    """
+    small = choice.energy * torch.sigmoid(-ratio.abs())
+    least = torch.where(ratio < 0, choice.first, choice.second)
+    other = choice.first + choice.second - least
+    small = torch.minimum(torch.maximum(small, least), torch.maximum(choice.energy - other, least))
+    large = choice.energy - small
+    return torch.where(ratio < 0, small, large), torch.where(ratio < 0, large, small)

@@ -1,0 +1,39 @@
+"""Below which energy a cell counts as empty, where nobody says: found in the training showers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calokit.errors import ConfigurationError
+
+HIGHEST_MEV = 0.1
+LOSS = 0.02
+STEPS = (1.0, 0.5, 0.2)
+
+
+def choose_threshold(energies: NDArray[np.float32]) -> float:
+    """Return the highest of 0.1, 0.05, 0.02 ... MeV below which lie less than 2 % of the energy.
+
+    Args:
+        energies: (event, cell) MeV.
+
+    Raises:
+        ConfigurationError: There is no energy at all.
+
+    Example:
+        >>> choose_threshold(np.array([[0.0, 0.03, 0.2, 3.0]], np.float32))
+        0.1
+        >>> choose_threshold(np.array([[0.0, 0.03, 0.04, 0.5]], np.float32))
+        0.02
+    """
+    hits = energies[energies > 0].astype(np.float64)
+    if not len(hits):
+        raise ConfigurationError("no cell of the training showers holds energy; check the file (MeV).")
+    total = hits.sum()
+    for power in range(30):
+        for step in STEPS:
+            threshold = HIGHEST_MEV * step / 10.0**power
+            if hits[hits <= threshold].sum() < LOSS * total:
+                return float(f"{threshold:.6g}")
+    raise ConfigurationError("the cells' energies are too small to be MeV; check the unit of the file.")

@@ -1,0 +1,204 @@
+"""The cascade as a surrogate: what is drawn is possible, and the likelihood knows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from calokit.compute.draws import Draws, Noise, draw_noise
+from calokit.config import Description
+from calokit.detector import Detector, list_detectors, load_detector
+from calokit.models.batches import TrainingBatch
+from calokit.models.cascade.boxes import Rows
+from calokit.models.cascade.settings import PARTS, CascadeSettings
+from calokit.models.cascade.sight import Scene
+from calokit.models.cascade.stage import Stage
+from calokit.models.cascade.surrogate import CascadeSurrogate
+from calokit.showers import Showers
+
+DETECTORS = [name if isinstance(name, str) else name.name for name in list_detectors()]
+SMALL = CascadeSettings(width=16, totals_width=16)
+
+
+def made_up(detector: Detector, events: int, seed: int = 1, conditions: bool = True) -> Showers:
+    """Sparse showers about an impact, with directions."""
+    rng = np.random.default_rng(seed)
+    cells = detector.cells
+    incident = np.exp(rng.uniform(np.log(1e3), np.log(1e5), events)).astype(np.float32)
+    positions = rng.uniform(-20, 20, (events, 2)).astype(np.float32)
+    slopes = rng.normal(0, 0.05, (events, 2))
+    directions = np.column_stack([slopes, np.ones(events)])
+    directions = (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
+    distance = np.hypot(cells.x - positions[:, :1], cells.y - positions[:, 1:])
+    weight = np.exp(-distance / 30) * rng.gamma(0.3, size=distance.shape) * np.exp(-cells.layer / 10)
+    energies = 0.2 * incident[:, None] * weight / weight.sum(1, keepdims=True)
+    energies[energies < 0.05] = 0
+    energies[0] = 0
+    return Showers(
+        energies.astype(np.float32),
+        incident,
+        detector,
+        positions if conditions else None,
+        directions if conditions else None,
+    )
+
+
+def shaken(detector: Detector, settings: Description = SMALL, conditions: bool = True) -> CascadeSurrogate:
+    """A cascade with random weights large enough that everything a box sees matters."""
+    torch.manual_seed(3)
+    assert isinstance(settings, CascadeSettings)
+    model = CascadeSurrogate(settings, detector)
+    model.fit_transforms(made_up(detector, 64, conditions=conditions))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "head" in name and parameter.dim() == 2:
+                parameter.mul_(5.0)
+    return model.eval()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_any_detector_gives_possible_showers_of_finite_likelihood(name: str) -> None:
+    detector = load_detector(name)
+    model = shaken(detector)
+    events = 8
+    incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
+    drawn = model.generate(incidents, torch.Generator().manual_seed(1))
+    assert drawn.shape == (events, detector.number_of_cells)
+    assert drawn.dtype == torch.float32
+    full = drawn > 0
+    assert bool((drawn[full] > model.threshold_mev).all())
+    likelihood = model.log_likelihood(TrainingBatch(incidents, drawn))
+    assert bool(torch.isfinite(likelihood).all())
+    assert bool(torch.isfinite(model.log_likelihood(TrainingBatch.of(made_up(detector, 8, seed=9)))).all())
+
+
+@pytest.mark.parametrize("name", ["zdc_ecal", "par04_siw", "calochallenge_1_photons", "zdc_ecal_hcal"])
+def test_energy_and_hits_are_handed_down_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = load_detector(name)
+    model = shaken(detector)
+    roots: list[tuple[torch.Tensor, torch.Tensor]] = []
+    draw = model.totals.draw
+
+    def remember(*arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
+        found = draw(*arguments)  # type: ignore[arg-type]
+        roots.append(found)
+        return found
+
+    monkeypatch.setattr(model.totals, "draw", remember)
+    incidents = TrainingBatch.of(made_up(detector, 40, seed=5)).incidents
+    drawn = model.generate(incidents, torch.Generator().manual_seed(1))
+    visible, hits = (torch.cat(one) for one in zip(*roots, strict=True))
+    assert torch.equal((drawn > 0).sum(1).float(), hits)
+    assert torch.allclose(drawn.double().sum(1), visible.double(), rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["zdc_ecal", "luxe_ecal", "par04_siw", "calochallenge_1_photons"])
+def test_drawing_sees_what_training_sees(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes are drawn layer by layer and colour by colour, and trained all at once: the inputs must agree."""
+    detector = load_detector(name)
+    model = shaken(detector)
+    events = 6
+    seen: list[tuple[Stage, torch.Tensor, torch.Tensor]] = []
+    see = Stage.see
+
+    def remember(stage: Stage, scene: Scene, rows: Rows) -> torch.Tensor:
+        found = see(stage, scene, rows)
+        seen.append((stage, rows.place, found))
+        return found
+
+    monkeypatch.setattr(Stage, "see", remember)
+    incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
+    drawn = model.generate(incidents, torch.Generator().manual_seed(1))
+    while_drawing, seen[:] = list(seen), []
+    model.log_likelihood(TrainingBatch(incidents, drawn))
+    for stage, places, inputs in seen:
+        order = places.argsort()
+        mine = [(place, found) for one, place, found in while_drawing if one is stage]
+        again = torch.cat([found for _, found in mine])
+        assert len(again) == len(inputs)
+        if stage is model.depth or model.tree.layers == 1:
+            place = torch.cat([one for one, _ in mine])
+            assert torch.equal(place.sort().values, places[order])
+            assert torch.allclose(again[place.argsort()], inputs[order], atol=2e-3)
+        else:  # blocks are numbered anew in each layer: compare as sets, by sums
+            assert torch.allclose(again.double().sum(0), inputs.double().sum(0), rtol=1e-4, atol=1e-2)
+            assert torch.allclose(
+                again.double().square().sum(0), inputs.double().square().sum(0), rtol=1e-3, atol=1e-2
+            )
+
+
+def test_a_shower_follows_from_its_key_alone() -> None:
+    detector = load_detector("zdc_ecal")
+    model = shaken(detector)
+    incidents = TrainingBatch.of(made_up(detector, 50, seed=5)).incidents
+    keys = draw_noise(Noise("key"), 50, torch.Generator().manual_seed(1))
+    together = model.showers(incidents, {"key": keys})
+    alone = torch.cat([model.showers(incidents[i : i + 1], {"key": keys[i : i + 1]}) for i in range(8)])
+    same = torch.isclose(together[:8], alone, rtol=1e-4).float().mean()
+    assert same > 0.99  # a matrix product of another size may round another way
+    assert torch.equal(together, model.showers(incidents, {"key": keys}))
+
+
+def test_conditions_that_the_showers_lack_are_left_out() -> None:
+    detector = load_detector("zdc_ecal")
+    assert shaken(detector).conditions == ("energy", "position", "direction")
+    model = shaken(detector, conditions=False)
+    assert model.conditions == ("energy",)
+    incidents = TrainingBatch.of(made_up(detector, 4, conditions=False)).incidents
+    assert len(model.generate(incidents, torch.Generator().manual_seed(1))) == 4
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_can_be_left_out(part: str) -> None:
+    settings = SMALL.model_copy(update={"parts": tuple(name for name in PARTS if name != part)})
+    detector = load_detector("calochallenge_1_photons")
+    model = shaken(detector, settings)
+    batch = TrainingBatch.of(made_up(detector, 8))
+    assert torch.isfinite(model.log_likelihood(batch)).all()
+    assert len(model.generate(batch.incidents, torch.Generator().manual_seed(1))) == 8
+
+
+@pytest.mark.parametrize("name", ["zdc_ecal", "par04_siw"])
+def test_images_of_showers_are_as_likely_to_a_symmetric_eye(name: str) -> None:
+    """Totals and hits do not change in a mirror, and the impact moves with its shower."""
+    detector = load_detector(name)
+    model = shaken(detector)
+    batch = TrainingBatch.of(made_up(detector, 64))
+    which = torch.arange(64) % len(model.images)
+    moved = model.images.move(batch, which)
+    assert torch.allclose(moved.energies.sort(1).values, batch.energies.sort(1).values)
+    assert batch.incidents.positions is not None
+    assert moved.incidents.positions is not None
+    x, y = (torch.from_numpy(np.array(one)).float() for one in (detector.cells.x, detector.cells.y))
+    for shower in range(1, 64):
+        for image in (batch, moved):
+            assert image.incidents.positions is not None
+        old = torch.stack([x, y], 1) - batch.incidents.positions[shower]
+        new = torch.stack([x, y], 1) - moved.incidents.positions[shower]
+        before = (batch.energies[shower] * old.norm(dim=1)).sum()
+        after = (moved.energies[shower] * new.norm(dim=1)).sum()
+        assert torch.isclose(before, after, rtol=1e-4)
+
+
+def test_training_raises_the_likelihood() -> None:
+    detector = load_detector("zdc_ecal")
+    torch.manual_seed(1)
+    model = CascadeSurrogate(SMALL, detector)
+    batch = TrainingBatch.of(made_up(detector, 128))
+    model.fit_transforms(made_up(detector, 128))
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    draws = Draws(torch.Generator().manual_seed(1))
+
+    def validate() -> float:
+        with torch.no_grad():
+            return sum(float(loss) for loss in model.eval().validation_losses(batch, draws).values())
+
+    before = validate()
+    model.train()
+    for _ in range(20):
+        optimiser.zero_grad()
+        loss = torch.stack(list(model.losses(batch, draws).values())).sum()
+        loss.backward()
+        optimiser.step()
+    assert validate() < before - 5.0
