@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field
 
 from calokit.config import Description, digest_of, read_yaml
@@ -155,3 +157,14 @@ def test_files_name_detectors_beside_themselves(tmp_path: Path, monkeypatch: pyt
         read_mapping(Path("../mapping.yaml")).detector,
     ]
     assert [load_detector(name or "").name for name in named] == ["mine"] * 3
+
+
+@given(key=st.sampled_from(sorted(Tile.model_fields)), place=st.integers(0, 30), letter=st.characters())
+def test_any_near_miss_names_the_key_that_was_meant(key: str, place: int, letter: str) -> None:
+    wrong = key[: place % len(key)] + letter + key[place % len(key) + 1 :]
+    if wrong in Tile.model_fields:
+        return
+    with pytest.raises(ConfigurationError) as caught:
+        Tile.from_mapping({"name": "a", wrong: 1}, "here")
+    assert repr(key) in str(caught.value) or "Known" in str(caught.value)
+    assert "\n" not in str(caught.value)

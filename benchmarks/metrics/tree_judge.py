@@ -3,7 +3,8 @@
     python -m benchmarks.metrics.tree_judge REFERENCE FLOOR GENERATED [GENERATED ...] [--threshold 0.1]
 
 REFERENCE and FLOOR are truth of different seeds (of the floor's file its train split is taken, where it has
-one). Rows are kept by the file's name, so that samples judged on other days stay beside each other.
+one). Rows are kept by the file's name, so that samples judged on other days stay beside each other; --only
+takes one of the two, raw or read out.
 """
 
 from __future__ import annotations
@@ -64,17 +65,20 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.03)
     parser.add_argument("--spread", type=float, default=0.03)
     parser.add_argument("--cut", type=float, default=0.15)
+    parser.add_argument("--only", choices=("raw", "read", "both"), default="both")
     arguments = parser.parse_args()
-    readouts = {
+    every = {
         "raw": Digitisation(threshold=arguments.threshold),
         f"{100 * arguments.spread:g} % and {1e3 * arguments.noise:g} keV, cut at {arguments.cut:g} MeV": (
             Digitisation(noise=arguments.noise, spread=arguments.spread, threshold=arguments.cut)
         ),
     }
+    kept = {"raw": list(every)[:1], "read": list(every)[1:], "both": list(every)}[arguments.only]
+    readouts = {words: every[words] for words in kept}
     path = RESULTS / f"{NAME}.json"
     rows: list[Row] = json.loads(path.read_text())["rows"] if path.is_file() else []
     for generated in arguments.generated:
-        rows = [row for row in rows if row["sample"] != generated.stem]
+        rows = [row for row in rows if row["sample"] != generated.stem or row["readout"] not in readouts]
         rows += judge_file(arguments.reference, arguments.floor, generated, readouts)
         circumstances = describe_circumstances(1)
         write_record(NAME, rows, circumstances, seed=SEED)

@@ -23,6 +23,7 @@ from calokit.inference import generate_file, incidents_like, read_bundle, write_
 from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
 from calokit.showers import open_showers
+from calokit.showers.digitisation import Digitisation
 
 
 def summarise(card: Scorecard) -> dict[str, object]:
@@ -68,6 +69,7 @@ def main() -> None:
         threshold_mev=bundle.recipe.model.threshold_mev,
         classifier_seeds=arguments.seeds,
         kept_metrics=not arguments.fast,
+        readout=Digitisation(noise=0.03, spread=0.03, threshold=0.15),
         seed=1,
     )
     card = evaluate_showers(test, open_showers(path), floor=floor, settings=settings)

@@ -54,6 +54,14 @@ class ConditionWarning(UserWarning):
     """Conditions lie outside the range a model was trained on; going on is possible, trust is not."""
 
 
+class UnitWarning(UserWarning):
+    """The energies of a file look as if they were in another unit than MeV."""
+
+
+class ThresholdWarning(UserWarning):
+    """A threshold leaves out much of the energy of the showers it is applied to."""
+
+
 def suggest_near_miss(given: str, known: Iterable[str]) -> str:
     """Return a sentence naming the closest known names, for the end of an error message.
 

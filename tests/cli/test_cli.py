@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import h5py
@@ -19,6 +21,7 @@ from calokit.cli import main
 from calokit.detector import load_detector
 from calokit.showers import Showers, open_showers
 from made_up_runs import TINY_MODELS, TINY_TRAINING, MakeFile
+from made_up_scorecards import make_scorecard
 
 TINY = [
     part
@@ -217,6 +220,99 @@ def test_resume_and_start_over(calokit: Run, bundle: Path) -> None:
     done = calokit("train", "zdc_flow", "--resume", "-o", "made", "--threads", "1")
     assert done.code == 0, done.err
     assert bundle.read_bytes() == before
+
+
+def test_what_is_typed_beside_resume_is_refused_or_honoured(calokit: Run, bundle: Path) -> None:
+    def resume(*words: object) -> Outcome:
+        return calokit("train", *words, "--resume", "-o", "made", "--threads", "1")
+
+    before = bundle.read_bytes()
+    for words, told in (
+        (["nonsense"], "no recipe 'nonsense'"),
+        (["zdc_regression"], "name is 'zdc_flow', not 'zdc_regression'"),
+        (["zdc_flow", "--set", "training.batch_size=9"], "training.batch_size is"),
+        (["--seed", "77"], "training.seed is"),
+        (["--minutes", "1"], "--minutes chooses the steps of a new run"),
+        (["--start-from", bundle], "did not start from"),
+        (["zdc_flow", "--set", "training.steps=2"], "has 4 steps done already; 2 are fewer"),
+    ):
+        assert_mistake(resume(*words), told)
+    assert bundle.read_bytes() == before
+    for words in (["zdc_flow", *TINY], [], ["zdc_flow"], ["made/recipe.yaml"]):
+        done = resume(*words)
+        assert done.code == 0, done.err
+        assert bundle.read_bytes() == before
+    more = resume("zdc_flow", "--set", "training.steps=6")
+    assert more.code == 0, more.err
+    assert "made: the run goes on to 6 steps." in more.out
+    assert read_bundle(bundle).provenance["steps_changed"] == [{"at": 4, "from": 4, "to": 6}]
+    assert read_bundle(bundle).provenance["steps"] == 6
+    assert "steps: 6" in Path("made/recipe.yaml").read_text()
+
+
+def test_outputs_that_cannot_be_written_are_found_before_the_work(
+    calokit: Run, shower_file: MakeFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = shower_file()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("kept")
+
+    def fail(*_: object, **__: object) -> None:
+        pytest.fail("the work has begun")
+
+    for work in (
+        "evaluation.Evaluation",
+        "showers.digitisation.Digitisation.apply",
+        "inference.read_bundle",
+        "training.run.build_model",
+        "simulation.production._merge",
+        "showers.formats.open_foreign",
+        "simulation.geometry.LocalExecutor",
+        "detector.library.load_detector",
+    ):
+        monkeypatch.setattr(f"calokit.{work}", fail)
+    bundle = tmp_path / "file"
+    for words, told in (
+        (["evaluate", data, data, "-o", "file"], "file is a file, not a folder"),
+        (["digitise", data, "-o", data], "is read by this command"),
+        (["digitise", data, "-o", "folder"], "is a folder"),
+        (["generate", bundle, "--energy", 5, "-n", 3, "-o", "folder"], "is a folder"),
+        (["generate", bundle, "--like", data, "-o", data], "is read by this command"),
+        (["reconstruct", bundle, data, "-o", "a.h5", "--csv", "folder"], "is a folder"),
+        (["reconstruct", bundle, data, "-o", "a.h5", "--report", "file", "--train", data], "not a folder"),
+        (["calibrate", bundle, "--data", data, "-o", "none/a.calokit"], "does not exist"),
+        (["convert", data, "folder"], "is a folder"),
+        (["train", "zdc_flow", "--data", data, "-o", "file", *TINY], "is a file, not a folder"),
+        (["geometry", "zdc_ecal", "--gdml", "none/a.gdml"], "does not exist"),
+        (["detectors", "zdc_ecal", "--draw", "folder"], "is a folder"),
+    ):
+        assert_mistake(calokit(*words), told)
+    assert bundle.read_text() == "kept"
+    assert not list((tmp_path / "folder").iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_any_encoding_of_the_output(
+    calokit: Run, shower_file: MakeFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, encoding: str
+) -> None:
+    card = make_scorecard(showers=60, events=0).model_copy(update={"curves": [], "spectra": [], "images": []})
+    monkeypatch.setattr("calokit.evaluation.Evaluation.judge", lambda *_: card)
+    files = [shower_file(60, seed, f"{seed}.h5") for seed in (1, 2)]
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, write_through=True))
+    done = calokit("evaluate", *files, "--threads", 1)
+    assert done.code == 0, done.err
+    text = raw.getvalue().decode(encoding)
+    assert ("sigma" in text) is (encoding != "utf-8")
+    assert ("±" in text) is (encoding != "ascii")
+    assert "?" not in text
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_python_m_and_the_version() -> None:
+    words = [sys.executable, "-m", "calokit", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == f"calokit {version('calokit')}\n"
 
 
 @pytest.mark.parametrize("name", ["zdc_flow", "zdc_regression"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from calokit.detector import Detector, list_detectors, load_detector
 from calokit.detector.locate import OUTSIDE, index_cells, locate_cells, locate_layers
@@ -22,6 +24,53 @@ def test_the_centre_of_every_cell_lies_in_it(name: str) -> None:
     known = ~np.isnan(cells.z)
     if known.all():
         assert (locate_layers(detector, cells.z) == cells.layer).all()
+
+
+pitches = st.floats(0.01, 500.0)
+radii = st.lists(st.integers(0, 4000), min_size=2, max_size=6, unique=True).map(
+    lambda edges: [edge / 4 for edge in sorted(edges)]
+)
+readouts = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "kind": st.just("cartesian"),
+            "rows": st.integers(1, 12),
+            "columns": st.integers(1, 12),
+            "row_pitch_mm": pitches,
+            "column_pitch_mm": pitches,
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "kind": st.just("cylindrical"),
+            "phi_bins": st.integers(2, 30),
+            "phi_start_rad": st.floats(-4.0, 4.0),
+            "r_edges_mm": radii,
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "kind": st.just("rings"),
+            "layers": st.lists(
+                st.fixed_dictionaries({"alpha_bins": st.integers(2, 12), "r_edges_mm": radii}),
+                min_size=1,
+                max_size=4,
+            ).map(lambda layers: [{"id": number, **layer} for number, layer in enumerate(layers)]),
+        }
+    ),
+)
+
+
+@given(readout=readouts, layers=st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_any_readout_finds_the_centres_of_its_cells(readout: dict[str, object], layers: int) -> None:
+    section: dict[str, object] = {"name": "all", "readout": readout}
+    if readout["kind"] != "rings":
+        section["layers"] = layers
+    detector = Detector.from_mapping({"name": "any", "title": "any", "sections": [section]}, "here")
+    cells = detector.cells
+    found = locate_cells(detector, cells.layer, cells.x, cells.y)
+    np.testing.assert_array_equal(found, np.arange(len(cells)))
 
 
 @pytest.mark.parametrize("name", ["zdc_ecal_hcal", "luxe_ecal", "par04_siw", "calochallenge_1_photons"])

@@ -21,6 +21,7 @@ from calokit.compute.machine import processor_name
 from calokit.compute.precision import Precision
 from calokit.inference import generate_file, read_bundle
 from calokit.inference.generate import BLOCK
+from calokit.progress import no_progress
 from calokit.showers import open_showers
 from calokit.showers.incidents import Incidents
 
@@ -44,9 +45,7 @@ def incidents() -> Incidents:
 def generated(name: str, path: Path) -> dict[str, object]:
     """Generate by a shipped bundle; return the digest of the cells, and sums and hits of some showers."""
     bundle = read_bundle(ROOT / "zoo" / f"{name}.calokit")
-    generate_file(
-        bundle, iter([incidents()]), path, 5, lambda count: None, Precision("float32", "contiguous")
-    )
+    generate_file(bundle, iter([incidents()]), path, 5, no_progress, Precision("float32", "contiguous"))
     cells = open_showers(path).read_all().energies
     told = np.concatenate([cells[:TOLD], cells[BLOCK:]])
     return {

@@ -157,8 +157,45 @@ def test_gradient_penalty_of_a_plane() -> None:
     """A plane of slope 3 costs (3 - 1)^2 wherever it is looked at."""
     slope = torch.tensor([[0.0, 3.0], [0.0, 0.0]])
     images = torch.rand(5, 1, 2, 2, generator=seeded()), torch.rand(5, 1, 2, 2, generator=seeded(2))
-    found = gradient_penalty(lambda image: (image * slope).sum((1, 2, 3)), *images, draws())
+    found = gradient_penalty(
+        lambda image: (image * slope).sum((1, 2, 3)), *[(one,) for one in images], draws()
+    )
     assert float(found) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("weight", [0.0, 10.0, 1000.0])
+def test_gradient_penalty_sees_every_input(weight: float) -> None:
+    """A slope along the numbers beside the image costs as much as one along the image."""
+    real = torch.rand(5, 4, generator=seeded()), torch.rand(5, 2, generator=seeded(2))
+    fake = torch.rand(5, 4, generator=seeded(3)), torch.rand(5, 2, generator=seeded(4))
+    found = gradient_penalty(
+        lambda image, numbers: 3.0 * image[:, 0] + weight * numbers[:, 1], real, fake, draws()
+    )
+    assert float(found) == pytest.approx((math.hypot(3.0, weight) - 1.0) ** 2, rel=1e-5)
+
+
+def test_a_weight_on_the_visible_energy_is_not_free(zdc: Detector, showers: Showers) -> None:
+    model = tiny_gan(
+        zdc, showers, objective="wasserstein", gradient_penalty=10.0, spectral_norm=False
+    ).train()
+    model.turn = "discriminator"
+    batch = TrainingBatch.of(showers)
+    before = float(model.losses(batch, draws())["discriminator"].detach())
+    first = model.discriminator.inner
+    with torch.no_grad():
+        first.weight[:, -2] += 100.0
+        model.discriminator.outer.weight += 1.0
+    assert float(model.losses(batch, draws())["discriminator"].detach()) > before + 1e3
+
+
+def test_noise_reaches_showers_of_a_soft_gate(zdc: Detector, showers: Showers) -> None:
+    model = tiny_gan(zdc, showers, gate="probability").eval()
+    incidents = TrainingBatch.of(showers).incidents
+    noise = draws().noise(model.noise(), len(incidents))
+    other = {**noise, "values": noise["values"] + 1.0}
+    with torch.no_grad():
+        one, two = model.showers(incidents, noise), model.showers(incidents, other)
+    assert not torch.equal(one, two)
 
 
 def test_spectral_norm_is_one() -> None:

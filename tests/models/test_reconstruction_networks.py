@@ -375,8 +375,8 @@ def test_estimates_reach_the_file(trained: Bundle, luxe_file: Path, tmp_path: Pa
         energies = file["energy"][:]
     with (tmp_path / "made.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert [float(row["energy"]) for row in rows] == pytest.approx(energies.tolist(), rel=1e-6)
-    assert "direction_2" in rows[0]
+    assert [float(row["energy_mev"]) for row in rows] == pytest.approx(energies.tolist(), rel=1e-6)
+    assert {"direction_2", "position_0_mm", "energy_uncertainty_mev"} <= set(rows[0])
     true = view.read_all().incident_energies
     assert np.corrcoef(energies, true)[0, 1] > 0.9
 

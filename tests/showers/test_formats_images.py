@@ -44,7 +44,7 @@ def assert_refused(source: Path, words: str, choices: Choices | None = None, nam
 
 
 def write_challenge(path: Path, cells: int = 368, events: int = 5, **changed: Any) -> NDArray[np.float64]:
-    showers = RNG.random((events, cells)) * 100
+    showers = RNG.random((events, cells)) * 3e4 / cells
     datasets = {"showers": showers, "incident_energies": np.full((events, 1), 65536.0)} | changed
     with h5py.File(path, "w") as file:
         for name, values in datasets.items():
@@ -285,7 +285,7 @@ def test_the_first_lhcb_axis_is_x(tmp_path: Path, trailing: tuple[int, ...]) -> 
 
 def test_showers_far_from_their_impacts_are_a_warning(tmp_path: Path) -> None:
     image = np.zeros((6, 30, 30))
-    image[:, 20, 14:16] = 7.0
+    image[:, 20, 14:16] = 700.0
     near = np.tile([(20 - 14.5) * 2.02, 0.0, -19.8], (6, 1))
     straight = np.tile([0.0, 0.0, 40.0], (6, 1))
     write_lhcb(tmp_path / "a.npz", EnergyDeposit=image, ParticlePoint=near, ParticleMomentum=straight)

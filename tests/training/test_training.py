@@ -123,10 +123,15 @@ def test_pools_are_bounded_and_mixed(
     assert all(len(counter) >= 2 for counter in blocks)
 
 
-def test_sample_is_part_of_one_pool(source: ShuffledShowers, small_pools: int) -> None:
+def test_sample_is_as_large_as_asked_for_and_fits_memory(
+    source: ShuffledShowers, small_pools: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert small_pools < len(source.view)
     assert len(source.sample(20)) == 20
+    assert sorted(numbers(source, source.sample(10_000))) == sorted(numbers(source, source.view.read_all()))
+    monkeypatch.setattr("calokit.training.data.SAMPLE_BYTES", 4 * 400 * 50)
     sample = numbers(source, source.sample(10_000))
-    assert len(set(sample)) == len(sample) <= small_pools
+    assert len(set(sample)) == len(sample) == 50
 
 
 def test_view_smaller_than_a_batch(shower_file: MakeFile) -> None:

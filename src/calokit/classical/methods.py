@@ -16,6 +16,9 @@ from calokit.classical.shower_features import shower_features
 from calokit.classical.track_fit import FittedLines, LineFit, directions_to_slopes
 from calokit.showers import ShowerFile
 
+CALIBRATED_SUM = "calibrated sum"
+"""The method that ratios of energies are taken to."""
+
 
 @dataclass(frozen=True)
 class ClassicalInputs:
@@ -89,7 +92,7 @@ class ClassicalMethods:
         features, _ = shower_features(known.hits, lines)
         return ClassicalEstimates(
             {
-                "calibrated sum": self.calibrated_sum(known.layers.sum(axis=1)),
+                CALIBRATED_SUM: self.calibrated_sum(known.layers.sum(axis=1)),
                 "layer weights": self.layer_weighted(known.layers),
                 "boosted trees": self.boosted(known.layers, features),
             },

@@ -112,7 +112,8 @@ class LineFit:
                 fitted = LineFit(tried, reach, errors, deposits, mean, width)
             lines = fitted(some)
             pulls = (lines.positions - positions[:count]) / lines.position_errors
-            scale = float(np.sqrt(np.median(pulls**2) / CHI_SQUARE_MEDIAN))
+            pulls = pulls[np.isfinite(lines.position_errors)]  # a line through one layer has no error
+            scale = float(np.sqrt(np.median(pulls**2) / CHI_SQUARE_MEDIAN)) if pulls.size else 1.0
             return LineFit(tried, reach, scale * errors, deposits, mean, width)
 
         if cut is not None:

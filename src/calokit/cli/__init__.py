@@ -24,6 +24,7 @@ from calokit.cli.reconstruct import reconstruct
 from calokit.cli.simulate import samples, simulate
 from calokit.cli.study import study
 from calokit.cli.train import train
+from calokit.compute.threads import sleep_while_waiting
 from calokit.errors import CalokitError
 
 app = typer.Typer(
@@ -73,6 +74,7 @@ def start(
 
 def main() -> None:
     """Run the command line; a user's mistake ends with one line and exit code 2."""
+    sleep_while_waiting()
     accept_any_encoding()
     warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:

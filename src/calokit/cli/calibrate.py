@@ -14,7 +14,6 @@ from calokit.cli.options import (
     Threads,
     make_console,
     named_detector,
-    use_threads,
 )
 
 
@@ -29,6 +28,7 @@ def calibrate(
     """Average reconstructions of several seeds, and correct bias and uncertainties on other showers."""
     from calokit.bundles.bundle import write_bundle
     from calokit.bundles.join import join_members
+    from calokit.compute.threads import use_threads
     from calokit.files import check_writable
     from calokit.inference import read_bundle
     from calokit.showers import open_showers

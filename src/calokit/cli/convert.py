@@ -34,6 +34,15 @@ def convert(
     tilt: Annotated[
         float | None, typer.Option(help="Nominal angle of the beam in the plane of x and z, in degrees.")
     ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Unit of the cells or hits, instead of the format's: MeV, GeV, keV ...")
+    ] = None,
+    energy_unit: Annotated[
+        str | None, typer.Option(help="Unit of the incident energies, instead of the format's.")
+    ] = None,
+    insist: Annotated[
+        bool, typer.Option("--insist", help="Convert even if more energy is visible than came in.")
+    ] = False,
     particle: Annotated[
         str | None, typer.Option(help="The incident particle, for files that do not say it.")
     ] = None,
@@ -62,10 +71,12 @@ def convert(
         energy,
         mev_per_mip,
         tilt,
+        unit,
+        energy_unit,
     )
     foreign = open_foreign(source, format_name, choices)
     particle = None if particle is None else plain_particle(particle)
-    conversion = write_native(foreign, target, particle, split)
+    conversion = write_native(foreign, target, particle, split, insist=insist)
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Seed, Threads, make_console, use_threads
+from calokit.cli.options import Seed, Threads, make_console
 from calokit.errors import CalokitError
 
 TRAIN_FILE = "samples/zdc_ecal_positrons.h5"
@@ -27,6 +27,7 @@ def demo(
 ) -> None:
     """Train a surrogate on real Geant4 showers, generate, and judge it beside the shipped one."""
     from calokit.cli.evaluate import judge
+    from calokit.compute.threads import use_threads
     from calokit.evaluation import Evaluation, EvaluationSettings
     from calokit.files import check_folder_writable, make_folder
     from calokit.report.compared import ComparedCards

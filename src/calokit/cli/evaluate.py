@@ -9,12 +9,12 @@ import typer
 
 from calokit.cli.options import (
     DetectorName,
+    DeviceName,
     Seed,
     SplitName,
     Threads,
     make_console,
     named_detector,
-    use_threads,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ def evaluate(
             help="Reference showers of other seeds, judged alike; without it the reference is halved."
         ),
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0.0, help="Cells at or below it are empty, in MeV.")] = 0.1,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Cells at or below it are empty, in MeV (default: the detector's, or chosen)."
+        ),
+    ] = None,
     classifiers: Annotated[
         int, typer.Option(min=0, help="Trainings of each classifier; more give a better error, 0 gives none.")
     ] = 3,
@@ -62,8 +67,11 @@ def evaluate(
     ] = None,
     seed: Seed = 1,
     threads: Threads = 0,
+    device_name: DeviceName = "auto",
 ) -> None:
     """Judge generated showers by the reference, and write a scorecard and a report."""
+    from calokit.compute.device import Device
+    from calokit.compute.threads import use_threads
     from calokit.evaluation import Evaluation, EvaluationSettings
     from calokit.files import check_folder_writable
     from calokit.report.compared import ComparedCards
@@ -73,6 +81,7 @@ def evaluate(
 
     check_folder_writable(output)
     use_threads(threads)
+    device = Device.of(device_name)
     settings = EvaluationSettings.from_mapping(
         {
             "threshold_mev": threshold,
@@ -89,7 +98,7 @@ def evaluate(
     )
     truth = open_showers(reference, split, named_detector(detector))
     other = None if floor is None else open_showers(floor, like=truth.detector)
-    evaluation = Evaluation(truth, other, settings)
+    evaluation = Evaluation(truth, other, settings, device.name)
     cards = ComparedCards.of(
         *(judge(evaluation, open_showers(path, like=truth.detector)) for path in generated)
     )

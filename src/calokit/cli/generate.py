@@ -9,13 +9,13 @@ import typer
 
 from calokit.cli.options import (
     DetectorName,
+    DeviceName,
     Output,
     Seed,
     SplitName,
     Threads,
     make_console,
     named_detector,
-    use_threads,
 )
 from calokit.errors import ConfigurationError
 
@@ -37,12 +37,15 @@ def generate(
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="How many showers.")] = None,
     seed: Seed = 1,
     threads: Threads = 1,
+    device_name: DeviceName = "auto",
     precision: Annotated[
-        str, typer.Option(help="auto, float32 or bfloat16; auto takes what this processor is built for.")
+        str, typer.Option(help="auto, float32 or bfloat16; auto takes what the device is built for.")
     ] = "auto",
 ) -> None:
     """Generate showers, for the incident particles of a file or for one energy."""
+    from calokit.compute.device import Device
     from calokit.compute.precision import parse_precision
+    from calokit.compute.threads import use_threads
     from calokit.files import check_writable
     from calokit.inference import generate_file, incidents_at, incidents_like, read_bundle
     from calokit.showers import open_showers
@@ -52,7 +55,7 @@ def generate(
     if energy is not None and count is None:
         raise ConfigurationError("--energy needs --count: how many showers.")
     check_writable(output, bundle, like)
-    use_threads(threads)
+    threads, device = use_threads(threads), Device.of(device_name)
     model = read_bundle(bundle)
     view = None if like is None else open_showers(like, split, named_detector(detector), model.detector)
     if view is not None:
@@ -64,9 +67,16 @@ def generate(
         total = count
         incidents = incidents_at(energy, count, position)
     done = generate_file(
-        model, incidents, output, seed, precision=parse_precision(precision), like=view, expected=total
+        model,
+        incidents,
+        output,
+        seed,
+        precision=parse_precision(precision),
+        like=view,
+        expected=total,
+        device=device,
     )
     make_console().print(
         f"{done.showers} showers, {done.milliseconds_per_shower:.3g} ms a shower (model only, "
-        f"{threads or 'all'} threads): {output}",
+        f"{threads} threads, {device.model_name()}): {output}",
     )

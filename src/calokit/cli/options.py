@@ -16,7 +16,31 @@ if TYPE_CHECKING:
     from calokit.detector import Detector
 
 Seed = Annotated[int, typer.Option(min=0, help="Decides every random draw.")]
-Threads = Annotated[int, typer.Option(min=0, help="Processor threads to compute with; 0 takes all.")]
+
+
+def parse_threads(text: str) -> int:
+    """Return the number of threads that an option, or OMP_NUM_THREADS in its longer form, asks for."""
+    first = str(text).split(",")[0].strip()
+    if not first.isdecimal():
+        raise typer.BadParameter(f"{text!r} is no number of threads; write 0, 1, 2, ...")
+    return int(first)
+
+
+Threads = Annotated[
+    int,
+    typer.Option(
+        parser=parse_threads,
+        metavar="NUMBER",
+        envvar="OMP_NUM_THREADS",
+        help="Processor threads to compute with; 0 takes those that nobody else uses now.",
+    ),
+]
+DeviceName = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="DEVICE", help="What computes: auto (a GPU if there is one), cpu, cuda, cuda:1."
+    ),
+]
 SplitName = Annotated[
     str, typer.Option(help="Which showers of the file: train, validation, test or all.", metavar="SPLIT")
 ]
@@ -43,15 +67,6 @@ def accept_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ERRORS)
-
-
-def use_threads(threads: int) -> None:
-    """Let torch compute with that many threads (0: one for each processor this process may use)."""
-    import torch
-
-    from calokit.engine.local import usable_processors
-
-    torch.set_num_threads(threads or usable_processors())
 
 
 def named_detector(name: str | None) -> Detector | None:

@@ -9,12 +9,12 @@ import typer
 
 from calokit.cli.options import (
     DetectorName,
+    DeviceName,
     Output,
     SplitName,
     Threads,
     make_console,
     named_detector,
-    use_threads,
 )
 
 
@@ -35,8 +35,11 @@ def reconstruct(
         Path | None, typer.Option(help="Showers that the report's classical methods are fitted on.")
     ] = None,
     threads: Threads = 1,
+    device_name: DeviceName = "auto",
 ) -> None:
     """Reconstruct showers: energy, impact, direction or several particles, whichever the bundle gives."""
+    from calokit.compute.device import Device
+    from calokit.compute.threads import use_threads
     from calokit.errors import ConfigurationError
     from calokit.files import check_folder_writable, check_writable
     from calokit.inference import read_bundle
@@ -50,10 +53,10 @@ def reconstruct(
         check_folder_writable(report)
     if report is not None and train is None:
         raise ConfigurationError("--report needs --train FILE, showers to fit the classical methods on.")
-    use_threads(threads)
+    threads, device = use_threads(threads), Device.of(device_name)
     model = read_bundle(bundle)
     view = open_showers(showers, split, named_detector(detector), model.detector)
-    made = reconstruct_showers(model, view)
+    made = reconstruct_showers(model, view, device=device)
     write_reconstruction(output, made, model, view)
     if csv is not None:
         write_csv(csv, made)
@@ -65,6 +68,6 @@ def reconstruct(
         page = report_reconstruction(model, made, view, fitted, report)
         make_console().print(f"report: {page}")
     make_console().print(
-        f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads or 'all'} threads): "
+        f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads} threads): "
         f"{', '.join(made.columns)} in {output}",
     )

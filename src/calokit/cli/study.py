@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import Threads, make_console, use_threads
+from calokit.cli.options import DeviceName, Threads, make_console
 
 
 def study(
@@ -28,8 +28,11 @@ def study(
         bool, typer.Option("--background", help="Go on after this terminal closes; writes study.log.")
     ] = False,
     threads: Threads = 1,
+    device_name: DeviceName = "auto",
 ) -> None:
     """Do every run of a study that is not done yet, or print its table."""
+    from calokit.compute.device import Device
+    from calokit.compute.threads import use_threads
     from calokit.files import check_writable, make_folder
     from calokit.report.study_table import study_table
     from calokit.studies.description import StudyFile
@@ -47,6 +50,7 @@ def study(
     make_folder(folder)
     if background:
         command = [sys.executable, "-m", "calokit", "study", str(file), "--threads", str(threads)]
+        command += ["--device", device_name]
         command += [] if sets is None else ["--sets", str(sets)]
         with (folder / "study.log").open("a") as log:
             process = subprocess.Popen(
@@ -55,5 +59,5 @@ def study(
         console.print(f"process {process.pid} works on it; log: {folder / 'study.log'}")
         return
     use_threads(threads)
-    run_study(described, folder)
+    run_study(described, folder, device=Device.of(device_name))
     console.print(study_table(read_table(described.table_path), chosen, console.encoding))

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from calokit.cli.options import DetectorName, Threads, make_console, use_threads
+from calokit.cli.options import (
+    DetectorName,
+    DeviceName,
+    Threads,
+    make_console,
+)
 from calokit.errors import ConfigurationError
 
 
@@ -34,8 +39,11 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     threads: Threads = 0,
+    device_name: DeviceName = "auto",
 ) -> None:
     """Train a recipe on showers; can be interrupted at any moment and continued with --resume."""
+    from calokit.compute.device import Device
+    from calokit.compute.threads import use_threads
     from calokit.recipes import load_recipe
     from calokit.training.run import continue_training, start_training
     from calokit.training.typed import Typed, settle_steps
@@ -45,11 +53,12 @@ def train(
     changes += [] if detector is None else [f"detector={detector}"]
     seconds = None if minutes is None else 60 * minutes
     if resume:
+        device = None if device_name == "auto" else Device.of(device_name)
         steps = settle_steps(output, Typed(recipe, changes, seconds, start_from))
         if steps is not None:
             console.print(f"{output}: the run goes on to {steps} steps.")
         use_threads(threads)
-        run = continue_training(output, data=data, steps=steps)
+        run = continue_training(output, data=data, steps=steps, device=device)
     else:
         if recipe is None:
             raise ConfigurationError("which recipe? `calokit recipes` lists them; --resume needs none.")
@@ -57,7 +66,14 @@ def train(
             raise ConfigurationError("--data FILE is missing: the showers to train on.")
         chosen = load_recipe(recipe, changes)
         use_threads(threads)
-        run = start_training(chosen, data, output, steps_for_seconds=seconds, start_from=start_from)
+        run = start_training(
+            chosen,
+            data,
+            output,
+            steps_for_seconds=seconds,
+            start_from=start_from,
+            device=Device.of(device_name),
+        )
     made = run.bundle.provenance
     console.print(
         f"{made['steps']} steps on {made['data_showers']} showers in {run.seconds / 60:.1f} min "

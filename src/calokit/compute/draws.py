@@ -17,6 +17,9 @@ from torch import Tensor
 
 from calokit.compute.device import CPU, Device
 
+Generator = torch.Generator
+"""A source of random numbers on one device."""
+
 NOISE_ROWS = 256
 """Noise is drawn for so many showers at a time, whether all are used or not (see `draw_noise`)."""
 

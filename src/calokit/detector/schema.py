@@ -181,6 +181,8 @@ class Detector(Description):
         title: What it is, in a line.
         source: Where the numbers come from.
         front_mm: Distance in mm of the front face from the point where particles start (0: at the face).
+        threshold_mev: Energy of a cell up to which it counts as empty, where nobody names another; None
+            leaves it to be chosen from showers.
         materials: Materials besides those every detector may use.
         sections: The sections along the beam.
 
@@ -194,6 +196,7 @@ class Detector(Description):
     title: str = Field(min_length=1)
     source: str = ""
     front_mm: NonNegativeFloat = 0.0
+    threshold_mev: NonNegativeFloat | None = None
     materials: tuple[Material, ...] = ()
     sections: tuple[Section, ...] = Field(min_length=1)
 
@@ -209,6 +212,13 @@ class Detector(Description):
             return super().from_mapping(mapping, where)
         except DetectorError as error:
             raise DetectorError(f"{where}: {error}") from None
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain data that `from_mapping` reads back; a threshold only where there is one."""
+        mapping = super().to_mapping()
+        if self.threshold_mev is None:
+            del mapping["threshold_mev"]
+        return mapping
 
     def is_same(self, other: Detector) -> bool:
         """Tell whether another description is of the same calorimeter (titles and sources may differ)."""

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calokit.engine.child import Child, ChildDied
-from calokit.engine.local import ATTEMPTS, usable_processors
+from calokit.engine.local import ATTEMPTS
 from calokit.engine.tasks import Result, Task, Work
 from calokit.errors import CalokitError, ConfigurationError, WorkerError
 from calokit.files import write_bytes
+from calokit.processors import usable_processors
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Iterator
@@ -10,16 +9,10 @@ from collections.abc import Iterator
 from calokit.engine.child import Child, ChildDied
 from calokit.engine.tasks import Result, Task, Work
 from calokit.errors import WorkerError
+from calokit.processors import usable_processors
 
 ATTEMPTS = 3
 """How often a task is given to a new process before it counts as failed."""
-
-
-def usable_processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS
 
 
 class LocalExecutor:

@@ -24,6 +24,8 @@ from calokit.evaluation.measures.sums import (
 )
 from calokit.evaluation.measures.tables import SideTables
 from calokit.evaluation.metrics.binned import BinnedValues
+from calokit.evaluation.metrics.distances import Distance
+from calokit.evaluation.samples.every_shower import Looks, find_alarms, look_at_every_shower
 from calokit.evaluation.samples.gallery import collect_hits, collect_images
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator
@@ -32,12 +34,23 @@ from calokit.evaluation.samples.readout_tables import ReadOutSamples
 from calokit.evaluation.samples.streams import plan_comparison
 from calokit.evaluation.samples.survey import survey_reference
 from calokit.evaluation.samples.suspicions import find_suspicious
-from calokit.evaluation.scorecard import Curve, Measurement, Sample, Scorecard, Spectrum, find_headline
+from calokit.evaluation.scorecard import (
+    Alarm,
+    Curve,
+    Measurement,
+    Sample,
+    Scorecard,
+    Spectrum,
+    find_headline,
+    sort_out,
+)
 from calokit.evaluation.settings import EvaluationSettings
 from calokit.evaluation.significance import judge_measurements
 from calokit.evaluation.topology.features import FeatureMaker
 from calokit.progress import Progress, TellPart, add_up, show_progress
-from calokit.showers import ShowerFile
+from calokit.showers import ShowerFile, Showers
+from calokit.showers.memory import as_view
+from calokit.showers.threshold import settle_threshold
 
 PARTS = 1000
 """Steps of the progress of one comparison."""
@@ -46,12 +59,13 @@ LEAST_CLASSIFIED = 50
 
 
 def evaluate_showers(
-    reference: ShowerFile,
-    generated: ShowerFile,
+    reference: ShowerFile | Showers,
+    generated: ShowerFile | Showers,
     *,
-    floor: ShowerFile | None = None,
+    floor: ShowerFile | Showers | None = None,
     settings: EvaluationSettings | None = None,
     progress: Progress = show_progress,
+    device: str = "cpu",
 ) -> Scorecard:
     """Compare generated showers with reference showers, going once through the files in bounded memory.
 
@@ -59,11 +73,13 @@ def evaluate_showers(
     them) the squared error and a gallery of matched showers are given too. The reference fixes all bins.
 
     Args:
-        reference: The truth.
-        generated: The showers to judge.
-        floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
+        reference: The truth, a file or showers in memory.
+        generated: The showers to judge, a file or showers in memory.
+        floor: Truth of other seeds, judged as the generated showers are; None takes reference showers beyond
+            the compared ones, or splits the reference in two.
         settings: Default `EvaluationSettings()`.
         progress: Shows how far it is; see `calokit.progress`.
+        device: What trains the neural classifiers: `auto`, `cpu`, `cuda`, `cuda:1`, ...
 
     Raises:
         DetectorError: The files belong to different detectors.
@@ -71,7 +87,7 @@ def evaluate_showers(
         ConfigurationError: A named cell does not exist.
         CalokitError: The floor holds showers of the reference, or there is too little to compare.
     """
-    return Evaluation(reference, floor, settings).judge(generated, progress)
+    return Evaluation(reference, floor, settings, device).judge(generated, progress)
 
 
 class Evaluation:
@@ -81,30 +97,51 @@ class Evaluation:
         reference: The truth.
         floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
         settings: Default `EvaluationSettings()`.
+        device: What trains the neural classifiers: `auto`, `cpu`, `cuda`, `cuda:1`, ...
     """
 
     def __init__(
         self,
-        reference: ShowerFile,
-        floor: ShowerFile | None = None,
+        reference: ShowerFile | Showers,
+        floor: ShowerFile | Showers | None = None,
         settings: EvaluationSettings | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.reference, self.floor = reference, floor
-        self.settings = settings or EvaluationSettings()
-        self._floor_areas: dict[tuple[object, ...], tuple[float, float]] = {}
+        self.reference = as_view(reference, "reference")
+        self.floor = None if floor is None else as_view(floor, "floor")
+        self.device = device
+        asked = settings or EvaluationSettings()
+        if asked.threshold_mev is None:
+            self.threshold, self.threshold_origin = settle_threshold(self.reference)
+        else:
+            self.threshold, self.threshold_origin = asked.threshold_mev, ""
+        self.settings = asked.model_copy(update={"threshold_mev": self.threshold})
+        self._floor_areas: dict[tuple[object, ...], Distance] = {}
         self._trees = TreeJudge(self.settings.seed)
+        self._truths: tuple[Looks, Looks | None] | None = None
 
-    def judge(self, generated: ShowerFile, progress: Progress = show_progress) -> Scorecard:
+    def judge(self, generated: ShowerFile | Showers, progress: Progress = show_progress) -> Scorecard:
         """Compare one file of generated showers with the reference; see `evaluate_showers`."""
-        with progress(PARTS, f"judging {generated.path.stem}", "parts") as advance:
-            return self._judge(generated, add_up(advance, PARTS))
+        view = as_view(generated, "generated")
+        with progress(PARTS, f"judging {view.path.stem}", "parts") as advance:
+            return self._judge(view, add_up(advance, PARTS))
+
+    def _look_for_alarms(self, generated: ShowerFile) -> list[Alarm]:
+        """Look at every shower of every file; of those of truth once."""
+        if self._truths is None:
+            floor = None if self.floor is None else look_at_every_shower(self.floor)
+            self._truths = look_at_every_shower(self.reference), floor
+        reference, floor = self._truths
+        return find_alarms(reference, look_at_every_shower(generated), floor, generated.first)
 
     def _judge(self, generated: ShowerFile, tell: TellPart) -> Scorecard:
         settings = self.settings
         comparison = plan_comparison(self.reference, generated, self.floor)
         _check_cells(comparison.detector, settings)
+        tell("looking at every shower", 0.0)
+        alarms = self._look_for_alarms(generated)
         tell("survey of the reference", 0.0)
-        calculator = ObservableCalculator(comparison.detector, settings.threshold_mev)
+        calculator = ObservableCalculator(comparison.detector, self.threshold)
         bins = survey_reference(comparison, calculator, settings.energy_bins, settings.cells)
         passage = Passage(
             comparison,
@@ -116,18 +153,22 @@ class Evaluation:
         )
         warnings = [*comparison.warnings, *find_suspicious(passage)]
         found = self._measure(passage, warnings, tell)
+        measurements, unmeasured = sort_out(found.measurements)
         tell("done", 1.0)
         return Scorecard(
             detector=comparison.detector.name,
-            threshold_mev=settings.threshold_mev,
+            threshold_mev=self.threshold,
+            threshold_origin=self.threshold_origin,
             seed=settings.seed,
             reference=_describe(self.reference, comparison.showers),
             generated=_describe(generated, comparison.showers),
             floor_sample=comparison.floor_sample,
-            measurements=found.measurements,
-            verdict=judge_measurements(found.measurements),
-            headline=find_headline(found.measurements, ("classifier.auc", "challenge.auc")),
-            headline_read_out=find_headline(found.measurements, ("readout.auc",)),
+            measurements=measurements,
+            verdict=judge_measurements(measurements, alarms=alarms),
+            alarms=alarms,
+            unmeasured=unmeasured,
+            headline=find_headline(measurements, ("classifier.auc", "challenge.auc")),
+            headline_read_out=find_headline(measurements, ("readout.auc",)),
             curves=found.curves,
             spectra=make_spectra(passage.sides) + found.spectra,
             images=make_images(passage.sides),
@@ -212,13 +253,13 @@ class Evaluation:
         # torch is loaded only here, since a comparison without classifiers does not need it
         from calokit.evaluation.classifiers.neural import ClassifierSettings, classifier_auc
 
-        training = ClassifierSettings(epochs=settings.classifier_epochs)
+        training = ClassifierSettings(epochs=settings.classifier_epochs, device=self.device)
         seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
         samples = [kept.first(showers) for kept in (passage.reference, passage.generated, passage.floor)]
         measurements = []
         for number, (name, title, features_of) in enumerate(
             (
-                ("classifier.auc_low", "classifier AUC, cells", _low_level(settings.threshold_mev)),
+                ("classifier.auc_low", "classifier AUC, cells", _low_level(self.threshold)),
                 ("classifier.auc_high", "classifier AUC, observables", lambda kept: kept.high_level),
             )
         ):
@@ -229,11 +270,11 @@ class Evaluation:
                 part: int,
                 features_of: Callable[[KeptShowers], Any] = features_of,
                 reference: Any = reference,
-            ) -> tuple[float, float]:
+            ) -> Distance:
                 found = classifier_auc(
                     reference, features_of(other), seeds, training, _part_of(tell, settings, part)
                 )
-                return found.value, found.error
+                return Distance(found.value, found.error)
 
             value = train(samples[1], 2 * number)
             key = (name, showers, passage.comparison.circumstances)
@@ -241,15 +282,13 @@ class Evaluation:
                 self._floor_areas[key] = train(samples[2], 2 * number + 1)
             floor = self._floor_areas[key]
             measurements.append(
-                Measurement(
-                    topic="classifiers",
-                    name=name,
-                    title=title,
-                    value=value[0],
-                    error=value[1],
-                    floor=floor[0],
-                    floor_error=floor[1],
-                    showers_per_class=showers,
+                Measurement.of(
+                    "classifiers",
+                    name,
+                    title,
+                    value,
+                    floor,
+                    showers,
                     note=f"{settings.classifier_seeds} trainings, 3/5 of the showers to train on, "
                     "1/5 to test on",
                 )
@@ -267,10 +306,11 @@ class Evaluation:
         return judge_as_challenge(
             samples.first(settings.classifier_showers),
             passage.comparison.detector,
-            settings.threshold_mev,
+            self.threshold,
             range(settings.seed, settings.seed + settings.challenge_seeds),
             settings.challenge_patience,
             lambda text, _: tell(text, 1.0 - settings.kept_part),
+            self.device,
         )
 
 
@@ -296,16 +336,9 @@ def _part_of(tell: TellPart, settings: EvaluationSettings, number: int) -> TellP
 def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
     floor, note = passage.floor_squared_errors()
     value, least = overall_mean(passage.squared), overall_mean(floor)
-    measurement = Measurement(
-        topic="cells",
-        name="mse.mean",
-        title="squared error of cell / incident energy",
-        value=value.value,
-        error=value.error,
-        floor=least.value,
-        floor_error=least.error,
-        showers_per_class=passage.comparison.showers,
-        note=note,
+    title = "squared error of cell / incident energy"
+    measurement = Measurement.of(
+        "cells", "mse.mean", title, value, least, passage.comparison.showers, note=note
     )
     unknown = np.full(len(passage.bins.energy) - 1, np.nan)
     nothing = BinnedValues(unknown, unknown, np.zeros(len(unknown)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Protocol, Self
+
+from pydantic import Field, model_validator
 
 from calokit.config import Description
 from calokit.detector import Detector
@@ -29,6 +32,22 @@ class Sample(Description):
     timing_note: str = ""
 
 
+class Measured(Protocol):
+    """A value with its statistical error."""
+
+    @property
+    def value(self) -> float:
+        """The value."""
+
+    @property
+    def error(self) -> float:
+        """Its standard error."""
+
+
+MaybeNumber = Annotated[float, Field(allow_inf_nan=True)]
+"""A number, or NaN where the showers give none; a scorecard holds numbers alone."""
+
+
 class Measurement(Description):
     """One number about the pair, beside the same number for truth against truth."""
 
@@ -36,10 +55,10 @@ class Measurement(Description):
     """Key, such as `classifier.auc_low`."""
     title: str
     """Words for a table, such as `classifier AUC, cells`."""
-    value: float
-    error: float
-    floor: float
-    floor_error: float
+    value: MaybeNumber
+    error: MaybeNumber
+    floor: MaybeNumber
+    floor_error: MaybeNumber
     unit: str = ""
     direction: Literal["lower", "higher"] = "lower"
     """Whether a smaller or a larger value means more alike."""
@@ -47,6 +66,67 @@ class Measurement(Description):
     note: str = ""
     topic: str = ""
     """Which page of a report it belongs on (`report/topics.py`)."""
+
+    reason: str = ""
+    """Why there is no number, where there is none."""
+
+    @classmethod
+    def of(
+        cls,
+        topic: str,
+        name: str,
+        title: str,
+        value: Measured,
+        floor: Measured,
+        showers: int,
+        *,
+        unit: str = "",
+        note: str = "",
+        direction: Literal["lower", "higher"] = "lower",
+        reason: str = "",
+    ) -> Measurement:
+        """Return a measurement from what was measured of the generated sample and of the floor.
+
+        Args:
+            topic: Page of a report that it belongs on.
+            name: Key.
+            title: Words for a table.
+            value: Of the generated sample, with its error.
+            floor: Of truth against truth, with its error.
+            showers: Showers a class.
+            unit: Of value and floor.
+            note: What a reader should know.
+            direction: Whether a smaller or a larger value means more alike.
+            reason: Why there is no number, where there is none.
+        """
+        return cls(
+            name=name,
+            title=title,
+            value=value.value,
+            error=value.error,
+            floor=floor.value,
+            floor_error=floor.error,
+            unit=unit,
+            direction=direction,
+            showers_per_class=showers,
+            note=note,
+            topic=topic,
+            reason=reason,
+        )
+
+    @property
+    def lacks(self) -> str | None:
+        """What the showers give no number for, in words; None for a measurement that has all of them."""
+        sides = {
+            "the generated showers": (self.value, self.error),
+            "the floor": (self.floor, self.floor_error),
+        }
+        for side, (value, error) in sides.items():
+            if not math.isfinite(value):
+                return f"{side} give no number" if side.endswith("s") else f"{side} gives no number"
+            if not math.isfinite(error):
+                return f"too few showers for an error of {side}"
+        return None
 
     @property
     def deviation(self) -> float:
@@ -147,6 +227,44 @@ class EventHits(Description):
     generated: ShowerHits
 
 
+class Alarm(Description):
+    """Something about single generated showers that alone forbids to trust the sample."""
+
+    kind: Literal["impossible", "copied"]
+    """`impossible`: more energy than came in; `copied`: showers of the truth."""
+    text: str
+    """What was found, a clause that names the showers."""
+    showers: list[int]
+    """Positions in the file of the first ones."""
+    count: int
+    """How many there are."""
+
+
+class Unmeasured(Description):
+    """A measurement that these showers do not allow."""
+
+    name: str
+    """Key of the measurement."""
+    title: str
+    reason: str
+    """Why there is no number, a clause."""
+
+
+def sort_out(measurements: Sequence[Measurement]) -> tuple[list[Measurement], list[Unmeasured]]:
+    """Return the measurements that have numbers, and the others with the reason why they have none."""
+    measured = [one for one in measurements if not one.lacks]
+    lacking = [
+        Unmeasured(
+            name=one.name,
+            title=one.title,
+            reason=one.reason or f"{one.lacks} ({one.showers_per_class} showers)",
+        )
+        for one in measurements
+        if one.lacks
+    ]
+    return measured, lacking
+
+
 class Verdict(Description):
     """Whether anything lies farther from its floor than chance explains, all measurements together."""
 
@@ -166,6 +284,8 @@ class Scorecard(Description):
     format_version: int = SCORECARD_FORMAT_VERSION
     detector: str
     threshold_mev: float
+    threshold_origin: str = ""
+    """Where the threshold comes from, in words, where nobody named it."""
     seed: int
     reference: Sample
     generated: Sample
@@ -178,6 +298,10 @@ class Scorecard(Description):
     """Name of the classifier measurement with the largest area of all; empty where none was trained."""
     headline_read_out: str = ""
     """The same of those behind a readout; empty where none was asked for."""
+    alarms: list[Alarm] = []
+    """What alone forbids to trust the generated showers, whatever was measured."""
+    unmeasured: list[Unmeasured] = []
+    """What could not be measured with these showers, and why."""
     curves: list[Curve] = []
     spectra: list[Spectrum] = []
     images: list[ImagePair] = []
@@ -189,6 +313,14 @@ class Scorecard(Description):
     settings: dict[str, Any] = {}
     """What the comparison was made with, by the names of `EvaluationSettings`."""
     warnings: list[str] = []
+
+    @model_validator(mode="after")
+    def _check_numbers(self) -> Self:
+        """Refuse a measurement without a number."""
+        for measurement in self.measurements:
+            if measurement.lacks:
+                raise CalokitError(f"measurement {measurement.name!r}: {measurement.lacks}.")
+        return self
 
     def measurement(self, name: str) -> Measurement:
         """Return the measurement of that name.

@@ -22,7 +22,8 @@ class EvaluationSettings(Description):
     """What a comparison is made with; the defaults are those of a full evaluation.
 
     Attributes:
-        threshold_mev: Cells at or below it count as empty in all samples.
+        threshold_mev: Cells at or below it count as empty in all samples; None takes the detector's, or
+            chooses it from the reference (`showers/threshold.py`).
         energy_bins: Bins of equal width in the logarithm of the incident energy, over the reference's range.
         classifier_showers: At most so many showers of each class, evenly spread, train and test the
             classifiers.
@@ -41,7 +42,7 @@ class EvaluationSettings(Description):
         seed: Fixes the splits and initial weights of the classifiers.
     """
 
-    threshold_mev: float = Field(default=0.1, ge=0.0)
+    threshold_mev: float | None = Field(default=None, ge=0.0)
     energy_bins: int = Field(default=8, ge=1)
     classifier_showers: int = Field(default=60_000, ge=0)
     classifier_seeds: int = Field(default=3, ge=0)

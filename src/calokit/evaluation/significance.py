@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from scipy.stats import norm
 
-from calokit.evaluation.scorecard import Measurement, Verdict
+from calokit.evaluation.scorecard import Alarm, Measurement, Verdict
 
 FAMILY_WISE_RATE = 0.05
 """Chance that showers of the same law get anything flagged."""
 
 
-def judge_measurements(measurements: Sequence[Measurement], rate: float = FAMILY_WISE_RATE) -> Verdict:
+def judge_measurements(
+    measurements: Sequence[Measurement], rate: float = FAMILY_WISE_RATE, alarms: Sequence[Alarm] = ()
+) -> Verdict:
     """Flag measurements by Holm's step-down test at a family-wise rate.
 
     The deviation of a measurement from its floor in standard errors gives the probability that a normal
@@ -24,6 +26,7 @@ def judge_measurements(measurements: Sequence[Measurement], rate: float = FAMILY
     Args:
         measurements: Those of a scorecard.
         rate: Between 0 and 1.
+        alarms: What forbids to call the samples alike, whatever was measured.
 
     Example:
         >>> far = Measurement(name="a", title="a", value=5.0, error=1.0, floor=0.0, floor_error=0.5)
@@ -38,4 +41,6 @@ def judge_measurements(measurements: Sequence[Measurement], rate: float = FAMILY
         if norm.sf(measurement.deviation) > rate / (len(ordered) - place):
             break
         flagged.append(measurement.name)
-    return Verdict(agrees=not flagged, family_wise_rate=rate, tested=len(tested), flagged=flagged)
+    return Verdict(
+        agrees=not flagged and not alarms, family_wise_rate=rate, tested=len(tested), flagged=flagged
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,12 @@ import torch
 from torch import Tensor
 
 from calokit.bundles.bundle import Bundle, bundle_digest
+from calokit.bundles.ranges import incidents_outside, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.compute.prefetch import ahead_of
-from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError
+from calokit.errors import BundleError, ConfigurationError, DetectorError
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
 from calokit.progress import Progress, show_progress
@@ -29,9 +29,6 @@ BLOCK = 256
 """Showers generated at a time; fixed, so that the same seed gives the same showers."""
 PIECE = 16 * BLOCK
 """Incident particles taken at a time."""
-
-RANGE_MARGIN = 1e-3
-"""Share of a condition's training range by which it may be exceeded without a warning."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +127,16 @@ class ShowerGenerator:
         self.outside = 0
         self.precision.lay_out(self.model)
 
-    def draw(self, incidents: Incidents, first_block: int = 0) -> Showers:
+    def draw(self, incidents: Incidents | Showers, first_block: int = 0) -> Showers:
         """Draw one shower an incident particle; warns once where conditions leave the training range.
 
         Args:
-            incidents: The incident particles.
+            incidents: The incident particles, or showers whose particles are taken.
             first_block: Number of the block that the first 256 of them make.
         """
+        if isinstance(incidents, Showers):
+            known = incidents.incidents
+            incidents = Incidents(known.energies, known.positions, known.directions)
         self._check_range(incidents)
         starts = range(0, len(incidents), BLOCK)
         blocks = [incidents[start : start + BLOCK] for start in starts]
@@ -175,39 +175,11 @@ class ShowerGenerator:
         return Showers.of(energies, self.bundle.detector, block)
 
     def _check_range(self, incidents: Incidents) -> None:
-        values, names = incidents.conditions()
-        outside = np.zeros(len(incidents), bool)
-        for one in self.bundle.ranges:
-            if one.name not in names or not self._conditioned_on(one.name):
-                continue
-            column = values[:, names.index(one.name)]
-            margin = RANGE_MARGIN * (one.largest - one.smallest)
-            outside |= (column < one.smallest - margin) | (column > one.largest + margin)
-        if outside.any() and self.outside == 0:
-            warnings.warn(
-                f"{int(outside.sum())} of {len(outside)} incident particles lie outside the training range "
-                f"of {self.bundle.name} ({self.describe_range()}); do not trust their showers.",
-                ConditionWarning,
-                stacklevel=3,
-            )
-        self.outside += int(outside.sum())
-
-    def _conditioned_on(self, name: str) -> bool:
-        kinds = {"ln incident energy": "energy", "impact x": "position", "impact y": "position"}
-        return kinds.get(name, "direction") in self.model.conditions
-
-    def describe_range(self) -> str:
-        """Return the training range of the conditions the model uses, in words."""
-        words = []
-        for one in self.bundle.ranges:
-            if not self._conditioned_on(one.name):
-                continue
-            if one.name == "ln incident energy":
-                low, high = math.exp(one.smallest) / MEV_PER_GEV, math.exp(one.largest) / MEV_PER_GEV
-                words.append(f"{low:.3g} to {high:.3g} GeV")
-            else:
-                words.append(f"{one.name} {one.smallest:.4g} to {one.largest:.4g}")
-        return ", ".join(words)
+        ranges = [one for one in self.bundle.ranges if one.kind in self.model.conditions]
+        outside = incidents_outside(ranges, incidents)
+        if self.outside == 0:
+            warn_outside(outside, ranges, self.bundle.name, "incident particles", "their showers", 3)
+        self.outside += int(np.any(list(outside.values()), axis=0).sum())
 
 
 def need_surrogate(bundle: Bundle) -> Surrogate:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import math
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from calokit.bundles.bundle import Bundle, bundle_digest, check_reconstructed
+from calokit.bundles.ranges import energies_outside, warn_outside
 from calokit.compute.device import CPU, Device
-from calokit.errors import BundleError, ConditionWarning
+from calokit.errors import BundleError
 from calokit.files import write_hdf5, write_whole
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.progress import Progress, show_progress
@@ -37,6 +36,12 @@ UNITS = {
     "particle_position": "mm, x and y at the front face",
 }
 """Every column that a reconstruction can have, and its unit."""
+CSV_UNITS = {
+    name: unit.split(",")[0].lower()
+    for name, unit in UNITS.items()
+    if unit.split(",")[0] in ("MeV", "mm", "rad")
+}
+"""Ends of the headers of a CSV file."""
 RANGE_MARGIN_SIGMA = 4.0
 """An energy lies outside where it leaves the training range by more than so many of its uncertainties."""
 
@@ -139,12 +144,17 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
 
 
 def write_csv(path: Path, made: Reconstruction) -> None:
-    """Write estimates as CSV: one line a shower; columns of several numbers are numbered from 0."""
+    """Write estimates as CSV: one line a shower; headers end in the unit, such as `position_0_mm`.
+
+    Columns of several numbers are numbered from 0.
+    """
     flat: dict[str, NDArray[Any]] = {}
     for name, values in made.columns.items():
         wide = values.reshape(len(values), -1)
         for number in range(wide.shape[1]):
-            flat[name if wide.shape[1] == 1 else f"{name}_{number}"] = wide[:, number]
+            place = "" if wide.shape[1] == 1 else f"_{number}"
+            unit = CSV_UNITS.get(name)
+            flat[f"{name}{place}" if unit is None else f"{name}{place}_{unit}"] = wide[:, number]
     with write_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["shower", *flat])
@@ -154,19 +164,11 @@ def write_csv(path: Path, made: Reconstruction) -> None:
 
 def _check_range(bundle: Bundle, columns: dict[str, NDArray[Any]]) -> float:
     """Warn of energies outside the training range, and return their share."""
-    known = next((one for one in bundle.ranges if one.name == "ln incident energy"), None)
-    if known is None or "energy" not in columns:
+    if "energy" not in columns:
         return 0.0
-    low, high = math.exp(known.smallest), math.exp(known.largest)
     energy = columns["energy"].astype(np.float64)
     width = columns.get("energy_uncertainty", 0.2 * np.sqrt(MEV_PER_GEV * energy.clip(1.0)))
-    margin = RANGE_MARGIN_SIGMA * width
-    outside = (energy < low - margin) | (energy > high + margin)
-    if outside.any():
-        warnings.warn(
-            f"{int(outside.sum())} of {len(outside)} energies lie outside the training range of "
-            f"{bundle.name} ({low / MEV_PER_GEV:.3g} to {high / MEV_PER_GEV:.3g} GeV); do not trust them.",
-            ConditionWarning,
-            stacklevel=3,
-        )
-    return float(outside.mean())
+    outside = energies_outside(bundle.ranges, energy, RANGE_MARGIN_SIGMA * width)
+    known = [one for one in bundle.ranges if one.name in outside]
+    warn_outside(outside, known, bundle.name, "energies", "them", 3)
+    return float(np.any(list(outside.values()), axis=0).mean()) if outside else 0.0

@@ -22,7 +22,6 @@ def build_model(settings: ModelSettings, detector: Detector, seed: int) -> Train
     Raises:
         ConfigurationError: The model does not fit the detector.
     """
-    settings.require_fit(detector)
     with CPU.own_layer_draws():
         seed_layers(seed, Purpose.INITIAL_WEIGHTS, 0)
         return settings.build(detector)

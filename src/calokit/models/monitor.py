@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges
+from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges, plain_values
 from calokit.evaluation.samples.pairing import squared_errors
 from calokit.models.batches import IncidentTensors
 from calokit.showers import Showers
@@ -46,12 +45,8 @@ def squared_error_by_energy(
     by_bin, total = binned.mean(), whole.mean()
     return {
         "edges_gev": (edges / MEV_PER_GEV).tolist(),
-        "mse": _finite(by_bin.values),
-        "error": _finite(by_bin.errors),
-        "all": _finite(total.values)[0],
-        "all_error": _finite(total.errors)[0],
+        "mse": plain_values(by_bin.values),
+        "error": plain_values(by_bin.errors),
+        "all": plain_values(total.values)[0],
+        "all_error": plain_values(total.errors)[0],
     }
-
-
-def _finite(values: NDArray[np.float64]) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from calokit.compute.device import Device
-from calokit.compute.draws import Draws, Noise
+from calokit.compute.draws import Draws, Generator, Noise
 from calokit.compute.precision import PLAIN, Precision, native_precision
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.monitor import squared_error_by_energy
@@ -184,7 +184,7 @@ class Surrogate(Trainable["TrainingBatch"]):
         """
 
     @torch.no_grad()
-    def generate(self, incidents: IncidentTensors, generator: torch.Generator) -> Tensor:
+    def generate(self, incidents: IncidentTensors, generator: Generator) -> Tensor:
         """Draw one shower for each incident particle.
 
         Args:

@@ -78,10 +78,12 @@ class ModelSettings(Description):
             )
 
     def build(self, detector: Detector) -> Trainable[Any]:
-        """Return the untrained model for a detector that fits (`misfit`).
+        """Return the untrained model for a detector; torch's global generator decides its initial weights.
 
-        torch's global generator decides its initial weights.
+        Raises:
+            ConfigurationError: The model does not fit the detector.
         """
+        self.require_fit(detector)
         module, _, name = self.model.partition(":")
         model: Trainable[Any] = getattr(import_module(module), name)(self, detector)
         return model

@@ -112,7 +112,8 @@ def _headline(cards: Sequence[Scorecard]) -> Text:
     first = cards[0]
     text = Text()
     text.append(first.detector, style="bold")
-    text.append(f"  threshold {first.threshold_mev:g} MeV")
+    origin = f" ({first.threshold_origin})" if first.threshold_origin else ""
+    text.append(f"  threshold {first.threshold_mev:g} MeV{origin}")
     text.append(f"\nfloor: {first.floor_sample}")
     for sample in (first.reference, *(card.generated for card in cards)):
         text.append(f"\n{sample.label}: {_describe_sample(sample)}")

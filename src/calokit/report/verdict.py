@@ -53,23 +53,42 @@ def state_verdict(scorecard: Scorecard, worst: int = 3) -> str:
         worst: How many of the measurements farthest from the floor are named.
 
     Returns:
-        One to four sentences of plain text; the last one is the headline.
+        A few sentences of plain text; what alone forbids trust comes first, the headline last.
     """
+    alarms = "".join(f"{scorecard.generated.label}: {alarm.text}. " for alarm in scorecard.alarms)
+    measured = _state_measured(scorecard, worst)
+    return f"NOT TO BE TRUSTED. {alarms}Beside that: {measured}" if alarms else measured
+
+
+def _state_measured(scorecard: Scorecard, worst: int) -> str:
+    """Say whether the measurements tell the samples apart."""
     verdict = scorecard.verdict
+    unmeasured = _state_unmeasured(scorecard)
     if verdict.tested == 0:
-        return f"{scorecard.generated.label}: nothing was measured that has a floor and an error."
+        nothing = f"{scorecard.generated.label}: nothing was measured that has a floor and an error."
+        return nothing + unmeasured
     sample = f"{scorecard.generated.label} against {scorecard.reference.label}"
     headline = f" {state_headline(scorecard)}".rstrip()
     family = f"{verdict.tested} measurements, family-wise {100 * verdict.family_wise_rate:.2g} %"
-    if verdict.agrees:
+    if not verdict.flagged:
         return (
             f"{sample}: not told apart by {scorecard.generated.showers:,} showers ({family}; Holm's test). "
-            f"More showers, or trained classifiers, may still tell them apart.{headline}"
+            f"More showers, or trained classifiers, may still tell them apart.{headline}{unmeasured}"
         )
     named = "; ".join(_describe_deviation(scorecard.measurement(name)) for name in verdict.flagged[:worst])
     count = len(verdict.flagged)
     told = f"{sample}: told apart by {count} of {family} (Holm's test)."
-    return f"{told} Farthest from the floor: {named}.{headline}"
+    return f"{told} Farthest from the floor: {named}.{headline}{unmeasured}"
+
+
+def _state_unmeasured(scorecard: Scorecard, most: int = 3) -> str:
+    """Say what could not be measured, and why the first of it; empty where all was."""
+    lacking = scorecard.unmeasured
+    if not lacking:
+        return ""
+    named = "; ".join(f"{one.title}: {one.reason}" for one in lacking[:most])
+    more = f"; and {len(lacking) - most} more" if len(lacking) > most else ""
+    return f" Not measured ({len(lacking)}): {named}{more}."
 
 
 def state_headline(scorecard: Scorecard) -> str:

@@ -10,10 +10,8 @@ from calokit.arrays import Float64
 from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
+from calokit.showers.units_check import LARGEST_RESPONSE, EnergyScale, find_unit_mistakes, states_its_unit
 from calokit.units import MEV_PER_GEV
-
-LARGEST_RESPONSE = 1.2
-"""More visible than incident energy by this factor is hardly a shower in MeV."""
 
 
 @dataclass
@@ -38,6 +36,7 @@ class _Tally:
     above_incident: int = 0
     hits: float = 0.0
     fraction: float = 0.0
+    fractions: list[Float64] = field(default_factory=list)
     fraction_squared: float = 0.0
     smallest_hit: float = np.inf
     largest_cell: float = 0.0
@@ -54,6 +53,7 @@ class _Tally:
         self.above_incident += int((fraction > LARGEST_RESPONSE).sum())
         self.hits += float(hit.sum())
         self.fraction += float(fraction.sum())
+        self.fractions.append(fraction)
         self.fraction_squared += float((fraction**2).sum())
         if hit.any():
             self.smallest_hit = min(self.smallest_hit, float(showers.energies[hit].min()))
@@ -85,7 +85,7 @@ def inspect_showers(
         for showers in view.chunks():
             tally.add(showers, threshold)
             advance(len(showers))
-    return Inspection(_describe(view, tally, threshold), _judge(tally))
+    return Inspection(_describe(view, tally, threshold), _judge(view, tally))
 
 
 def _describe(view: ShowerFile, tally: _Tally, threshold: float) -> list[tuple[str, str]]:
@@ -129,17 +129,20 @@ def _describe(view: ShowerFile, tally: _Tally, threshold: float) -> list[tuple[s
     return rows
 
 
-def _judge(tally: _Tally) -> list[str]:
+def _judge(view: ShowerFile, tally: _Tally) -> list[str]:
     findings = []
     if tally.empty > 0.5 * tally.events:
         findings.append(
             f"{tally.empty} of {tally.events} showers are empty; check threshold and energy unit (MeV)."
         )
-    if tally.above_incident:
-        findings.append(
+    assert tally.low is not None
+    assert tally.high is not None
+    energies = np.exp(np.array([tally.low[0], tally.high[0]]))
+    scale = EnergyScale.from_columns(np.concatenate(tally.fractions), energies)
+    mistakes = find_unit_mistakes(scale, view.detector, view.particle, states_its_unit(view))
+    if tally.above_incident and not mistakes:
+        mistakes.append(
             f"{tally.above_incident} showers hold more than {LARGEST_RESPONSE} times their incident energy; "
             "is the incident energy in GeV, or are the cells calibrated to another scale?"
         )
-    if 0 < tally.fraction / tally.events < 1e-5:
-        findings.append("less than 1e-5 of the incident energy is visible; are the cells in GeV?")
-    return findings
+    return findings + mistakes

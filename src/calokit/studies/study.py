@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from calokit.bundles.bundle import read_bundle
+from calokit.compute.device import CPU, Device
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, Split, open_showers
@@ -22,13 +23,16 @@ from calokit.training.data import open_for_training
 from calokit.training.run import continue_training, start_training
 
 
-def run_study(file: StudyFile, folder: Path, progress: Progress = show_progress) -> None:
+def run_study(
+    file: StudyFile, folder: Path, progress: Progress = show_progress, device: Device = CPU
+) -> None:
     """Do every run whose row is missing; can be killed at any moment and called again.
 
     Args:
         file: The study.
         folder: Where the runs stand.
         progress: Shows how far each run is; see `calokit.progress`.
+        device: What trains, generates and judges.
 
     Raises:
         CalokitError: Data are missing or unfit, or the table holds a row that no run made.
@@ -45,7 +49,7 @@ def run_study(file: StudyFile, folder: Path, progress: Progress = show_progress)
     }
     for run in file.runs():
         if run.key not in done:
-            row = _make_row(file, run, RunFolders(folder, data_sha256), test, floor, progress)
+            row = _make_row(file, run, RunFolders(folder, data_sha256), test, floor, progress, device)
             append_row(file.table_path, row)
 
 
@@ -61,16 +65,17 @@ def _make_row(
     test: ShowerFile,
     floor: ShowerFile | None,
     progress: Progress,
+    device: Device,
 ) -> dict[str, Any]:
     """Train (or continue), generate on the test incidents, evaluate, and describe it in one row."""
     folder, bundle_path = folders.of(run), folders.bundle(run)
-    _train_where_missing(file, run, folders, progress)
+    _train_where_missing(file, run, folders, progress, device)
     bundle = read_bundle(bundle_path)
     if isinstance(bundle.model, Reconstructor):
         train = open_for_training(open_showers(file.find_showers(file.study.data), Split.TRAIN))
-        judged = judge_reconstruction(bundle, train, test, folder, progress)
+        judged = judge_reconstruction(bundle, train, test, folder, progress, device)
     else:
-        judged = judge_surrogate(file.study, bundle, folder, test, floor, progress)
+        judged = judge_surrogate(file.study, bundle, folder, test, floor, progress, device)
     made = bundle.provenance
     return {
         "study": file.study.name,
@@ -93,6 +98,7 @@ def _make_row(
         "curves": judged.curves,
         "commit": _commit_of(file.path.parent),
         "device": made["device"],
+        "accelerator": made.get("accelerator"),
         "processor": made["processor"],
         "threads": torch.get_num_threads(),
         "precision": made["precision"]["number_format"],
@@ -104,18 +110,21 @@ def _make_row(
     }
 
 
-def _train_where_missing(file: StudyFile, run: StudyRun, folders: RunFolders, progress: Progress) -> None:
+def _train_where_missing(
+    file: StudyFile, run: StudyRun, folders: RunFolders, progress: Progress, device: Device
+) -> None:
     """Train a run, and before it the one it starts from, where there is no bundle yet."""
     if folders.bundle(run).is_file():
         return
     if run.start is not None:
-        _train_where_missing(file, run.start, folders, progress)
+        _train_where_missing(file, run.start, folders, progress, device)
     folder = folders.of(run)
     if (folder / "run.json").is_file():
-        continue_training(folder, progress)
+        continue_training(folder, progress, device=device)
     else:
         start = None if run.start is None else folders.bundle(run.start)
-        start_training(run.recipe, file.find_showers(file.study.data), folder, progress, start_from=start)
+        data = file.find_showers(file.study.data)
+        start_training(run.recipe, data, folder, progress, start_from=start, device=device)
 
 
 def _commit_of(folder: Path) -> str:

@@ -150,7 +150,7 @@ class TrainingLoop:
             Prefetch(self.source.training(state.step)) as batches,
         ):
             while state.step < settings.steps and not state.stopped:
-                self._advance(batches, log)
+                self._take_step(batches, log)
                 advance(1, " ".join(f"{name} {loss:.4f}" for name, loss in self._losses.items()))
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self.save()
@@ -160,7 +160,7 @@ class TrainingLoop:
             self.average.load_state_dict(self.best)
         return self.average.eval()
 
-    def _advance(self, batches: Iterator[Any], log: Any) -> None:
+    def _take_step(self, batches: Iterator[Any], log: Any) -> None:
         """Take one step with all that is due after it, and keep the books."""
         settings, state = self.settings, self.state
         started, cpu_started = time.perf_counter(), time.process_time()
@@ -211,7 +211,7 @@ class TrainingLoop:
     def _step(self, batch: Any) -> dict[str, Tensor]:
         """Take one optimiser step of every part and move the average."""
         seed, step = self.settings.seed, self.state.step
-        draws = Draws(draw_generator(seed, Purpose.TRAINING, step, self.device))
+        draws = Draws(draw_generator(seed, Purpose.TRAINING, step, self.device), self.device)
         seed_layers(seed, Purpose.LAYERS, step)
         if self.symmetries is not None:
             batch = self.symmetries(batch, draws)

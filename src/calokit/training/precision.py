@@ -41,7 +41,7 @@ def _time_step(model: Trainable[Any], batch: Any, precision: Precision, repeats:
     """Time forward and backward of one batch on a copy of the model, in milliseconds."""
     copied, device = copy.deepcopy(model), model.device
     precision.lay_out(copied)
-    draws = Draws(draw_generator(0, Purpose.TIMING, 0, device))
+    draws = Draws(draw_generator(0, Purpose.TIMING, 0, device), device)
     times = []
     for _ in range(repeats + 1):
         device.synchronise()

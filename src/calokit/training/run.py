@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.machine import describe_machine
 from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import load_detector
-from calokit.errors import RunError
+from calokit.errors import RunError, ThresholdWarning
 from calokit.files import check_folder_writable, make_folder, write_json, write_text
 from calokit.models.families import build_model
 from calokit.models.protocols import Trainable
 from calokit.progress import Progress, show_progress
 from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile, Showers, Split, open_showers
+from calokit.showers.threshold import doubt_threshold
 from calokit.training.checkpoint import read_checkpoint
 from calokit.training.data import ShuffledShowers, open_for_training
 from calokit.training.loop import TrainingLoop
@@ -32,7 +34,7 @@ from calokit.training.start import check_detector, take_over
 MACHINE = ("threads", "processor", "device", "accelerator", "python", "torch", "calokit")
 """What provenance says of the machine."""
 FIT_SHOWERS = 50_000
-"""How many training showers the transforms are fitted on, at most."""
+"""How many training showers the transforms are fitted on, at most (see `SAMPLE_BYTES` too)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def start_training(
     check_folder_writable(folder)
     train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
+    _tell_threshold(recipe, train)
     source = _make_source(recipe, train)
     model = build_model(recipe.model, train.detector, recipe.training.seed)
     sample = _fit_sample(model, source)
@@ -191,6 +194,14 @@ def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
     like = None if recipe.detector is None else load_detector(recipe.detector)
     train = open_for_training(open_showers(data, Split.TRAIN, like=like))
     return train if recipe.training.showers is None else train.head(recipe.training.showers)
+
+
+def _tell_threshold(recipe: Recipe, train: ShowerFile) -> None:
+    """Warn where the model's threshold leaves out much of what its training showers hold."""
+    threshold = getattr(recipe.model, "threshold_mev", None)
+    if threshold is not None:
+        for words in doubt_threshold(train, threshold, "model.threshold_mev"):
+            warnings.warn(f"recipe {recipe.name}: {words}", ThresholdWarning, stacklevel=3)
 
 
 def _make_source(recipe: Recipe, train: ShowerFile) -> ShuffledShowers:

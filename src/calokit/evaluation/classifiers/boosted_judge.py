@@ -18,7 +18,7 @@ CONDITIONS = "conditions"
 """Group of the columns that every judgement sees."""
 FOLDS = 5
 """Parts of the showers: one tests, the next one chooses the number of trees, three train."""
-MOST_TESTED = 6000
+MOST_TESTED = 20_000
 """Parts are tested one after the other until so many showers of each class have been."""
 MOST_PERMUTED = 1000
 """Showers of each class whose single observables are exchanged."""

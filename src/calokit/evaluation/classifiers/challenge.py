@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from calokit.arrays import Float64, Integer
+from calokit.compute.device import CPU, Device
 from calokit.errors import CalokitError
 from calokit.evaluation.classifiers.challenge_networks import DenseNetwork, ResidualNetwork, draw_weights
 from calokit.evaluation.classifiers.discrimination import (
@@ -49,7 +50,7 @@ class ChallengeSettings:
             shower's partner, of the other class, and pulls the area below one half.
         condition_hidden: Width of a hidden layer over image and conditions in the convolutional network,
             which without it cannot see that the two do not belong together; 0 as CaloChallenge has it.
-        device: Where PyTorch computes: `cpu`, `cuda`, `cuda:1`, ...
+        device: What trains: `auto`, `cpu`, `cuda`, `cuda:1`, ...
     """
 
     hidden: int = 2048
@@ -206,7 +207,7 @@ def _judge(
     check_classes(reference.features, generated.features, len(seeds))
     check_classes(reference.conditions, generated.conditions, len(seeds))
     events = len(reference.conditions)
-    device = _find_device(settings.device)
+    device = Device.of(settings.device)
     splits = np.random.default_rng([min(seeds), events])
     orders = [splits.permutation(events) for _ in range(2)]
     if settings.paired_split:
@@ -223,9 +224,9 @@ def _judge(
         random = np.random.default_rng([seed, events])
         with torch.device("meta"):
             network = build()
-        network.to_empty(device="cpu")
-        draw_weights(network, torch.Generator().manual_seed(int(random.integers(2**62))))
-        network.to(device, torch.float64 if settings.double_precision else torch.float32)
+        network.to_empty(device=CPU.place)
+        draw_weights(network, CPU.generator(int(random.integers(2**62))))
+        device.put(network).to(torch.float64 if settings.double_precision else torch.float32)
         parameters = sum(weight.numel() for weight in network.parameters())
         runs.append(_Training(reference, generated, turned, network, settings, report).run(random))
     return _summarise(tuple(runs), events, parameters)
@@ -347,17 +348,6 @@ class _Training:
     def _labels(self, index: Integer) -> NDArray[np.bool_]:
         """Return True for generated showers."""
         return np.asarray(index >= self.events)
-
-
-def _find_device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise CalokitError(
-            f"classifier: no device {name!r} for PyTorch here ({str(error).splitlines()[0]}); give 'cpu'."
-        ) from error
-    return device
 
 
 def _batches(index: Integer, size: int) -> Iterator[Integer]:

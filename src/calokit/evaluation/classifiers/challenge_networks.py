@@ -8,6 +8,8 @@ import math
 import torch
 from torch import nn
 
+from calokit.compute.draws import Generator
+
 PLANES = (32, 64, 64, 128)
 """Channels of the four stages of the residual network."""
 
@@ -109,7 +111,7 @@ class _Block(nn.Module):
         return output
 
 
-def draw_weights(network: nn.Module, random: torch.Generator) -> None:
+def draw_weights(network: nn.Module, random: Generator) -> None:
     """Draw all weights of a network from a generator, by the laws CaloChallenge's networks start from.
 
     Linear layers: uniform in +-1 / sqrt(inputs), weights and biases (PyTorch's default). Convolutions: normal

@@ -16,6 +16,7 @@ from calokit.evaluation.classifiers.boosted_judge import (
     judge_by_trees,
 )
 from calokit.evaluation.metrics.distances import (
+    Distance,
     Histogram,
     histogram_of,
     integer_edges,
@@ -91,18 +92,22 @@ class TreeJudge:
         note += f"; most telling: {told}" if told else ""
         title = f"classifier AUC, boosted trees{words}"
         measurements = [
-            _as_measurement(f"{prefix}.auc_boosted", title, value.whole, floor.whole, showers, note)
+            Measurement.of(
+                "classifiers", f"{prefix}.auc_boosted", title, value.whole, floor.whole, showers, note=note
+            )
         ]
         for group, area in value.groups.items():
-            measurement = _as_measurement(
-                f"{prefix}_group.{group.replace(' ', '_')}",
-                f"classifier AUC, {group} alone{words}",
-                area,
-                floor.groups[group],
-                showers,
-                "conditions and this group of observables",
+            measurements.append(
+                Measurement.of(
+                    TOPIC,
+                    f"{prefix}_group.{group.replace(' ', '_')}",
+                    f"classifier AUC, {group} alone{words}",
+                    area,
+                    floor.groups[group],
+                    showers,
+                    note="conditions and this group of observables",
+                )
             )
-            measurements.append(measurement.model_copy(update={"topic": TOPIC}))
         return measurements, tuple(name for name, _ in value.whole.telling)
 
     def _areas(self, reference: FeatureTable, other: FeatureTable) -> _Areas:
@@ -118,19 +123,6 @@ class _Areas:
     groups: dict[str, Area]
 
 
-def _as_measurement(name: str, title: str, area: Area, floor: Area, showers: int, note: str) -> Measurement:
-    return Measurement(
-        name=name,
-        title=title,
-        value=area.value,
-        error=area.error,
-        floor=floor.value,
-        floor_error=floor.error,
-        showers_per_class=showers,
-        note=note,
-    )
-
-
 def compare_observables(
     tables: JudgedTables, telling: Sequence[str]
 ) -> tuple[list[Measurement], list[Spectrum]]:
@@ -144,15 +136,13 @@ def compare_observables(
     fixed = [name for name in names if name in SHOWN or name.endswith(SHARPNESS)]
     spectra = [_spectrum(tables, name) for name in dict.fromkeys([*fixed, *telling])]
     measurements = [
-        Measurement(
-            name=f"separation.{spectrum.name}",
-            title=f"separation, {spectrum.title}",
-            value=spectrum.separation,
-            error=spectrum.separation_error,
-            floor=spectrum.separation_floor,
-            floor_error=spectrum.separation_floor_error,
-            showers_per_class=len(tables.reference.values),
-            topic=TOPIC,
+        Measurement.of(
+            TOPIC,
+            f"separation.{spectrum.name}",
+            f"separation, {spectrum.title}",
+            Distance(spectrum.separation, spectrum.separation_error),
+            Distance(spectrum.separation_floor, spectrum.separation_floor_error),
+            len(tables.reference.values),
         )
         for spectrum in spectra[: len(fixed)]
     ]

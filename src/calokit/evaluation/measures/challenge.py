@@ -16,6 +16,7 @@ from calokit.evaluation.classifiers.challenge import (
 )
 from calokit.evaluation.classifiers.inputs import ClassifierInputs, observable_inputs, voxel_inputs
 from calokit.evaluation.measures.kept import KeptSamples
+from calokit.evaluation.metrics.distances import Distance
 from calokit.evaluation.metrics.precision_recall import standardise
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.scorecard import Measurement
@@ -31,6 +32,7 @@ def judge_as_challenge(
     seeds: Sequence[int],
     patience: int | None,
     tell: TellPart,
+    device: str = "cpu",
 ) -> list[Measurement]:
     """Return areas and Jensen-Shannon divergences of CaloChallenge's dense networks and of its 3D network.
 
@@ -45,8 +47,9 @@ def judge_as_challenge(
         seeds: One training each.
         patience: Epochs without a better one after which a training stops; None never stops early.
         tell: Called with a text and the part done (0 to 1).
+        device: What trains.
     """
-    settings = ChallengeSettings(patience=patience, paired_split=True)
+    settings = ChallengeSettings(patience=patience, paired_split=True, device=device)
 
     def cells(kept: KeptShowers) -> ClassifierInputs:
         return voxel_inputs(kept.cells, kept.conditions, threshold)
@@ -83,27 +86,19 @@ def judge_as_challenge(
 
 def _measurements(name: str, title: str, value: ChallengeResult, floor: ChallengeResult) -> list[Measurement]:
     trainings = f"{len(value.runs)} trainings, 60/20/20 %, {value.parameters:,} weights"
+    rows = (
+        ("auc", "AUC", (value.auc, value.auc_error), (floor.auc, floor.auc_error)),
+        ("jsd", "JSD (bits)", (value.jsd, value.jsd_error), (floor.jsd, floor.jsd_error)),
+    )
     return [
-        Measurement(
-            name=f"challenge.auc_{name}",
-            title=f"CaloChallenge AUC, {title}",
-            value=value.auc,
-            error=value.auc_error,
-            floor=floor.auc,
-            floor_error=floor.auc_error,
-            showers_per_class=value.showers_per_class,
+        Measurement.of(
+            "classifiers",
+            f"challenge.{key}_{name}",
+            f"CaloChallenge {words}, {title}",
+            Distance(*found),
+            Distance(*least),
+            value.showers_per_class,
             note=trainings,
-            topic="classifiers",
-        ),
-        Measurement(
-            name=f"challenge.jsd_{name}",
-            title=f"CaloChallenge JSD (bits), {title}",
-            value=value.jsd,
-            error=value.jsd_error,
-            floor=floor.jsd,
-            floor_error=floor.jsd_error,
-            showers_per_class=value.showers_per_class,
-            note=trainings,
-            topic="classifiers",
-        ),
+        )
+        for key, words, found, least in rows
     ]

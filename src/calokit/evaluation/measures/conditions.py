@@ -7,6 +7,7 @@ import numpy as np
 from calokit.evaluation.measures.sums import make_curve
 from calokit.evaluation.metrics.binned import BinnedValues
 from calokit.evaluation.metrics.condition_calibration import QUANTITIES, find_worst_bin
+from calokit.evaluation.metrics.distances import Distance
 from calokit.evaluation.samples.sums import Sides
 from calokit.evaluation.scorecard import Curve, Measurement
 from calokit.units import MEV_PER_GEV
@@ -44,28 +45,29 @@ def measure_conditions(sides: Sides) -> list[Measurement]:
         if value.spread == 0.0 or floor.spread == 0.0:
             continue
         found.append(
-            Measurement(
-                name=f"conditions.{quantity}",
-                title=f"{TITLES[quantity]} in bins of every condition, worst bin",
-                value=value.deviation,
-                error=value.spread,
-                floor=floor.deviation,
-                floor_error=floor.spread,
+            Measurement.of(
+                TOPIC,
+                f"conditions.{quantity}",
+                f"{TITLES[quantity]} in bins of every condition, worst bin",
+                Distance(value.deviation, value.spread),
+                Distance(floor.deviation, floor.spread),
+                sides.reference.showers,
                 unit="standard errors",
-                showers_per_class=sides.reference.showers,
                 note=value.words,
-                topic=TOPIC,
             )
         )
     return found
 
 
 def make_condition_curves(sides: Sides) -> list[Curve]:
-    """Return each quantity over each condition."""
+    """Return the response over every condition, and each other quantity over the one with its worst bin."""
     curves = []
     bins = sides.reference.bins.conditions
     for quantity in QUANTITIES:
+        worst = find_worst_bin(sides.reference.conditions, sides.generated.conditions, quantity).condition
         for name, edges in zip(bins.names, bins.edges, strict=True):
+            if quantity != "response" and name != worst:
+                continue
             energy = name == ENERGY
             values: list[BinnedValues] = [
                 side.conditions.values(quantity, name)

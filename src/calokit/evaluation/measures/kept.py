@@ -133,16 +133,8 @@ def _frechet(samples: KeptSamples, seed: int, found_warnings: list[str]) -> list
     for name, title, distance, note in rows:
         value, least = distance(generated), distance(floor)
         measurements.append(
-            Measurement(
-                topic="classifiers",
-                name=name,
-                title=title,
-                value=1e3 * value.value,
-                error=1e3 * value.error,
-                floor=1e3 * least.value,
-                floor_error=1e3 * least.error,
-                showers_per_class=showers,
-                note=note,
+            Measurement.of(
+                "classifiers", name, title, _thousand_fold(value), _thousand_fold(least), showers, note=note
             )
         )
     return measurements
@@ -152,17 +144,19 @@ def _frechet_of_topology(samples: KeptSamples) -> Measurement:
     """Return the clipped distance of all observables, which has a covariance without outliers."""
     reference, generated, floor = (kept.known_table.values.astype(np.float64) for kept in samples.each())
     value, least = (_clipped_distance(reference, other) for other in (generated, floor))
-    return Measurement(
-        topic="classifiers",
-        name="distance.fpd_topology",
-        title="Fréchet distance x 1000, all observables with topology",
-        value=1e3 * value.value,
-        error=1e3 * value.error,
-        floor=1e3 * least.value,
-        floor_error=1e3 * least.error,
-        showers_per_class=samples.showers,
+    return Measurement.of(
+        "classifiers",
+        "distance.fpd_topology",
+        "Fréchet distance x 1000, all observables with topology",
+        _thousand_fold(value),
+        _thousand_fold(least),
+        samples.showers,
         note="outliers clipped; of all showers, not extrapolated",
     )
+
+
+def _thousand_fold(distance: Distance) -> Distance:
+    return Distance(1e3 * distance.value, 1e3 * distance.error)
 
 
 def _clipped_distance(reference: Float64, other: Float64) -> Distance:
@@ -201,16 +195,14 @@ def _precision_recall(samples: KeptSamples, seed: int) -> list[Measurement]:
     value, note = score(samples.generated, images.generated)
     floor, _ = score(samples.floor, images.floor)
     return [
-        Measurement(
-            topic="classifiers",
-            name="precision_recall.area",
-            title="PRD-AUC, smaller of images and observables",
-            value=value.value,
-            error=value.error,
-            floor=floor.value,
-            floor_error=floor.error,
+        Measurement.of(
+            "classifiers",
+            "precision_recall.area",
+            "PRD-AUC, smaller of images and observables",
+            value,
+            floor,
+            samples.showers,
             direction="higher",
-            showers_per_class=samples.showers,
             note=f"{note}; {settings.clusters} clusters, {settings.runs} runs, {images.showers} images",
         )
     ]
@@ -225,16 +217,14 @@ def _manifolds(samples: KeptSamples, seed: int) -> list[Measurement]:
     value = manifold_scores(*standardise(reference, generated), settings)
     least = manifold_scores(*standardise(reference, floor), settings)
     return [
-        Measurement(
-            topic="classifiers",
-            name=f"neighbours.{name}",
-            title=f"{name} of neighbours",
-            value=getattr(value, name).value,
-            error=getattr(value, name).error,
-            floor=getattr(least, name).value,
-            floor_error=getattr(least, name).error,
+        Measurement.of(
+            "classifiers",
+            f"neighbours.{name}",
+            f"{name} of neighbours",
+            getattr(value, name),
+            getattr(least, name),
+            samples.showers,
             direction="higher",
-            showers_per_class=samples.showers,
             note=f"{settings.neighbours} neighbours, observables",
         )
         for name in ("precision", "recall", "density", "coverage")

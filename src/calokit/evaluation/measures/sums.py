@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -15,6 +16,7 @@ from calokit.evaluation.metrics.binned import (
     largest_deviation,
     mean_deviation,
     overall_deviation,
+    plain_values,
     ratio_of,
 )
 from calokit.evaluation.metrics.cells import (
@@ -23,26 +25,10 @@ from calokit.evaluation.metrics.cells import (
     worst_cell_deviation,
 )
 from calokit.evaluation.metrics.distances import Distance, Histogram, separation_power, wasserstein_distance
+from calokit.evaluation.samples.shown import SHOWN_OBSERVABLES
 from calokit.evaluation.samples.sums import Judge, Sides, SideSums
 from calokit.evaluation.scorecard import Curve, ImagePair, Measurement, Spectrum
 from calokit.units import MEV_PER_GEV
-
-SPECTRUM_TITLES = {
-    "visible_fraction": ("response", "visible / incident energy", "visible / incident energy"),
-    "hits": ("cells", "hits in a shower", "cells above threshold"),
-    "centre_x": ("lateral", "centre of energy in x", "x from the impact (mm)"),
-    "centre_y": ("lateral", "centre of energy in y", "y from the impact (mm)"),
-    "width_x": ("lateral", "width in x", "width in x (mm)"),
-    "width_y": ("lateral", "width in y", "width in y (mm)"),
-    "hottest_1": ("cells", "energy in the hottest cell", "fraction of the visible energy"),
-    "depth": ("longitudinal", "mean depth", "depth (mm)"),
-    "depth_width": ("longitudinal", "length", "spread in depth (mm)"),
-    "asymmetry_along": ("lateral", "asymmetry along the momentum", "(ahead - behind) / visible energy"),
-    "asymmetry_across": ("lateral", "asymmetry across the momentum", "(left - right) / visible energy"),
-    "width_along": ("lateral", "width along the momentum", "width along the momentum (mm)"),
-    "width_across": ("lateral", "width across the momentum", "width across the momentum (mm)"),
-}
-"""Topic, title and axis label by observable."""
 
 
 def measure_response(sides: Sides) -> list[Measurement]:
@@ -259,9 +245,10 @@ def make_energy_curve(
 def make_spectra(sides: Sides) -> list[Spectrum]:
     """Return the distributions of the observables, of all cells and of the named cells."""
     spectra = []
-    for name in sides.reference.observables:
-        topic, title, label = SPECTRUM_TITLES[name]
-        spectra.append(_spectrum(sides, topic, name, title, label, lambda s, name=name: s.histogram(name)))  # type: ignore[misc]
+    for one in SHOWN_OBSERVABLES:
+        if one.name in sides.reference.observables:
+            of = operator.methodcaller("histogram", one.name)
+            spectra.append(_spectrum(sides, one.topic, one.name, one.title, one.label, of))
     spectra.append(
         _spectrum(
             sides,
@@ -311,7 +298,7 @@ def _image(sides: Sides, image: CellImage) -> ImagePair:
         column_edges=image.fast.edges.tolist(),
         reference=reference.tolist(),
         generated=generated.tolist(),
-        ratio_error=[_finite(row) for row in error],
+        ratio_error=[plain_values(row) for row in error],
     )
 
 
@@ -376,12 +363,12 @@ def make_curve(
         y_label=labels[1],
         log_x=log_x,
         edges=edges.tolist(),
-        reference=_finite(reference.values),
-        reference_error=_finite(reference.errors),
-        generated=_finite(generated.values),
-        generated_error=_finite(generated.errors),
-        floor=_finite(floor.values),
-        floor_error=_finite(floor.errors),
+        reference=plain_values(reference.values),
+        reference_error=plain_values(reference.errors),
+        generated=plain_values(generated.values),
+        generated_error=plain_values(generated.errors),
+        floor=plain_values(floor.values),
+        floor_error=plain_values(floor.errors),
     )
 
 
@@ -412,7 +399,3 @@ def _average(distances: Iterable[Distance]) -> Distance:
     found = list(distances)
     value = sum(distance.value for distance in found) / len(found)
     return Distance(value, math.sqrt(sum(distance.error**2 for distance in found)) / len(found))
-
-
-def _finite(values: Float64) -> list[float | None]:
-    return [float(value) if np.isfinite(value) else None for value in values]

@@ -186,16 +186,7 @@ class SideTables:
     def _width(self, name: str, title: str, widths: list[BinnedValues]) -> Measurement:
         reference, generated, floor = widths
         value, least = (Distance(*mean_deviation(ratio_of(one, reference))) for one in (generated, floor))
-        return Measurement(
-            topic="response",
-            name=name,
-            title=title,
-            value=value.value,
-            error=value.error,
-            floor=least.value,
-            floor_error=least.error,
-            showers_per_class=self.sides.reference.showers,
-        )
+        return Measurement.of("response", name, title, value, least, self.sides.reference.showers)
 
     def _chi_square(self) -> list[Measurement]:
         """Return the chi-squared per degree of freedom of the visible fraction, both errors in it."""

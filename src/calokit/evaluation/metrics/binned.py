@@ -25,6 +25,36 @@ class BinnedValues:
     showers: Float64
 
 
+def require_same_edges(one: Float64, other: Float64) -> None:
+    """Refuse to add what was counted in different bins.
+
+    Raises:
+        CalokitError: The edges differ.
+    """
+    if not np.array_equal(one, other):
+        raise CalokitError("sums in different bins cannot be added; take all bins from the same reference.")
+
+
+def require_next(expected: int, first: int) -> None:
+    """Refuse to add showers out of their order, where what is kept follows from their numbers.
+
+    Raises:
+        CalokitError: Another shower was expected.
+    """
+    if expected != first:
+        raise CalokitError(f"showers from number {first} do not follow those before {expected}.")
+
+
+def plain_values(values: Float64) -> list[float | None]:
+    """Return values as plain numbers for JSON, None where one is not finite.
+
+    Example:
+        >>> plain_values(np.array([1.0, np.nan]))
+        [1.0, None]
+    """
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
 class BinnedMoments:
     """Sums the powers 0 to 4 of a per-shower value in bins of the incident energy, in bounded memory.
 
@@ -47,6 +77,15 @@ class BinnedMoments:
         bins = energy_bin(incident_energies, self.edges)
         for power in range(5):
             self.sums[power] += np.bincount(bins, weights=values**power, minlength=self.sums.shape[1])
+
+    def merge(self, other: BinnedMoments) -> None:
+        """Add the sums of other showers.
+
+        Raises:
+            CalokitError: The bins differ.
+        """
+        require_same_edges(self.edges, other.edges)
+        self.sums += other.sums
 
     def mean(self) -> BinnedValues:
         """Return the mean of the value and its standard error."""

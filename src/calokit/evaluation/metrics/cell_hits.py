@@ -9,7 +9,7 @@ import numpy as np
 
 from calokit.arrays import Float64, Integer
 from calokit.errors import CalokitError
-from calokit.evaluation.metrics.binned import BinnedValues, energy_bin
+from calokit.evaluation.metrics.binned import BinnedValues, energy_bin, require_same_edges
 from calokit.evaluation.metrics.distances import Distance, histogram_from_counts, separation_power
 from calokit.showers.hits import Hits
 
@@ -49,6 +49,19 @@ class CellHitsByEnergy:
             table = self.counts[cell]
             flat = np.bincount(bins * table.shape[1] + column, minlength=table.size)
             table += flat.reshape(table.shape)
+
+    def merge(self, other: CellHitsByEnergy) -> None:
+        """Add the counts of other showers.
+
+        Raises:
+            CalokitError: The cells or the bins differ.
+        """
+        require_same_edges(self.incident_edges, other.incident_edges)
+        if list(self.cell_edges) != list(other.cell_edges):
+            raise CalokitError("counts of different cells cannot be added.")
+        for cell, edges in self.cell_edges.items():
+            require_same_edges(edges, other.cell_edges[cell])
+            self.counts[cell] += other.counts[cell]
 
     def hit_probability(self, cell: int) -> BinnedValues:
         """Return how often the cell is hit in each bin of the incident energy, with binomial errors."""

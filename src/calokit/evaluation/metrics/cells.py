@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from calokit.arrays import Float64
+from calokit.evaluation.metrics.binned import require_same_edges
 from calokit.evaluation.metrics.distances import Distance
 from calokit.showers.hits import Hits
 
@@ -37,6 +38,13 @@ class CellSums:
         self.squares += np.bincount(hits.cell, weights=hits.energy**2, minlength=cells)
         self.hits += np.bincount(hits.cell, minlength=cells)
         self.showers += hits.events
+
+    def merge(self, other: CellSums) -> None:
+        """Add the sums of other showers of the same detector."""
+        self.energy += other.energy
+        self.squares += other.squares
+        self.hits += other.hits
+        self.showers += other.showers
 
     @property
     def mean(self) -> Float64:
@@ -122,6 +130,16 @@ class CellHistograms:
         flat = np.bincount(hits.cell * bins + place, minlength=self.counts.size)
         self.counts += flat.reshape(self.counts.shape)
         self.showers += hits.events
+
+    def merge(self, other: CellHistograms) -> None:
+        """Add the counts of other showers.
+
+        Raises:
+            CalokitError: The bins differ.
+        """
+        require_same_edges(self.edges, other.edges)
+        self.counts += other.counts
+        self.showers += other.showers
 
     def fractions(self) -> Float64:
         """Return (cell, 1 + bin): the part of the showers that miss the cell, then those in each bin."""

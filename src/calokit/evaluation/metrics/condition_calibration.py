@@ -107,6 +107,15 @@ class ConditionSums:
             for name, column in zip(bins.names, bins.columns, strict=True):
                 self.moments[quantity, name].add(conditions[:, column], relative)
 
+    def merge(self, other: ConditionSums) -> None:
+        """Add the sums of other showers.
+
+        Raises:
+            CalokitError: The bins differ.
+        """
+        for key, moments in self.moments.items():
+            moments.merge(other.moments[key])
+
     def values(self, quantity: str, condition: str) -> BinnedValues:
         """Return a quantity in the bins of a condition, relative to what is expected at the energy."""
         if quantity == "resolution":
@@ -121,11 +130,13 @@ class WorstBin:
     Attributes:
         deviation: |difference| / its error; 0 where nothing can be compared.
         spread: Of the largest of so many normal deviates: pi / sqrt(12 ln M) (Gumbel).
+        condition: Whose bin it is; empty where nothing can be compared.
         words: Which bin, and the ratio there with its error.
     """
 
     deviation: float
     spread: float
+    condition: str
     words: str
 
     @property
@@ -142,7 +153,7 @@ def find_worst_bin(reference: ConditionSums, other: ConditionSums, quantity: str
         other: Sums of the sample to judge.
         quantity: One of `QUANTITIES`.
     """
-    compared, worst, words = 0, 0.0, "nothing to compare"
+    compared, worst, condition, words = 0, 0.0, "", "nothing to compare"
     for name, edges in zip(reference.bins.names, reference.bins.edges, strict=True):
         one, two = reference.values(quantity, name), other.values(quantity, name)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -154,11 +165,14 @@ def find_worst_bin(reference: ConditionSums, other: ConditionSums, quantity: str
             continue
         place = int(np.argmax(np.where(known, deviations, -1.0)))
         if deviations[place] > worst:
-            worst = float(deviations[place])
+            worst, condition = float(deviations[place]), name
+            if one.values[place] == 0.0:
+                words = f"worst bin: {name} {edges[place]:.4g} to {edges[place + 1]:.4g}, the truth is 0"
+                continue
             ratio = two.values[place] / one.values[place]
             words = (
                 f"worst bin: {name} {edges[place]:.4g} to {edges[place + 1]:.4g}, ratio {ratio:.4f} "
                 f"± {error[place] / abs(one.values[place]):.4f}"
             )
     spread = math.pi / math.sqrt(12.0 * math.log(compared + 1.0)) if compared else 0.0
-    return WorstBin(worst, spread, words)
+    return WorstBin(worst, spread, condition, words)

@@ -49,6 +49,24 @@ class CorrelationSums:
             self._products[group] += rows.T @ rows
         self.showers += len(values)
 
+    def merge(self, other: CorrelationSums) -> None:
+        """Add the sums of showers that follow these: their groups go on where these stop."""
+        if other._shift is None:
+            return
+        if self._shift is None:
+            self._shift = other._shift
+        moved = other._shift - self._shift
+        counts, sums, products = (
+            np.roll(each, self.showers % GROUPS, axis=0)
+            for each in (other._counts, other._sums, other._products)
+        )
+        across = sums[:, :, None] * moved
+        self._products += products + across + across.transpose(0, 2, 1)
+        self._products += counts[:, None, None] * np.outer(moved, moved)
+        self._sums += sums + counts[:, None] * moved
+        self._counts += counts
+        self.showers += other.showers
+
     def matrix(self) -> Float64:
         """Return Pearson's correlations (column, column); NaN of a column the same in all showers."""
         return _correlation(self._counts.sum(), self._sums.sum(axis=0), self._products.sum(axis=0))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.arrays import Float64
-from calokit.evaluation.metrics.binned import energy_bin
+from calokit.evaluation.metrics.binned import energy_bin, require_next, require_same_edges
 
 Keys = NDArray[np.uint64]
 
@@ -25,6 +25,7 @@ class KeptValues:
         energy_edges: (bin + 1,) MeV; showers beyond the outer edges count in the outer bins.
         most: Values kept in each bin.
         seed: Of the keys.
+        first: Number of the first shower that is added, for a part of a sample.
 
     Example:
         >>> kept = KeptValues(np.array([1.0, 10.0, 100.0]), most=2)
@@ -33,8 +34,8 @@ class KeptValues:
         [2, 1]
     """
 
-    def __init__(self, energy_edges: Float64, most: int = MOST_VALUES, seed: int = 0) -> None:
-        self.edges, self.most, self.seed = energy_edges, most, seed
+    def __init__(self, energy_edges: Float64, most: int = MOST_VALUES, seed: int = 0, first: int = 0) -> None:
+        self.edges, self.most, self.seed, self.first = energy_edges, most, seed, first
         self.showers = 0
         bins = len(energy_edges) - 1
         self._values: list[Float64] = [np.zeros(0) for _ in range(bins)]
@@ -42,13 +43,29 @@ class KeptValues:
 
     def add(self, incident_energies: Float64, values: Float64) -> None:
         """Add showers: incident energies (event,) in MeV and their values (event,)."""
-        keys = _hash(np.arange(self.showers, self.showers + len(values), dtype=np.uint64), self.seed)
+        start = self.first + self.showers
+        keys = _hash(np.arange(start, start + len(values), dtype=np.uint64), self.seed)
         self.showers += len(values)
         bins = energy_bin(incident_energies, self.edges)
         for number in np.unique(bins):
             inside = bins == number
             self._values[number] = np.concatenate([self._values[number], values[inside]])
             self._keys[number] = np.concatenate([self._keys[number], keys[inside]])
+            if len(self._keys[number]) > 2 * self.most:
+                self._cut(number)
+
+    def merge(self, other: KeptValues) -> None:
+        """Add the values of the showers that follow these in the sample.
+
+        Raises:
+            CalokitError: The bins differ, or other showers follow these.
+        """
+        require_same_edges(self.edges, other.edges)
+        require_next(self.first + self.showers, other.first)
+        self.showers += other.showers
+        for number in range(len(self._keys)):
+            self._values[number] = np.concatenate([self._values[number], other._values[number]])
+            self._keys[number] = np.concatenate([self._keys[number], other._keys[number]])
             if len(self._keys[number]) > 2 * self.most:
                 self._cut(number)
 

@@ -53,6 +53,18 @@ class LayerOccupancy:
             self._products[number] += parts.T @ parts
         self.showers += hits.events
 
+    def merge(self, other: LayerOccupancy) -> None:
+        """Add the sums of other showers of the same detector.
+
+        Raises:
+            CalokitError: The thresholds differ.
+        """
+        if self.thresholds != other.thresholds:
+            raise CalokitError("occupancies above different thresholds cannot be added.")
+        self._sums += other._sums
+        self._products += other._products
+        self.showers += other.showers
+
     def part_of_cells(self, number: int) -> BinnedValues:
         """Return the mean part of each layer's cells above the threshold of that number, (layer,)."""
         errors = np.sqrt(np.diag(self.covariance_of_mean(number)))

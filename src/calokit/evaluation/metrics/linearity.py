@@ -67,6 +67,15 @@ class EnergyResponse:
         self.fraction.add(incident_energies, visible_energies / incident_energies)
         self.incident.add(incident_energies, incident_energies)
 
+    def merge(self, other: EnergyResponse) -> None:
+        """Add the sums of other showers.
+
+        Raises:
+            CalokitError: The bins differ.
+        """
+        self.fraction.merge(other.fraction)
+        self.incident.merge(other.incident)
+
     def sampling_fraction(self) -> BinnedValues:
         """Return the mean over the showers of visible / incident energy; its ratio is `ratio_of`."""
         return self.fraction.mean()

@@ -10,7 +10,7 @@ import numpy as np
 from calokit.arrays import Float64
 from calokit.detector import Detector
 from calokit.errors import CalokitError
-from calokit.evaluation.metrics.binned import energy_bin
+from calokit.evaluation.metrics.binned import energy_bin, require_same_edges
 from calokit.evaluation.metrics.distances import Distance
 from calokit.showers.hits import Hits
 
@@ -116,6 +116,15 @@ class MaskClasses:
         which = np.where(collapsed, 0, np.where(wide, 1, 2))
         place = bins * len(CLASS_NAMES) + which
         self.counts += np.bincount(place, minlength=self.counts.size).reshape(self.counts.shape)
+
+    def merge(self, other: MaskClasses) -> None:
+        """Add the counts of other showers.
+
+        Raises:
+            CalokitError: The bins differ.
+        """
+        require_same_edges(self.limits.energy_edges, other.limits.energy_edges)
+        self.counts += other.counts
 
     def part(self, name: str) -> Distance:
         """Return the part of all showers that are of a class, with its binomial error.

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.stats import ks_2samp
 
 from calokit.detector import Detector
 from calokit.errors import CalokitError, DetectorError
 from calokit.showers import ShowerFile, Showers
+from calokit.showers.units_check import require_same_units
 
 BLOCK_BYTES = 8 * 2**20
 """How much of one sample is in memory at a time."""
 
 
+SAME_LAW = 1e-3
+"""Incident energies further along a file are of the same law unless chance says less than this."""
 GOLDEN_RATIO = 0.6180339887498949
 """Inverse golden ratio; its multiples spread evenly and follow no period of a file."""
 
@@ -78,7 +82,7 @@ class Comparison:
     @property
     def circumstances(self) -> tuple[object, ...]:
         """What decides how reference and floor compare, whatever was generated."""
-        return self.showers, self.with_positions, self.with_directions
+        return self.showers, self.floor.half, self.with_positions, self.with_directions
 
     def read(self, stream: SampleStream, start: int, stop: int) -> Showers:
         """Return showers of a stream, with only those columns that all samples have."""
@@ -106,23 +110,30 @@ def plan_comparison(reference: ShowerFile, generated: ShowerFile, floor: ShowerF
     """Decide which showers of which file are compared.
 
     All samples are cut to the smallest, since most distances depend on the number of showers. Without a
-    second truth file the reference is split: one half against the generated showers of the same positions,
-    the other half for the floor.
+    second truth file, reference showers beyond the compared ones make the floor; where there are too few (or
+    of other energies, as in a sorted file) the reference is split: one half against the generated showers of
+    the same positions, the other half for the floor.
 
     Raises:
         DetectorError: The files belong to different detectors.
+        ShowerFileError: The energies of two files differ by a thousand, a unit.
         CalokitError: The floor holds showers of the reference, or there are fewer than two showers.
     """
     files = [file for file in (generated, floor) if file is not None]
     for file in files:
         require_same_detector(reference, file)
+        require_same_units(reference, file)
     warnings: list[str] = []
-    if len(reference) != len(generated):
+    beyond = floor is None and _can_serve_as_floor(reference, len(generated))
+    if len(reference) != len(generated) and not beyond:
         warnings.append(
             f"sizes differ: {len(reference)} reference and {len(generated)} generated showers; "
             f"the first {min(len(reference), len(generated))} of both are compared."
         )
-    if floor is None:
+    if beyond:
+        floor = replace(reference, first=reference.first + len(generated))
+        streams = (SampleStream(reference), SampleStream(generated), SampleStream(floor))
+    elif floor is None:
         streams = (
             SampleStream(reference, 0),
             SampleStream(generated, 0),
@@ -143,9 +154,17 @@ def plan_comparison(reference: ShowerFile, generated: ShowerFile, floor: ShowerF
             f"{reference.path} and {generated.path}: {showers} showers to compare; at least 2 are needed."
         )
     presence = _common_columns([reference, *files], warnings)
-    return Comparison(
-        *streams, showers, _describe_floor(reference, floor, showers), tuple(warnings), *presence
-    )
+    words = _describe_floor(reference, None if beyond else floor, showers)
+    return Comparison(*streams, showers, words, tuple(warnings), *presence)
+
+
+def _can_serve_as_floor(reference: ShowerFile, compared: int) -> bool:
+    """Tell whether the reference has as many showers beyond the compared ones, of the same energies."""
+    if len(reference) < 2 * compared:
+        return False
+    energies = np.concatenate([one.energies for one in reference.incident_chunks()]).astype(np.float64)
+    alike = ks_2samp(energies[:compared], energies[compared : 2 * compared])
+    return float(alike.pvalue) > SAME_LAW
 
 
 def require_same_detector(reference: ShowerFile, other: ShowerFile) -> None:

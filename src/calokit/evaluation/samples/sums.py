@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from calokit.arrays import Float64, Integer
+from calokit.errors import CalokitError
 from calokit.evaluation.classifiers.boosted_judge import FeatureTable, join_tables
 from calokit.evaluation.metrics.binned import (
     BinnedMoments,
+    require_next,
 )
 from calokit.evaluation.metrics.cell_hits import CellHitsByEnergy
 from calokit.evaluation.metrics.cells import (
@@ -40,6 +43,22 @@ from calokit.showers import Showers
 from calokit.showers.hits import Hits, find_hits
 from calokit.showers.incidents import Incidents
 
+MERGED = (
+    "visible_fraction",
+    "hits",
+    "cells",
+    "cell_histograms",
+    "energy_response",
+    "fractions",
+    "occupancy",
+    "masks",
+    "cell_hits",
+    "layer_correlations",
+    "upper_correlations",
+    "conditions",
+)
+"""The sums of `SideSums` that are sums of their own."""
+
 
 class SideSums:
     """Everything one sample of a comparison is asked for, filled block by block.
@@ -49,6 +68,7 @@ class SideSums:
         bins: Every bin, from the survey of the reference.
         kept: Positions of the showers that are kept, rising.
         maker: Makes the strong judge's table of kept showers; None leaves it out.
+        first: Number in the sample of the first shower that is added, for sums of a part.
     """
 
     def __init__(
@@ -57,9 +77,11 @@ class SideSums:
         bins: Bins,
         kept: Integer,
         maker: FeatureMaker | None = None,
+        first: int = 0,
     ) -> None:
         cells = calculator.detector.number_of_cells
         self.calculator, self.bins, self.kept, self.maker = calculator, bins, kept, maker
+        self.first = first
         self.showers = 0
         self.empty_showers = 0
         self.visible_fraction = BinnedMoments(bins.energy)
@@ -71,7 +93,7 @@ class SideSums:
         self.cells = CellSums(cells)
         self.cell_histograms = CellHistograms(cells, bins.coarse_cell_energy)
         self.energy_response = EnergyResponse(bins.sampling)
-        self.fractions = KeptValues(bins.energy)
+        self.fractions = KeptValues(bins.energy, first=first)
         self.occupancy = LayerOccupancy(
             calculator.detector, [factor * (calculator.threshold or 1e-3) for factor in THRESHOLD_MULTIPLES]
         )
@@ -105,6 +127,25 @@ class SideSums:
         self._keep(showers, hits, observables)
         self.showers += len(showers)
         self.empty_showers += int(np.count_nonzero(observables.column("hits") == 0))
+
+    def merge(self, other: SideSums) -> None:
+        """Add the sums of the showers that follow these in the sample.
+
+        Raises:
+            CalokitError: The bins differ, or other showers follow these.
+        """
+        require_next(self.first + self.showers, other.first)
+        for name in MERGED:
+            getattr(self, name).merge(getattr(other, name))
+        for name, counts in other.observables.items():
+            self.observables[name] += counts
+        for cell, counts in other.named_cells.items():
+            self.named_cells[cell] += counts
+        self.spectrum += other.spectrum
+        self.layers += other.layers
+        self.showers += other.showers
+        self.empty_showers += other.empty_showers
+        self._parts += other._parts
 
     def histogram(self, name: str) -> Histogram:
         """Return the distribution of an observable."""
@@ -160,8 +201,9 @@ class SideSums:
             self.upper_correlations.add(fractions[incident_energies >= self._middle_energy])
 
     def _keep(self, showers: Showers, hits: Hits, observables: Observables) -> None:
-        first, last = np.searchsorted(self.kept, [self.showers, self.showers + len(showers)])
-        chosen = self.kept[first:last] - self.showers
+        start = self.first + self.showers
+        first, last = np.searchsorted(self.kept, [start, start + len(showers)])
+        chosen = self.kept[first:last] - start
         if not len(chosen):
             return
         high_level, _ = features_of(observables, showers, self.calculator.threshold)
@@ -212,16 +254,24 @@ class Sides:
             unit: Of the distance.
             note: What a reader should know.
         """
-        value, floor = judge(self.reference, self.generated), judge(self.reference, self.floor)
-        return Measurement(
-            name=name,
-            title=title,
-            value=value.value,
-            error=value.error,
-            floor=floor.value,
-            floor_error=floor.error,
+        value, why = _judge_if_possible(judge, self.reference, self.generated)
+        floor, why_not = _judge_if_possible(judge, self.reference, self.floor)
+        return Measurement.of(
+            topic,
+            name,
+            title,
+            value,
+            floor,
+            self.reference.showers,
             unit=unit,
-            showers_per_class=self.reference.showers,
             note=note,
-            topic=topic,
+            reason=why or why_not,
         )
+
+
+def _judge_if_possible(judge: Judge, reference: SideSums, other: SideSums) -> tuple[Distance, str]:
+    """Return a distance, or NaN and the reason why these showers allow none."""
+    try:
+        return judge(reference, other), ""
+    except CalokitError as error:
+        return Distance(math.nan, math.nan), str(error).rstrip(".")

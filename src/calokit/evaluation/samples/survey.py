@@ -14,6 +14,7 @@ from calokit.evaluation.metrics.distances import integer_edges, linear_edges, lo
 from calokit.evaluation.metrics.linearity import equal_width_edges
 from calokit.evaluation.metrics.mask_classes import MaskLimits, limits_from_reference, mask_extents
 from calokit.evaluation.samples.observables import ObservableCalculator
+from calokit.evaluation.samples.shown import SHOWN_OBSERVABLES
 from calokit.evaluation.samples.streams import Comparison, block_size
 from calokit.evaluation.topology.lines import FineSpectrum, SpectralLine
 from calokit.showers.hits import Hits, find_hits
@@ -27,23 +28,6 @@ CELL_BINS = 40
 """Bins of a cell energy spectrum, as in CaloChallenge."""
 COARSE_CELL_BINS = 16
 """Bins of the spectrum of each single cell in the mean over all cells."""
-
-SHOWN_OBSERVABLES = (
-    "visible_fraction",
-    "hits",
-    "centre_x",
-    "centre_y",
-    "width_x",
-    "width_y",
-    "hottest_1",
-    "depth",
-    "depth_width",
-    "asymmetry_along",
-    "asymmetry_across",
-    "width_along",
-    "width_across",
-)
-"""Observables whose distributions are compared, where the detector has them."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +85,7 @@ def survey_reference(
         showers = comparison.read(comparison.reference, start, stop)
         hits = find_hits(showers, calculator.threshold)
         observables = calculator(showers, hits)
-        names = tuple(name for name in SHOWN_OBSERVABLES if name in observables.names)
+        names = tuple(one.name for one in SHOWN_OBSERVABLES if one.name in observables.names)
         columns.append(np.stack([observables.column(name) for name in names], axis=1))
         extents.append(mask_extents(hits, detector))
         incident.append(showers.incident_energies.astype(np.float64))

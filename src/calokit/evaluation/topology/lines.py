@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 
 from calokit.arrays import Float64
+from calokit.errors import CalokitError
 
 STEP = 5e-4
 """Width of a bin in ln(energy): 0.26 keV at 511 keV."""
@@ -66,6 +67,16 @@ class FineSpectrum:
         place = ((np.log(energies) - self.lowest) / STEP).astype(np.int64)
         inside = place[(place >= 0) & (place < len(self.counts))]
         self.counts += np.bincount(inside, minlength=len(self.counts))
+
+    def merge(self, other: FineSpectrum) -> None:
+        """Add the counts of other hits.
+
+        Raises:
+            CalokitError: The thresholds differ.
+        """
+        if self.lowest != other.lowest:
+            raise CalokitError("spectra from different thresholds cannot be added.")
+        self.counts += other.counts
 
     def find_lines(self) -> tuple[SpectralLine, ...]:
         """Return the lines, the one with most hits first; at most three.

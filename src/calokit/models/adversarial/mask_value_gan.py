@@ -55,12 +55,14 @@ class Draw:
         logits: Of a cell being hit.
         values: Without noise, in the unit of the normalisation.
         gate: 1 in hit cells and 0 in others, with the gradient of a soft mask.
+        ungated: MeV, noise applied, as if every cell were hit.
         energies: MeV, noise and gate applied, not cut at the threshold.
     """
 
     logits: Tensor
     values: Tensor
     gate: Tensor
+    ungated: Tensor
     energies: Tensor
 
 
@@ -149,8 +151,7 @@ class GanSurrogate(Surrogate):
         draw = self._draw(incidents, noise)
         energies = draw.energies
         if self.settings.gate != "draw":
-            noiseless = self.values.inverse(draw.values, incidents.energies)
-            energies = open_gate(draw.logits, self.settings.gate, None) * noiseless
+            energies = open_gate(draw.logits, self.settings.gate, None) * draw.ungated
         return cut_at_threshold(energies, self.settings.threshold_mev)
 
     def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
@@ -194,7 +195,8 @@ class GanSurrogate(Surrogate):
         uniform = noise["hits"].clamp(1e-6, 1 - 1e-6)
         soft = torch.sigmoid((logits + torch.logit(uniform)) / TEMPERATURE)
         gate = (soft > 0.5).to(soft.dtype) + soft - soft.detach()
-        return Draw(logits, values, gate, gate * self.values.inverse(noisy, incidents.energies))
+        ungated = self.values.inverse(noisy, incidents.energies)
+        return Draw(logits, values, gate, ungated, gate * ungated)
 
     def _views(self, energies: Tensor, gate: Tensor, incidents: IncidentTensors) -> tuple[Tensor, Tensor]:
         """Return what the discriminator sees: images of energies, hits and places, and numbers beside."""
@@ -222,9 +224,7 @@ class GanSurrogate(Surrogate):
         )
         if self.settings.gradient_penalty > 0:
             with self.device.full_precision():
-                penalty = gradient_penalty(
-                    lambda image: self.discriminator(image, condition), real, fake, draws
-                )
+                penalty = gradient_penalty(self.discriminator, (real, condition), (fake, made), draws)
             loss = loss + self.settings.gradient_penalty * penalty
         return loss
 

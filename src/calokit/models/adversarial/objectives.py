@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -37,18 +37,28 @@ def generator_loss(objective: Objective, fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, draws: Draws) -> Tensor:
-    """Return the mean of (|gradient| - 1)^2 between real and fake images (WGAN-GP, arXiv:1704.00028, eq. 3).
+def gradient_penalty(
+    score: Callable[..., Tensor], real: Sequence[Tensor], fake: Sequence[Tensor], draws: Draws
+) -> Tensor:
+    """Return the mean of (|gradient| - 1)^2 between real and fake (WGAN-GP, arXiv:1704.00028, eq. 3).
+
+    The gradient is that of every input which differs between real and fake: an input that is left out could
+    be weighted without bound.
 
     Args:
-        score: From images to scores (event,).
-        real: (event, ...) images.
-        fake: As many generated images.
-        draws: Draw the place between the two.
+        score: From the inputs to scores (event,).
+        real: The inputs of real showers, (event, ...) each.
+        fake: Those of as many generated showers.
+        draws: Draw the place between the two, the same for all inputs of an event.
     """
-    shape = (len(real), *([1] * (real.dim() - 1)))
-    place = draws.uniform(*shape)
-    between = torch.lerp(real.detach(), fake.detach(), place).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
-    penalty: Tensor = (gradient.flatten(1).norm(dim=1) - 1.0).square().mean()
+    place = draws.uniform(len(real[0]))
+    between = [
+        torch.lerp(one.detach(), other.detach(), place.view(-1, *([1] * (one.dim() - 1)))).requires_grad_(
+            True
+        )
+        for one, other in zip(real, fake, strict=True)
+    ]
+    gradients = torch.autograd.grad(score(*between).sum(), between, create_graph=True)
+    whole = torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
+    penalty: Tensor = (whole.norm(dim=1) - 1.0).square().mean()
     return penalty

@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.device import Device
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 
@@ -72,7 +73,7 @@ class LevelNetwork(nn.Module):
 
     def hit_outputs(self, hidden: Tensor) -> Tensor:
         """Return the outputs for the hits (row, output)."""
-        with torch.autocast(hidden.device.type, enabled=False):
+        with Device.holding(hidden).full_precision():
             outputs: Tensor = self.hits_head(hidden.float())
         return outputs
 
@@ -91,6 +92,6 @@ class LevelNetwork(nn.Module):
             1,
         )
         deeper = nn.functional.silu(self.energy_layer(torch.cat([hidden, chosen], 1)))
-        with torch.autocast(hidden.device.type, enabled=False):
+        with Device.holding(hidden).full_precision():
             outputs: Tensor = self.energy_head(deeper.float())
         return torch.cat([outputs, self.lines.expand(len(outputs), -1)], 1)

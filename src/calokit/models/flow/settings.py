@@ -33,7 +33,11 @@ class FlowSettings(ModelSettings):
     totals_steps: int = Field(8, ge=1)
     solver: str = "ab2"
     match_hits: bool = True
-    """Give every shower exactly the number of hits that stage 1 drew."""
+    """Give every shower exactly the number of hits that stage 1 drew, by small hits in places of their own;
+    many of those are isolated."""
+    scaling: Literal["soft", "large_cells"] = "soft"
+    """Which cells take up what is missing to the visible energy that stage 1 drew: all, small ones little,
+    which smears lines of the spectrum; or those above 20 thresholds alone."""
     times: tuple[float, ...] = tuple(uniform_times(7))
     """Times of the cells' solver steps, from 0 to 1."""
 

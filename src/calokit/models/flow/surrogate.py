@@ -38,6 +38,9 @@ SOLVE_ROWS = 128
 SMALL_THRESHOLDS = 30.0
 """Hits below so many thresholds may be added or dropped to match the drawn number of hits."""
 
+LARGE_THRESHOLDS = 20.0
+"""Cells above so many thresholds alone are scaled, where the settings say so."""
+
 SOFT_THRESHOLDS = 100.0
 """Cells well below so many thresholds keep their energy when a shower is scaled to its visible energy."""
 
@@ -236,16 +239,20 @@ class FlowSurrogate(Surrogate):
     def _scale_to_visible(self, energies: Tensor, visible: Tensor) -> Tensor:
         """Bring the sum of the cells to the drawn visible energy, moving large cells more than small ones.
 
-        Cells take up the difference in proportion to e^2 / (e + SOFT), so that the spectrum of small deposits
-        (with its lines) stays as it was drawn. Rarely, where that would take too much, all are scaled.
+        Cells take up the difference in proportion to e^2 / (e + SOFT): all of them, or the large ones alone,
+        so that the spectrum of small deposits (with its lines) stays as it was drawn. Rarely, where that
+        would take too much, all are scaled; showers without a large cell stay as they were drawn.
         """
-        soft = SOFT_THRESHOLDS * self.settings.threshold_mev
-        share = energies.square() / (energies + soft)
+        threshold = self.settings.threshold_mev
+        share = energies.square() / (energies + SOFT_THRESHOLDS * threshold)
+        if self.settings.scaling == "large_cells":
+            share = share * (energies > LARGE_THRESHOLDS * threshold)
         total = energies.sum(1, keepdim=True)
         missing = visible[:, None] - total
         scaled = energies + missing * share / share.sum(1, keepdim=True).clamp_min(1e-12)
         everywhere = energies * visible[:, None] / total.clamp_min(1e-12)
-        energies = torch.where(missing < -0.5 * total, everywhere, scaled)
+        moving = (energies * (share > 0)).sum(1, keepdim=True)
+        energies = torch.where((missing < -0.5 * moving) & (moving > 0), everywhere, scaled)
         return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
 
 

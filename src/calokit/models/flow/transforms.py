@@ -105,7 +105,7 @@ class LogCells(nn.Module):
     Example:
         >>> cells = torch.tensor([[0.0, 0.05, 0.2, 300.0]])
         >>> log_cells = LogCells(0.1, 2.1, -0.6, 0.15)
-        >>> back = log_cells.inverse(log_cells(cells, Draws(torch.Generator().manual_seed(1))))
+        >>> back = log_cells.inverse(log_cells(cells, Draws(CPU.generator(1))))
         >>> back.round(decimals=3).tolist()[0][:2], round(float(back[0, 3]), 2)
         ([0.0, 0.0], 300.0)
     """

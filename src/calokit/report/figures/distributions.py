@@ -25,6 +25,7 @@ from calokit.report.figures.style import (
     label_decades,
     line_of,
     new_plot,
+    short_label,
 )
 from calokit.report.rounding import round_to_error
 
@@ -32,6 +33,8 @@ Floats = NDArray[np.float64]
 _Named = TypeVar("_Named", Spectrum, Curve)
 
 FLOOR_LABEL = "floor"
+_RATIO_LETTERS = 18
+"""So many letters stand beside the ratio panel."""
 RATIO_RANGES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Half widths of the ratio panel, of which the smallest that shows the well measured bins is taken."""
 
@@ -248,7 +251,7 @@ def _draw_baseline_ratio(axes: Axes, edges: Floats, traces: Sequence[_Trace]) ->
     half_width = _ratio_half_width(traces)
     axes.set_ylim(middle - 1.08 * half_width, middle + 1.08 * half_width)
     word = "less" if baseline.by_difference else "ratio to"
-    axes.set_ylabel(f"{word}\n{baseline.label}", fontsize=9, loc="center")
+    axes.set_ylabel(f"{word}\n{short_label(baseline.label, _RATIO_LETTERS)}", fontsize=9, loc="center")
     return half_width
 
 

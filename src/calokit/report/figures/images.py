@@ -23,7 +23,7 @@ from calokit.report.figures.energy_scale import (
     energy_scale,
     label_energies,
 )
-from calokit.report.figures.style import figure_style, fix_layout, new_image_grid
+from calokit.report.figures.style import figure_style, fix_layout, new_image_grid, short_label
 from calokit.report.rounding import round_to_error
 
 Floats = NDArray[np.float64]
@@ -68,10 +68,12 @@ def draw_mean_image(compared: ComparedCards, name: str) -> Figure:
                 (row[1], image.generated, card.generated.label),
             ):
                 _draw_energies(axes, grid, np.asarray(side), scale)
-                axes.set_title(title)
+                axes.set_title(short_label(title, 32))
             draw_energy_bar([row[1]], scale, _lowest([image.reference, image.generated]), "mean E (MeV)")
             ratio = _draw_ratio(row[2], grid, image, half_width)
-            row[2].set_title(f"{card.generated.label} / {card.reference.label}")
+            row[2].set_title(
+                " / ".join(short_label(one.label, 16) for one in (card.generated, card.reference))
+            )
             ticks = 1.0 + half_width * np.linspace(-1.0, 1.0, 5)
             figure.colorbar(ratio, ax=row[2], label="ratio", pad=0.02, ticks=ticks, extend="both")
             for axes in row:
@@ -174,8 +176,8 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
             )
             colour_bar.set_label("E (MeV)", loc="center")
             label_energies(colour_bar.ax.xaxis, scale)
-        panels[0, 0].set_ylabel(f"{scorecard.reference.label}\n{labels[1]}", loc="center")
-        panels[1, 0].set_ylabel(f"{scorecard.generated.label}\n{labels[1]}", loc="center")
+        panels[0, 0].set_ylabel(f"{short_label(scorecard.reference.label, 20)}\n{labels[1]}", loc="center")
+        panels[1, 0].set_ylabel(f"{short_label(scorecard.generated.label, 20)}\n{labels[1]}", loc="center")
         figure.suptitle(_hero_title(scorecard, measurement), fontsize=11)
         fix_layout(figure)
     return figure

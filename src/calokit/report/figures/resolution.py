@@ -19,15 +19,16 @@ DRAWN = 4000
 """Showers of a cloud of points, at most."""
 
 
-def draw_resolution(methods: Mapping[str, EnergyErrors]) -> Figure:
-    """Draw width / E of each method over the energy with its fitted law, and the ratio to the first method.
+def draw_resolution(methods: Mapping[str, EnergyErrors], baseline: str) -> Figure:
+    """Draw width / E of each method over the energy with its fitted law, and the ratio to one method.
 
     Args:
-        methods: Errors by method; the first is what the others are compared with.
+        methods: Errors by method.
+        baseline: The method that the others are compared with.
     """
     figure = new_plot(6.4, 5.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
-    base = next(iter(methods.values()))
+    base = methods[baseline]
     for number, (name, found) in enumerate(methods.items()):
         colour = REFERENCE_LINE if number == 0 else GENERATED_COLOURS[(number - 1) % len(GENERATED_COLOURS)]
         style = {"color": colour, "marker": MARKERS[number % len(MARKERS)], "linestyle": "none"}
@@ -42,7 +43,7 @@ def draw_resolution(methods: Mapping[str, EnergyErrors]) -> Figure:
         lower.errorbar(found.energies, ratio, error, **style)
     upper.set_ylabel("$\\sigma$(E) / E (%)")
     upper.legend(fontsize=7.5)
-    lower.set_ylabel(f"RMS / {next(iter(methods))}", fontsize=8)
+    lower.set_ylabel(f"RMS / {baseline}", fontsize=8)
     lower.set_xlabel("true energy (GeV)")
     lower.axhline(1.0, color=REFERENCE_LINE, linewidth=0.8)
     for axes in (upper, lower):
@@ -118,6 +119,7 @@ def draw_residuals(residuals: Mapping[str, Mapping[str, Float64]]) -> Figure:
                 label=f"{name}: {values.std():.3g}",
             )
         axes.set_xlabel(f"residual in {quantity}")
-        axes.legend(fontsize=7)
+        axes.set_ylim(top=1.3 * axes.get_ylim()[1])
+        axes.legend(fontsize=7, loc="upper left")
     panels[0].set_ylabel("density")
     return figure

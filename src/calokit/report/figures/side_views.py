@@ -17,7 +17,7 @@ from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import ShowerHits
 from calokit.report.compared import ComparedCards
 from calokit.report.figures.energy_scale import draw_energy_bar, energy_colours, energy_scale
-from calokit.report.figures.style import REFERENCE_LINE, figure_style, fix_layout, new_image_grid
+from calokit.report.figures.style import REFERENCE_LINE, figure_style, fix_layout, new_image_grid, short_label
 
 Floats = NDArray[np.float64]
 
@@ -70,7 +70,7 @@ def draw_side_views(compared: ComparedCards) -> Figure:
         for axes, label in zip(
             panels[0], [leading.reference.label, *(card.generated.label for card in cards)], strict=True
         ):
-            axes.set_title(label)
+            axes.set_title(short_label(label, 90 // (1 + len(cards))))
         fix_layout(figure)
     return figure
 

@@ -105,6 +105,19 @@ def label_decades(axis: Axis, lowest: float, highest: float) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def short_label(label: str, letters: int) -> str:
+    """Return a name of at most so many letters, with its begin and its end.
+
+    Example:
+        >>> short_label("zdc_flow", 12), short_label("zdc_flow_of_many_steps", 12)
+        ('zdc_flow', 'zdc_fl…steps')
+    """
+    if len(label) <= letters:
+        return label
+    end = (letters - 1) // 2
+    return f"{label[: letters - 1 - end]}…{label[-end:]}"
+
+
 def colour_of(index: int) -> str:
     """Return the colour of the generated sample of that place; the palette begins again after six."""
     return GENERATED_COLOURS[index % len(GENERATED_COLOURS)]

@@ -26,6 +26,7 @@ from calokit.report.pages.contents import (
     describe_settings,
     find_remarks,
     group_digits,
+    join_warnings,
     usual_showers,
 )
 from calokit.report.pages.event_display import PackedDisplay, pack_display
@@ -114,7 +115,7 @@ def _render(
         verdicts=[(state_verdict(card), describe_outcome(card)) for card in cards],
         families=sorted({f"{c.verdict.family_wise_rate:.0%}" for c in cards}),
         remarks=[remark for card in cards for remark in find_remarks(card)],
-        warnings=[(card.generated.label, warning) for card in cards for warning in card.warnings],
+        warnings=join_warnings(compared),
         samples=[describe_sample(sample) for sample in (first.reference, *(c.generated for c in cards))],
         settings=describe_settings(compared),
         seeds=[(card.generated.label, card.seed) for card in cards],

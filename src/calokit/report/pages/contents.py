@@ -182,6 +182,19 @@ def find_remarks(card: Scorecard) -> list[str]:
     ]
 
 
+def join_warnings(compared: ComparedCards) -> list[str]:
+    """Return each warning once, behind the names of the samples that it is about (none where it is all)."""
+    about: dict[str, list[str]] = {}
+    for card in compared.cards:
+        for warning in dict.fromkeys(card.warnings):
+            about.setdefault(warning, []).append(card.generated.label)
+    everyone = len(compared.cards)
+    return [
+        warning if len(labels) == everyone > 1 else f"{', '.join(labels)}: {warning}"
+        for warning, labels in about.items()
+    ]
+
+
 def _write_setting(value: Any) -> str:
     if value is None:
         return "chosen from the reference"

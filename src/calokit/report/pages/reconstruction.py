@@ -31,12 +31,14 @@ class Places:
     """Impacts and angles by method, and the truth.
 
     Attributes:
+        baseline: The method that ratios are taken to.
         positions: (event, 2) mm, by method.
         angles: (event, 2) of the projections, rad, by method.
         true_positions: (event, 2) mm.
         true_angles: (event, 2) rad.
     """
 
+    baseline: str
     positions: Mapping[str, Float64]
     angles: Mapping[str, Float64]
     true_positions: Float64
@@ -48,16 +50,20 @@ class ReconstructionContent:
     """What a page shows.
 
     Attributes:
-        title: Name of the bundle.
+        title: What the network is, in words.
+        network: Its name among the methods.
+        baseline: The method that ratios of energies are taken to.
         sample: Where the showers are from, in words.
         true_energies: (event,) MeV.
-        energies: (event,) MeV, by method; the first is what ratios are taken to, the last the network.
+        energies: (event,) MeV, by method.
         uncertainties: (event,) MeV of the network, or None.
         places: Impacts and angles, or None.
         facts: Further lines: times, training showers.
     """
 
     title: str
+    network: str
+    baseline: str
     sample: str
     true_energies: Float64
     energies: Mapping[str, Float64] = field(default_factory=dict)
@@ -104,7 +110,7 @@ def _energy_sections(
     folder: Path,
     numbers: dict[str, Any],
 ) -> list[dict[str, Any]]:
-    base_name, *_, name = content.energies
+    base_name, name = content.baseline, content.network
     mine, base = methods[name], content.energies[base_name]
     ratios = {
         other: paired_rms_ratio(one, base, content.true_energies)
@@ -146,7 +152,7 @@ def _energy_sections(
             "head": ["method", f"RMS / {base_name}", "largest bias (%)", "width / E"],
             "rows": summary,
             "figures": [
-                _save(draw_resolution(methods), "resolution", folder),
+                _save(draw_resolution(methods, base_name), "resolution", folder),
                 _save(draw_bias(methods), "bias", folder),
                 _save(
                     draw_estimate_against_truth(content.energies[name], content.true_energies),
@@ -183,8 +189,7 @@ def _energy_sections(
 def _place_section(
     content: ReconstructionContent, places: Places, folder: Path, numbers: dict[str, Any]
 ) -> dict[str, Any]:
-    *_, name = places.positions
-    base_name = next(iter(places.positions))
+    base_name, name = places.baseline, content.network
     rows, residuals = [], {}
     for axis, letter in enumerate("xy"):
         for label, unit, scale, estimates, true in (

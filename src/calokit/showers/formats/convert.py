@@ -20,16 +20,16 @@ from calokit.showers.formats.mapping.incidents import name_particles
 from calokit.showers.formats.pieces import Piece
 from calokit.showers.formats.registry import find_format, recognise_format
 from calokit.showers.formats.source import Choices, ForeignShowers
-from calokit.showers.inspection import LARGEST_RESPONSE
 from calokit.showers.splits import parse_split
+from calokit.showers.units_check import LARGEST_RESPONSE, EnergyScale, find_unit_mistakes
 from calokit.showers.writer import ShowerWriter
 from calokit.units import MEV_PER_GEV
 
 LOSS_WORTH_A_WARNING = 1e-6
 """Fraction of the energy outside the cells above which a conversion warns; rounding stays below."""
 
-SMALLEST_RESPONSE = 1e-5
-"""Less visible than incident energy by this factor is hardly a shower in MeV."""
+ENOUGH_SHOWERS = 1000
+"""After so many showers a response that cannot be ends a conversion."""
 
 LARGEST_OFFSET = 0.1
 """Mean distance of the showers from their impacts, in parts of the detector's extent, that warns."""
@@ -106,7 +106,7 @@ class _Tally:
     showers: int = 0
     source: float = 0.0
     cells: float = 0.0
-    response: float = 0.0
+    responses: list[NDArray[np.float64]] = field(default_factory=list)
     energies: tuple[float, float] = (np.inf, -np.inf)
     pdg: set[int] = field(default_factory=set)
     offset: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
@@ -130,7 +130,7 @@ class _Tally:
         for name, energy in piece.sources_mev.items():
             self.sources[name] = self.sources.get(name, 0.0) + energy
         incident = showers.incident_energies.astype(np.float64)
-        self.response += float((piece.source_energies / incident).sum())
+        self.responses.append(piece.source_energies / incident)
         self.energies = (min(self.energies[0], incident.min()), max(self.energies[1], incident.max()))
         if showers.particles is not None:
             self.pdg |= set(np.unique(showers.particles.pdg).tolist())
@@ -149,6 +149,24 @@ class _Tally:
         self.offset += (centres - showers.positions[hit]).sum(axis=0)
         self.with_offset += int(hit.sum())
 
+    @property
+    def scale(self) -> EnergyScale:
+        """What the energies are like."""
+        return EnergyScale.from_columns(np.concatenate(self.responses), np.array(self.energies))
+
+    def require_possible(self, path: Path) -> None:
+        """Refuse a file of which more is visible than came in.
+
+        Raises:
+            ShowerFileError: The median response is above 1.2.
+        """
+        if self.scale.typical > LARGEST_RESPONSE:
+            (mistake, *_) = find_unit_mistakes(self.scale, self.detector)
+            raise ShowerFileError(
+                f"{path}: {mistake} Say the unit of the cells with --unit, or that of the incident energies "
+                "with --energy-unit (MeV, GeV ...), where the format has none; if it is really so, --insist."
+            )
+
     def judge(self) -> list[str]:
         """Return what looks wrong."""
         found = []
@@ -164,15 +182,7 @@ class _Tally:
                 f"no energy at all in section {', '.join(empty)}; check which collection or array is which "
                 "section, and how it counts its layers."
             )
-        response = self.response / self.showers
-        if response > LARGEST_RESPONSE:
-            found.append(
-                f"the showers hold {response:.3g} times their incident energy; check the units of both."
-            )
-        if 0 < response < SMALLEST_RESPONSE:
-            found.append(
-                f"the showers hold {response:.2g} of their incident energy; check the units of both."
-            )
+        found += find_unit_mistakes(self.scale, self.detector, name_particles(self.pdg))
         extent = np.max([section.readout.extent_mm for section in self.detector.sections], axis=0)
         offset = self.offset / max(self.with_offset, 1)
         if (np.abs(offset) > LARGEST_OFFSET * extent).any():
@@ -215,6 +225,7 @@ def convert_file(
     choices: Choices | None = None,
     particle: str | None = None,
     split: str | None = None,
+    insist: bool = False,
 ) -> Conversion:
     """Convert a foreign file to a native one.
 
@@ -225,6 +236,7 @@ def convert_file(
         choices: What the user says about the file.
         particle: The incident particle, for files that do not say it.
         split: What the file is meant for: train, validation or test.
+        insist: Convert even if more is visible than came in.
 
     Returns:
         The account: showers, energy in the file and on the cells, what was assumed, warnings.
@@ -248,7 +260,7 @@ def convert_file(
         >>> conversion.showers, conversion.particle, conversion.cell_energy_mev, conversion.lost_fraction
         (2, 'gamma', 1000.0, 0.0)
     """
-    return write_native(open_foreign(source, format_name, choices), target, particle, split)
+    return write_native(open_foreign(source, format_name, choices), target, particle, split, insist=insist)
 
 
 def write_native(
@@ -257,6 +269,7 @@ def write_native(
     particle: str | None = None,
     split: str | None = None,
     progress: Progress = show_progress,
+    insist: bool = False,
 ) -> Conversion:
     """Write an opened foreign file as a native one, piece by piece.
 
@@ -266,6 +279,7 @@ def write_native(
         particle: The incident particle, for files that do not say it.
         split: What the file is meant for: train, validation or test.
         progress: Shows how far it is; see `calokit.progress`.
+        insist: Write them even if more is visible than came in.
 
     Raises:
         ShowerFileError: The showers hold values that no shower has, the file is damaged, or the target
@@ -288,7 +302,11 @@ def write_native(
                 _check(piece, foreign.path, tally.showers)
                 tally.add(piece)
                 writer.write(piece.showers)
+                if tally.showers >= ENOUGH_SHOWERS and not insist:
+                    tally.require_possible(foreign.path)
                 advance(len(piece.showers))
+            if not insist:
+                tally.require_possible(foreign.path)
             warnings = (*foreign.warnings, *tally.judge())
             named = particle or (named if named != "unknown" else name_particles(tally.pdg))
             writer.set_attributes(_account(tally, named, warnings))

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from calokit.detector import Detector, load_detector
-from calokit.errors import ConfigurationError, DetectorError
+from calokit.errors import ConfigurationError, DetectorError, suggest_near_miss
 from calokit.showers.formats.containers.contents import Contents
 from calokit.showers.formats.mapping.hit_mapping import HitMapping
 from calokit.showers.formats.mapping.mapping import OwnMapping
+from calokit.showers.formats.mapping.quantities import ENERGY_UNITS
 from calokit.showers.formats.pieces import Piece
 
 
@@ -25,6 +26,11 @@ class Choices:
         energy_gev: The incident energy, for files that do not hold it.
         mev_per_mip: Energy in MeV that a file means by one MIP.
         tilt_deg: Nominal angle of the beam in the plane of x and z, in degrees.
+        cell_unit: Unit of the energies of cells or hits, instead of the format's.
+        energy_unit: Unit of the incident energies, instead of the format's.
+
+    Raises:
+        ConfigurationError: A unit is unknown.
     """
 
     detector: Detector | None = None
@@ -32,6 +38,22 @@ class Choices:
     energy_gev: float | None = None
     mev_per_mip: float | None = None
     tilt_deg: float | None = None
+    cell_unit: str | None = None
+    energy_unit: str | None = None
+
+    def __post_init__(self) -> None:
+        for unit in (self.cell_unit, self.energy_unit):
+            if unit is not None and unit not in ENERGY_UNITS:
+                hint = suggest_near_miss(unit, ENERGY_UNITS)
+                raise ConfigurationError(f"unknown unit of energy {unit!r}. {hint}")
+
+    def cell_factor(self, format_unit: str) -> float:
+        """Return the MeV that the file means by 1 in a cell: in the unit said, or the format's own."""
+        return ENERGY_UNITS[self.cell_unit or format_unit]
+
+    def energy_factor(self, format_unit: str) -> float:
+        """Return the MeV that the file means by 1 of incident energy."""
+        return ENERGY_UNITS[self.energy_unit or format_unit]
 
     def choose_detector(self, default: str | None, why: str = "") -> Detector:
         """Return the detector that the user names, or else the mapping, or else the default.
@@ -107,7 +129,13 @@ class Format:
         Raises:
             ConfigurationError: A choice that has no meaning here.
         """
-        options = {"energy_gev": "energy", "mev_per_mip": "mev-per-mip", "tilt_deg": "tilt"}
+        options = {
+            "energy_gev": "energy",
+            "mev_per_mip": "mev-per-mip",
+            "tilt_deg": "tilt",
+            "cell_unit": "unit",
+            "energy_unit": "energy-unit",
+        }
         for name, option in options.items():
             if getattr(choices, name) is not None and name not in self.accepts:
                 raise ConfigurationError(f"--{option} means nothing to format {self.name!r}; leave it out.")
@@ -118,3 +146,7 @@ class Format:
                 f"format {self.name!r} cannot use a mapping of kind {choices.mapping.kind!r}; "
                 + ("leave --mapping out." if self.mapping is None else "give one of the other kind.")
             )
+
+
+UNITS = frozenset({"cell_unit", "energy_unit"})
+"""The choices of a format that does not say its units in the file."""

@@ -7,12 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from calokit.bundles.bundle import Bundle
+from calokit.classical.methods import CALIBRATED_SUM
 from calokit.classical.track_fit import directions_to_slopes
 from calokit.errors import ConfigurationError
 from calokit.inference.reconstruct import Reconstruction
 from calokit.report.pages.reconstruction import Places, ReconstructionContent, write_reconstruction_page
 from calokit.showers import ShowerFile
 from calokit.studies.judging.reconstruction import classical_results
+
+FIT = "log-weighted fit"
+"""The classical method for places and angles."""
 
 
 def report_reconstruction(
@@ -45,11 +49,9 @@ def report_reconstruction(
     if "position" in made.columns:
         angles = np.arctan(directions_to_slopes(made.columns["direction"]))
         places = Places(
-            {
-                "log-weighted fit": classical.lines.positions,
-                name: made.columns["position"].astype(np.float64),
-            },
-            {"log-weighted fit": classical.angles, name: angles},
+            FIT,
+            {FIT: classical.lines.positions, name: made.columns["position"].astype(np.float64)},
+            {FIT: classical.angles, name: angles},
             known.positions,
             np.arctan(known.slopes),
         )
@@ -57,6 +59,8 @@ def report_reconstruction(
     trained = bundle.provenance
     content = ReconstructionContent(
         bundle.recipe.title,
+        name,
+        CALIBRATED_SUM,
         f"{len(test)} showers of {test.path.name}, split {test.split}; {test.generator}",
         known.energies,
         energies,

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.bundles.bundle import Bundle
-from calokit.classical.methods import ClassicalEstimates, ClassicalInputs, ClassicalMethods
+from calokit.classical.methods import CALIBRATED_SUM, ClassicalEstimates, ClassicalInputs, ClassicalMethods
 from calokit.classical.track_fit import directions_to_slopes
+from calokit.compute.device import CPU, Device
 from calokit.evaluation.estimates.single import EnergyErrors, PairedRatio, measure_coverage, paired_rms_ratio
 from calokit.inference.reconstruct import reconstruct_showers, write_reconstruction
 from calokit.progress import Progress, show_progress
@@ -29,6 +30,7 @@ def judge_reconstruction(
     test: ShowerFile,
     folder: Path,
     progress: Progress = show_progress,
+    device: Device = CPU,
 ) -> Judged:
     """Reconstruct the test showers and compare with the classical methods, fitted on the training showers.
 
@@ -41,8 +43,9 @@ def judge_reconstruction(
         test: Showers to judge by.
         folder: Where the estimates are kept.
         progress: Shows how far it is; see `calokit.progress`.
+        device: What the network computes on.
     """
-    made = reconstruct_showers(bundle, test, progress)
+    made = reconstruct_showers(bundle, test, progress, device)
     path = folder / "reconstructed.h5"
     write_reconstruction(path, made, bundle, test)
     if "particle_energy" in made.columns:
@@ -99,7 +102,7 @@ def _classical_results(train: _Named, test: _Named) -> tuple[ClassicalInputs, Cl
 
 def _energy_metrics(estimated: Float64, known: ClassicalInputs, classical: ClassicalEstimates) -> Metrics:
     true = known.energies
-    base = classical.energies["calibrated sum"]
+    base = classical.energies[CALIBRATED_SUM]
     best = best_classical(classical, true)
     ratio, best_ratio = paired_rms_ratio(estimated, base, true), paired_rms_ratio(best, base, true)
     against = paired_rms_ratio(estimated, best, true)
@@ -129,7 +132,7 @@ def _energy_metrics(estimated: Float64, known: ClassicalInputs, classical: Class
 
 def best_classical(classical: ClassicalEstimates, true: Float64) -> Float64:
     """Return the estimates of the classical method with the smallest RMS ratio to the calibrated sum."""
-    base = classical.energies["calibrated sum"]
+    base = classical.energies[CALIBRATED_SUM]
     return min(classical.energies.values(), key=lambda one: paired_rms_ratio(one, base, true).mean)
 
 
@@ -141,7 +144,7 @@ def _energy_curve(
     estimated: Float64, known: ClassicalInputs, classical: ClassicalEstimates
 ) -> dict[str, Any]:
     own = EnergyErrors.of(estimated, known.energies)
-    base = EnergyErrors.of(classical.energies["calibrated sum"], known.energies)
+    base = EnergyErrors.of(classical.energies[CALIBRATED_SUM], known.energies)
     return {
         "energies_gev": own.energies.tolist(),
         "showers": own.showers.tolist(),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from calokit.bundles.bundle import Bundle
+from calokit.compute.device import CPU, Device
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.files import write_text
 from calokit.inference import generate_file, incidents_like
@@ -26,12 +27,13 @@ def judge_surrogate(
     test: ShowerFile,
     floor: ShowerFile | None,
     progress: Progress = show_progress,
+    device: Device = CPU,
 ) -> Judged:
     """Generate on the test incidents and evaluate; leaves generated.h5 and scorecard.json."""
     generated_path = folder / "generated.h5"
     incidents, seed = incidents_like(test), study.generation_seed
     generated = generate_file(
-        bundle, incidents, generated_path, seed, progress, like=test, expected=len(test)
+        bundle, incidents, generated_path, seed, progress, like=test, expected=len(test), device=device
     )
     settings = EvaluationSettings(
         threshold_mev=need_surrogate(bundle).threshold_mev,
@@ -41,7 +43,12 @@ def judge_surrogate(
         seed=study.generation_seed,
     )
     card = evaluate_showers(
-        test, open_showers(generated_path), floor=floor, settings=settings, progress=progress
+        test,
+        open_showers(generated_path),
+        floor=floor,
+        settings=settings,
+        progress=progress,
+        device=device.name,
     )
     path = folder / "scorecard.json"
     write_text(path, card.to_json())

@@ -11,7 +11,7 @@ from calokit.errors import DetectorError, ShowerFileError
 from calokit.showers.file_detector import DETECTORS_BY_CELLS
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
-from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.formats.source import UNITS, Choices, ForeignShowers, Format
 from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.incidents import Incidents
 
@@ -40,21 +40,19 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         total = require_same_rows(path, {"showers": showers.shape[0], "incident_energies": energies.shape[0]})
         cells = int(showers.shape[1])
     detector = _choose_detector(contents, choices, cells)
+    unit, energy_unit = choices.cell_factor("MeV"), choices.energy_factor("MeV")
 
     def pieces() -> Generator[Piece, None, None]:
         with open_hdf5(path) as file:
             for start, stop in event_ranges(total, detector):
-                incident = file["incident_energies"][start:stop].reshape(stop - start)
-                yield make_piece(
-                    detector,
-                    np.asarray(file["showers"][start:stop]),
-                    Incidents.of(incident),
-                )
+                incident = file["incident_energies"][start:stop].reshape(stop - start) * energy_unit
+                energies = np.asarray(file["showers"][start:stop])
+                energies = energies if unit == 1.0 else energies * unit
+                yield make_piece(detector, energies, Incidents.of(incident))
 
+    conversion = f"cells times {unit:g} MeV, incident energies times {energy_unit:g} MeV; order as it is"
     assumed = () if choices.detector else (f"{cells} cells mean detector {detector.name}.",)
-    return ForeignShowers(
-        "calochallenge", path, detector, total, "MeV as they are; cells as they are", pieces, assumed
-    )
+    return ForeignShowers("calochallenge", path, detector, total, conversion, pieces, assumed)
 
 
 def _choose_detector(contents: Contents, choices: Choices, cells: int) -> Detector:
@@ -80,4 +78,5 @@ FORMAT = Format(
     "CaloChallenge HDF5: showers and incident_energies in MeV",
     recognises,
     open_file,
+    UNITS,
 )

@@ -13,10 +13,9 @@ from calokit.detector import Detector, load_detector
 from calokit.errors import DetectorError, ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
-from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.formats.source import UNITS, Choices, ForeignShowers, Format
 from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.incidents import Incidents
-from calokit.units import MEV_PER_GEV
 
 HCAL_PITCH_MM = 30.0
 """Cells of the HCAL of the CLIC detector."""
@@ -56,17 +55,19 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         shapes = [_layer_first(dataset.shape) for dataset in datasets.values()]
         angles = "theta" in file
     detector = _choose_detector(contents, choices, shapes)
-    unit = ANGLE_UNIT_MEV if angles else MEV_PER_GEV
+    own = ANGLE_UNIT_MEV if angles and choices.cell_unit is None else None
+    unit = choices.cell_factor("GeV") if own is None else own
+    energy_unit = choices.energy_factor("GeV")
 
     def pieces() -> Generator[Piece, None, None]:
         with open_hdf5(path) as file:
             for start, stop in event_ranges(total, detector):
                 blocks = [_read_cells(file[name], start, stop) for name in sections]
                 cells = np.concatenate(blocks, axis=1) * unit
-                yield make_piece(detector, cells, _read_incidents(file, start, stop))
+                yield make_piece(detector, cells, _read_incidents(file, start, stop, energy_unit))
 
     assumed = ["Axes of the file are x (row), y (column) and depth (layer)."]
-    assumed.append(f"1 in a cell is {unit:g} MeV" + (" (files with theta)." if angles else " (GeV)."))
+    assumed.append(f"1 in a cell is {unit:g} MeV" + (" (files with theta)." if own else "."))
     if angles:
         assumed.append("theta is the angle from the axis y, in the plane of y and depth (no part along x).")
     if len(sections) > 1 and choices.detector is None:
@@ -107,7 +108,7 @@ def _read_cells(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[np.floa
     return read.transpose(0, 3, 1, 2).reshape(stop - start, -1)
 
 
-def _read_incidents(file: h5py.File, start: int, stop: int) -> Incidents:
+def _read_incidents(file: h5py.File, start: int, stop: int, energy_unit: float) -> Incidents:
     """Return the incident particles of some events."""
     count = stop - start
     if "energy" in file:
@@ -118,7 +119,7 @@ def _read_incidents(file: h5py.File, start: int, stop: int) -> Incidents:
     if "theta" in file:
         theta = np.asarray(file["theta"][start:stop], dtype=np.float64).reshape(count)
         directions = np.stack([np.zeros(count), np.cos(theta), np.sin(theta)], axis=1)
-    return Incidents.of(energies * MEV_PER_GEV, directions=directions)
+    return Incidents.of(energies * energy_unit, directions=directions)
 
 
 def _choose_detector(contents: Contents, choices: Choices, shapes: list[Shape]) -> Detector:
@@ -154,4 +155,6 @@ def _choose_detector(contents: Contents, choices: Choices, shapes: list[Shape]) 
     return Detector.from_mapping(description, str(contents.path))
 
 
-FORMAT = Format("clic", "CLIC (LCD) HDF5: ECAL, HCAL, target or energy and theta", recognises, open_file)
+FORMAT = Format(
+    "clic", "CLIC (LCD) HDF5: ECAL, HCAL, target or energy and theta", recognises, open_file, UNITS
+)

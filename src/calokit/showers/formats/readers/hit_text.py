@@ -50,6 +50,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
     if choices.energy_gev is None:
         raise ConfigurationError(f"{path}: the file holds no incident energy; give it in GeV with --energy.")
     energy_mev = choices.energy_gev * MEV_PER_GEV
+    unit = choices.cell_factor("GeV")
     total = sum(1 for _ in _read_events(path))
 
     def pieces() -> Generator[Piece, None, None]:
@@ -58,17 +59,17 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         for _, hits in _read_events(path):
             block.append(hits)
             if len(block) == size:
-                yield _make_piece(detector, block, energy_mev, str(path))
+                yield _make_piece(detector, block, energy_mev, unit, str(path))
                 block = []
         if block:
-            yield _make_piece(detector, block, energy_mev, str(path))
+            yield _make_piece(detector, block, energy_mev, unit, str(path))
 
     assumed = (
         "col is the number along x (calokit's row), row the number along y (its column), both from 0.",
-        "e is in GeV.",
+        f"1 of e is {unit:g} MeV.",
         f"The incident energy is {choices.energy_gev:g} GeV, as given.",
     )
-    return ForeignShowers("hit_text", path, detector, total, "hits GeV to MeV", pieces, assumed)
+    return ForeignShowers("hit_text", path, detector, total, "hits to MeV", pieces, assumed)
 
 
 def _read_events(path: Path) -> Iterator[tuple[int, list[Hit]]]:
@@ -109,7 +110,9 @@ def _read_hit(path: Path, row: dict[str, str]) -> tuple[int, Hit]:
     return event, (column, line, energy)
 
 
-def _make_piece(detector: Detector, block: list[list[Hit]], energy_mev: float, where: str) -> Piece:
+def _make_piece(
+    detector: Detector, block: list[list[Hit]], energy_mev: float, unit: float, where: str
+) -> Piece:
     """Return the showers of some events."""
     events = np.repeat(np.arange(len(block)), [len(hits) for hits in block])
     column, line, energies = (
@@ -118,7 +121,7 @@ def _make_piece(detector: Detector, block: list[list[Hit]], energy_mev: float, w
     cells, total = sum_deposits(
         events,
         index_cells(detector, np.zeros(len(column), dtype=np.int64), column, line),
-        energies * MEV_PER_GEV,
+        energies * unit,
         (len(block), detector.number_of_cells),
         where,
     )
@@ -130,5 +133,5 @@ FORMAT = Format(
     "Hits as text: event,col,row,e with e in GeV",
     recognises,
     open_file,
-    frozenset({"energy_gev"}),
+    frozenset({"energy_gev", "cell_unit"}),
 )

@@ -13,10 +13,9 @@ from calokit.errors import ShowerFileError
 from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.mapping.deposits import sum_deposits
 from calokit.showers.formats.pieces import Piece, events_at_a_time, make_piece, require_same_rows
-from calokit.showers.formats.source import Choices, ForeignShowers, Format
+from calokit.showers.formats.source import UNITS, Choices, ForeignShowers, Format
 from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
 from calokit.showers.incidents import Incidents
-from calokit.units import MEV_PER_GEV
 
 MOST_POINTS = 2**20
 """Most points read at a time."""
@@ -53,24 +52,31 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
             require_shape(energy, path, (events.shape[0], 1))
         total = require_same_rows(path, {"events": int(events.shape[0]), "energy": int(energy.shape[0])})
         points = max(int(events.shape[1]), 1)
+    units = choices.cell_factor("GeV"), choices.energy_factor("GeV")
     size = max(1, min(events_at_a_time(detector), MOST_POINTS // points))
 
     def pieces() -> Generator[Piece, None, None]:
         with open_hdf5(path) as file:
             for start in range(0, total, size):
-                yield _read_piece(file, contents, detector, start, min(start + size, total))
+                yield _read_piece(file, contents, detector, (start, min(start + size, total)), units)
 
+    conversion = f"points times {units[0]:g} MeV, put onto the cells"
     assumed = (
-        "A point is x (mm; the row), layer (whole part, from 0), y (mm; the column) and energy (GeV).",
+        "A point is x (mm; the row), layer (whole part, from 0), y (mm; the column) and energy.",
         "x and y are measured from the detector's axis; impact and direction are not taken from the file.",
     )
-    return ForeignShowers(
-        "point_clouds", path, detector, total, "points GeV to MeV, put onto the cells", pieces, assumed
-    )
+    return ForeignShowers("point_clouds", path, detector, total, conversion, pieces, assumed)
 
 
-def _read_piece(file: h5py.File, contents: Contents, detector: Detector, start: int, stop: int) -> Piece:
-    """Return the showers of some events."""
+def _read_piece(
+    file: h5py.File,
+    contents: Contents,
+    detector: Detector,
+    events_range: tuple[int, int],
+    units: tuple[float, float],
+) -> Piece:
+    """Return the showers of some events; the units are those of points and of incident energies."""
+    start, stop = events_range
     where = f"{contents.path}, events {start} to {stop - 1}"
     cloud = np.asarray(file["events"][start:stop], dtype=np.float64)
     events, point = np.nonzero(cloud[:, :, 3])
@@ -82,12 +88,12 @@ def _read_piece(file: h5py.File, contents: Contents, detector: Detector, start: 
     cells, total = sum_deposits(
         events,
         locate_cells(detector, number, x, y),
-        energies * MEV_PER_GEV,
+        energies * units[0],
         (stop - start, detector.number_of_cells),
         where,
     )
     incident = np.asarray(file["energy"][start:stop], dtype=np.float64).reshape(stop - start)
-    return make_piece(detector, cells, Incidents.of(incident * MEV_PER_GEV), total)
+    return make_piece(detector, cells, Incidents.of(incident * units[1]), total)
 
 
 FORMAT = Format(
@@ -95,4 +101,5 @@ FORMAT = Format(
     "Point clouds in HDF5: events (event, point, x layer y energy) and energy in GeV",
     recognises,
     open_file,
+    UNITS,
 )
