@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow test-lowest lint docs clean
+.PHONY: demo test test-slow test-device test-lowest lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/calokit demo
@@ -15,6 +15,10 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+test-device: $(STAMP)
+	$(BIN)/pytest -m device tests/compute
+	$(BIN)/python -m benchmarks.speed.device_speed
 
 # The lowest versions that pyproject.toml allows, in an environment of their own. torch is the one that
 # `make test` installs, as the index has no older build without CUDA: LOWEST_TORCH="torch==2.11.0" asks for another.
