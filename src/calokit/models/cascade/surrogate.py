@@ -134,8 +134,8 @@ class CascadeSurrogate(Surrogate):
         visible = cells.visible * self.threshold
         self.totals.fit(batch.incidents.energies[full], visible[full], cells.count[full])
         found = measure_lines(sample.energies, self.threshold_mev, self.settings.line_terms)
-        lines = [torch.from_numpy(one).float() for one in found]
-        exact = np.where(found[1] <= SMALLEST_WIDTH, self.threshold_mev * np.exp(found[0]), 0.0)
+        lines = [torch.from_numpy(one).float() for one in found[:2]]
+        exact = np.where(found[1] <= SMALLEST_WIDTH, found[2], 0.0)
         self.exact_lines.copy_(torch.from_numpy(exact))
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self._cells(few)
