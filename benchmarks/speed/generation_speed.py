@@ -79,7 +79,7 @@ def time_batch(
 def geant4_obstacle() -> str | None:
     """Return why Geant4 cannot run here, or None."""
     if importlib.util.find_spec("geant4_pybind") is None:
-        return "geant4-pybind is not installed (pip install calokit[geant4])"
+        return "geant4-pybind is not installed (pip install geant4-pybind==0.1.3)"
     tables = os.environ.get("GEANT4_DATA_DIR")
     if tables is None or not any(Path(tables).glob("G4EMLOW*")):
         return "GEANT4_DATA_DIR does not name a folder with Geant4's tables (G4EMLOW...)"

@@ -45,7 +45,7 @@ class DaskExecutor:
         try:
             import distributed  # noqa: F401
         except ImportError:
-            raise ConfigurationError("Dask is not installed; run pip install 'calokit[dask]'.") from None
+            raise ConfigurationError("Dask is not installed; run pip install dask distributed.") from None
         self.address = address
         self.workers = workers or usable_processors()
 

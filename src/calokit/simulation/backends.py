@@ -85,7 +85,7 @@ def prepare_geant4(sample: Sample, detector: Detector) -> Backend:
         )
     if importlib.util.find_spec("geant4_pybind") is None:
         raise SimulationError(
-            "Geant4 is not installed; run pip install 'calokit[geant4]', or take --backend parametric."
+            "Geant4 is not installed; run pip install geant4-pybind==0.1.3, or take --backend parametric."
         )
     found = find_data_sets(sample.physics, detector)
     binding = importlib.metadata.version("geant4-pybind")

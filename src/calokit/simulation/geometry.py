@@ -42,7 +42,7 @@ def check_geometry(detector: Detector, gdml: Path | None = None) -> GeometryChec
     """
     require_material(detector)
     if importlib.util.find_spec("geant4_pybind") is None:
-        raise SimulationError("Geant4 is not installed; run pip install 'calokit[geant4]'.")
+        raise SimulationError("Geant4 is not installed; run pip install geant4-pybind==0.1.3.")
     settings = {"detector": detector.to_mapping()}
     no_question = {"GEANT4_DATA_DIR": str(Path.home())}  # without it, importing asks for a download
     work = Work("calokit.simulation.geant4.geometry_worker:make_geometry_worker", settings, no_question)

@@ -41,7 +41,7 @@ def import_uproot() -> ModuleType:
         import uproot  # type: ignore[import-untyped]
     except ImportError:
         raise ConfigurationError(
-            "ROOT files are read with uproot, which is not installed; say: pip install 'calokit[root]'"
+            "ROOT files are read with uproot, which is not installed; say: pip install uproot awkward"
         ) from None
     module: ModuleType = uproot
     return module
