@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+# One thread a process, asleep where it waits: as many tests run at once as there are processors. OpenMP and
+# BLAS read this when numpy, torch and scikit-learn are loaded, here and in the processes that tests start.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+os.environ["OMP_WAIT_POLICY"] = "passive"
 
 import numpy as np
 import pytest
 import torch
 
+from calokit.cli import main
 from calokit.detector import Detector, load_detector
 from calokit.showers import Showers, ShowerWriter
 from made_up_runs import MakeFile, MakeShowers
@@ -83,3 +93,35 @@ def keep_warnings_shown() -> Iterator[None]:
     before = warnings.showwarning
     yield
     warnings.showwarning = before
+
+
+@dataclass
+class Ended:
+    """How a command ended: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Call `calokit` with some words, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*words: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["calokit", *map(str, words)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    return run

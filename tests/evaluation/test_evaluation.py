@@ -250,7 +250,7 @@ def test_cylinders_and_many_layers(tmp_path):
     assert image.row_label == "phi (rad)"
     assert (len(image.row_edges), len(image.column_edges)) == (17, 10)
     profile = next(curve for curve in card.curves if curve.name == "longitudinal_profile")
-    total = made[0].with_threshold(0.1).energies.sum(axis=1).mean()
+    total = made[0].with_threshold(card.threshold_mev).energies.sum(axis=1).mean()
     assert sum(profile.reference) == pytest.approx(total, rel=1e-4)
     assert {"separation.depth", "separation.length"} <= {m.name for m in card.measurements}
 

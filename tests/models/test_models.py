@@ -13,7 +13,7 @@ from calokit.bundles.bundle import Bundle, bundle_digest, read_bundle, write_bun
 from calokit.bundles.ranges import ConditionRange
 from calokit.bundles.tensors import write_tensors
 from calokit.detector import Detector, load_detector
-from calokit.errors import BundleError, CalokitError, ConfigurationError
+from calokit.errors import BundleError, ConfigurationError
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.families import build_model
 from calokit.models.flow.settings import FlowSettings
@@ -177,17 +177,6 @@ def test_truncated_bundles_are_refused(bundle: Bundle, tmp_path: Path) -> None:
         path.write_bytes(content[:end])
         with pytest.raises(BundleError, match=r"model.calokit: not a readable safetensors file"):
             read_bundle(path)
-
-
-@pytest.mark.parametrize("name", sorted(TINY_MODELS))
-@pytest.mark.parametrize("detector", ["luxe_ecal", "par04_siw", "lhcb_ecal"])
-def test_wrong_detector(name: str, detector: str) -> None:
-    settings = tiny_recipe(name).model
-    if (name, detector) == ("zdc_flow", "lhcb_ecal"):
-        build_model(settings, load_detector(detector), seed=1)  # 30 x 30 cells: a flow can do that
-        return
-    with pytest.raises(CalokitError, match=detector):
-        build_model(settings, load_detector(detector), seed=1)
 
 
 @pytest.mark.parametrize("times", [(0.0, 0.5), (0.1, 1.0), (0.0, 0.7, 0.5, 1.0)])

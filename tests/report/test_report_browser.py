@@ -25,7 +25,10 @@ from made_up_scorecards import make_display_card, make_hits, make_scorecard
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium is installed: no browser looked at the reports (apt-get install chromium)",
+)
 
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from calokit.cli.options import make_console
+from calokit.cli.options import make_console, named_detector
 from calokit.errors import ConfigurationError
+
+
+class TargetForm(StrEnum):
+    """The form of the file that is written."""
+
+    NATIVE = "native"
+    SHOWERDATA = "showerdata"
 
 
 def convert(
@@ -18,6 +26,9 @@ def convert(
     format_name: Annotated[
         str | None, typer.Option("--format", help="The format of IN; without it, it is recognised.")
     ] = None,
+    to: Annotated[
+        TargetForm, typer.Option(help="The form of OUT; showerdata takes a native or CaloChallenge file.")
+    ] = TargetForm.NATIVE,
     formats: Annotated[bool, typer.Option("--formats", help="List the formats and end.")] = False,
     detector: Annotated[
         str | None, typer.Option(help="Whose cells the showers get: a detector's name or its YAML file.")
@@ -56,17 +67,22 @@ def convert(
         return
     if source is None or target is None:
         raise ConfigurationError("calokit convert needs IN and OUT; calokit convert --formats lists formats.")
-    from calokit.detector import load_detector
     from calokit.files import check_writable
-    from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native
+    from calokit.showers import open_showers
+    from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native, write_showerdata
     from calokit.showers.particle_names import plain_particle
 
+    if to is TargetForm.SHOWERDATA:
+        view = open_showers(source, detector=named_detector(detector))
+        points = write_showerdata(view, target)
+        make_console().print(f"{len(view)} showers, {points} points: {target}")
+        return
     for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
         if value is not None and not 0 < value < float("inf"):
             raise ConfigurationError(f"--{option} must be a positive number, {value:g} given.")
     check_writable(target, source)
     choices = Choices(
-        None if detector is None else load_detector(detector),
+        named_detector(detector),
         None if mapping is None else read_mapping(mapping),
         energy,
         mev_per_mip,

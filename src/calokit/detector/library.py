@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from calokit.detector.challenge_binning import read_binning
 from calokit.detector.schema import Detector
 from calokit.errors import DetectorError, suggest_near_miss
 
@@ -27,7 +28,7 @@ def load_detector(name_or_path: str | Path) -> Detector:
 
     Args:
         name_or_path: A name of `list_detectors()`, or the path of a file (it ends in `.yaml` or `.yml`,
-            or has a folder in it).
+            or has a folder in it); one that ends in `.xml` is a binning of the CaloChallenge.
 
     Raises:
         DetectorError: The name is unknown, the file is missing, or its values do not fit together.
@@ -41,13 +42,13 @@ def load_detector(name_or_path: str | Path) -> Detector:
     if text in list_detectors():
         return _load_preset(text)
     path = Path(text)
-    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+    if path.suffix in {".yaml", ".yml", ".xml"} or len(path.parts) > 1:
         if not path.is_file():
             raise DetectorError(
                 f"detector file {text!r} does not exist. Give the path of a detector's YAML file, or "
                 f"one of the names {', '.join(list_detectors())}."
             )
-        return Detector.from_yaml(path)
+        return read_binning(path) if path.suffix == ".xml" else Detector.from_yaml(path)
     raise DetectorError(
         f"unknown detector {text!r}. {suggest_near_miss(text, list_detectors())} "
         "A detector of your own is given as the path of its YAML file."

@@ -216,6 +216,11 @@ def _check_version(path: Path, attributes: dict[str, Any]) -> None:
 
 def _check_present(path: Path, file: h5py.File) -> None:
     """Refuse a file without the columns that every shower file has, or whose numbers cannot all be read."""
+    if "num_points" in file and "showerdata_version" in file.attrs:
+        raise ShowerFileError(
+            f"{path}: a file of showerdata; make a native one of it first: calokit convert {path.name} "
+            "OUT.h5 --detector NAME."
+        )
     for name in ("showers", "incident_energies"):
         require_dataset(file, path, name)
     for name in {*(column.dataset for column in INCIDENT_COLUMNS), *PARTICLE_COLUMNS, "entries"} & set(file):

@@ -4,6 +4,7 @@ from calokit.showers.formats.convert import Conversion, convert_file, open_forei
 from calokit.showers.formats.mapping.hit_mapping import HitMapping
 from calokit.showers.formats.mapping.mapping import OwnMapping, read_mapping
 from calokit.showers.formats.registry import FORMATS, find_format
+from calokit.showers.formats.showerdata_export import write_showerdata
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "open_foreign",
     "read_mapping",
     "write_native",
+    "write_showerdata",
 ]

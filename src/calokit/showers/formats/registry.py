@@ -14,6 +14,7 @@ from calokit.showers.formats.readers import (
     lhcb,
     luxe,
     point_clouds,
+    showerdata,
     steps,
 )
 from calokit.showers.formats.source import Choices, Format
@@ -25,6 +26,7 @@ FORMATS: tuple[Format, ...] = (
     luxe.FORMAT,
     edm4hep.FORMAT,
     steps.FORMAT,
+    showerdata.FORMAT,
     point_clouds.FORMAT,
     hit_text.FORMAT,
     columns.FORMAT,

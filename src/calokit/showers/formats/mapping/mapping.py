@@ -19,12 +19,13 @@ class Quantity(Description):
 
     Attributes:
         name: Path of the dataset in an HDF5 file, or name of the array or branch.
-        index: Which column of a dataset with two axes, from 0.
+        index: Which column of a dataset with two axes, from 0; several numbers for one with more axes, one an
+            axis behind that of the events.
         value: Instead of a name, the value that every event has.
     """
 
     name: str | None = Field(default=None, min_length=1)
-    index: NonNegativeInt | None = None
+    index: NonNegativeInt | tuple[NonNegativeInt, ...] | None = None
     value: float | None = None
 
     @model_validator(mode="after")
@@ -82,28 +83,50 @@ class Index(Quantity):
     first: int = 0
 
 
+class CellPlaces(Description):
+    """Where the cells of each layer lie, as maps (layer, cell): for layers that differ in their cells.
+
+    Attributes:
+        file: HDF5 or npz file (seen from the mapping's folder) that holds the maps; the file of the showers
+            where not given.
+        x: Distance of each cell's centre from the detector's axis along x, the rows.
+        y: The same along y, the columns.
+    """
+
+    file: str | None = None
+    x: Length
+    y: Length
+
+
 class CellArray(Energy):
     """The energies of all cells of each event, as one array.
 
     Attributes:
+        section: The section of the detector whose cells these are, where it has several.
         axes: What the axes behind that of the events are; where not given, the cells are in calokit's order
-            (layer, row, column), flat or with three axes.
+            (layer, row, column), flat or with three axes. `[layer, cell]` needs `places`.
+        places: Where the cells of each layer lie; their energies then go to the detector's cells there.
     """
 
-    axes: tuple[Literal["layer", "row", "column"], ...] | None = None
+    section: str | None = None
+    axes: tuple[Literal["layer", "row", "column", "cell"], ...] | None = None
+    places: CellPlaces | None = None
 
     @model_validator(mode="after")
     def _check_axes(self) -> Self:
         """Refuse axes that repeat, or lack the rows or columns."""
         if self.name is None or self.index is not None:
             raise ConfigurationError("cells: give the name of the array, without index or value.")
+        if (self.places is not None) != (self.axes is not None and "cell" in self.axes):
+            raise ConfigurationError("cells: axes [layer, cell] and places (maps of x and y) go together.")
         if self.axes is not None and sorted(self.axes) not in (
             ["column", "layer", "row"],
             ["column", "row"],
+            ["cell", "layer"],
         ):
             raise ConfigurationError(
-                f"cells: axes must be layer, row and column in the file's order (layer may be left out), "
-                f"each once; {list(self.axes)} given."
+                f"cells: axes must be layer, row and column in the file's order (layer may be left out), or "
+                f"layer and cell, each once; {list(self.axes)} given."
             )
         return self
 
@@ -179,7 +202,7 @@ class OwnMapping(Description):
         kind: `columns`.
         detector: Name or YAML file (seen from the mapping's folder) of the detector.
         tree: The tree of a ROOT file; not needed where it has only one.
-        cells: The energies of all cells.
+        cells: The energies of all cells: one array, or a list of arrays, each of a section.
         hits: Instead of cells, the hits.
         incident_energy: Kinetic energy of the incident particle.
         momentum: Instead, its momentum; the energy follows with the mass of `pdg` (massless without).
@@ -198,7 +221,7 @@ class OwnMapping(Description):
     kind: Literal["columns"] = "columns"
     detector: str | None = None
     tree: str | None = None
-    cells: CellArray | None = None
+    cells: CellArray | tuple[CellArray, ...] | None = None
     hits: HitColumns | None = None
     incident_energy: Energy | None = None
     momentum: Momentum | None = None
@@ -212,11 +235,21 @@ class OwnMapping(Description):
         """Refuse a mapping that lacks the energies or has them twice."""
         if (self.cells is None) == (self.hits is None):
             raise ConfigurationError("a mapping needs either cells or hits.")
+        named = [one.section for one in self.cell_arrays]
+        if len(named) > 1 and (None in named or len(set(named)) < len(named)):
+            raise ConfigurationError("cells: several arrays need the key section each, and each its own.")
         if (self.incident_energy is None) == (self.momentum is None):
             raise ConfigurationError("a mapping needs either incident_energy or momentum.")
         if self.momentum is not None and self.direction is not None:
             raise ConfigurationError("a mapping with momentum takes the direction from it; remove direction.")
         return self
+
+    @property
+    def cell_arrays(self) -> tuple[CellArray, ...]:
+        """The arrays of cells; none for a file of hits."""
+        if self.cells is None:
+            return ()
+        return (self.cells,) if isinstance(self.cells, CellArray) else self.cells
 
     def incident_quantities(self) -> dict[str, Quantity]:
         """Return what is known of every event, by its key."""
@@ -254,6 +287,19 @@ def read_mapping(path: Path) -> OwnMapping | HitMapping:
     except ConfigurationError as error:
         text = str(error)
         raise ConfigurationError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+    if isinstance(mapping, OwnMapping):
+        mapping = mapping.model_copy(update={"cells": _find_places(mapping, path.parent)})
     if mapping.detector is None:
         return mapping
     return mapping.model_copy(update={"detector": detector_beside(mapping.detector, path.parent)})
+
+
+def _find_places(mapping: OwnMapping, folder: Path) -> tuple[CellArray, ...] | None:
+    """Return the arrays of cells with the files of their maps as they stand beside the mapping."""
+    found = []
+    for one in mapping.cell_arrays:
+        places = one.places
+        if places is not None and places.file is not None and (folder / places.file).is_file():
+            places = places.model_copy(update={"file": str((folder / places.file).resolve())})
+        found.append(one.model_copy(update={"places": places}))
+    return tuple(found) or None

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from calokit.arrays import Float64
 from calokit.detector import Detector
 from calokit.detector.locate import index_cells, locate_cells, locate_layers
-from calokit.errors import ConfigurationError, DetectorError, ShowerFileError
+from calokit.errors import ConfigurationError, ShowerFileError
 from calokit.showers.formats.containers.contents import Contents
 from calokit.showers.formats.containers.event_runs import EventRuns, find_runs
 from calokit.showers.formats.containers.tables import Table, open_table
 from calokit.showers.formats.mapping.deposits import sum_deposits
 from calokit.showers.formats.mapping.incidents import kinetic_energies, masses_mev, unit_vectors
-from calokit.showers.formats.mapping.mapping import CellArray, HitColumns, Index, OwnMapping, Quantity
+from calokit.showers.formats.mapping.mapping import HitColumns, Index, OwnMapping, Quantity
 from calokit.showers.formats.pieces import (
     Piece,
     event_ranges,
@@ -26,6 +26,7 @@ from calokit.showers.formats.pieces import (
     make_piece,
     require_same_rows,
 )
+from calokit.showers.formats.readers.cell_arrays import place_arrays, read_cells
 from calokit.showers.formats.source import Choices, ForeignShowers, Format
 from calokit.showers.incidents import Incidents
 
@@ -62,7 +63,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
     with open_table(contents, mapping.tree) as table:
         total, runs = _count_events(table, mapping)
         if mapping.cells is not None and total:
-            _arrange(table, mapping.cells, detector, 0, 1)
+            read_cells(table, place_arrays(table, mapping.cell_arrays, detector), detector, 0, 1)
     if mapping.hits is not None:
         _check_hits(mapping.hits, detector, contents)
     plan = _Plan(contents, mapping, detector, total, runs)
@@ -82,7 +83,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
 def _describe(mapping: OwnMapping) -> tuple[str, ...]:
     """Return what the mapping leaves open and is assumed."""
     assumed = []
-    if mapping.cells is not None and mapping.cells.axes is None:
+    if any(array.axes is None for array in mapping.cell_arrays):
         assumed.append("The cells are in calokit's order (layer, row, column).")
     if mapping.momentum is not None and mapping.pdg is None:
         assumed.append("The incident particle has no mass (the mapping has no pdg).")
@@ -96,7 +97,7 @@ def _count_events(table: Table, mapping: OwnMapping) -> tuple[int, EventRuns | N
     incident = {q.name: table.count_rows(q.name) for q in mapping.incident_quantities().values() if q.name}
     if mapping.hits is None or mapping.hits.event is None:
         parts: list[Quantity] = list(mapping.hits.quantities().values()) if mapping.hits else []
-        parts += [mapping.cells] if mapping.cells else []
+        parts += mapping.cell_arrays
         named = {part.name: table.count_rows(part.name) for part in parts if part.name}
         if not named:
             raise ConfigurationError(f"{table.path}: the mapping names no column of energies.")
@@ -135,47 +136,16 @@ def _read_pieces(plan: _Plan) -> Generator[Piece, None, None]:
     mapping = plan.mapping
     with open_table(plan.contents, mapping.tree) as table:
         if mapping.cells is not None:
+            placed = place_arrays(table, mapping.cell_arrays, plan.detector)
             for start, stop in event_ranges(plan.total, plan.detector):
-                cells = _arrange(table, mapping.cells, plan.detector, start, stop)
-                yield make_piece(plan.detector, cells, _read_incidents(table, plan, start, stop))
+                cells, total = read_cells(table, placed, plan.detector, start, stop)
+                yield make_piece(plan.detector, cells, _read_incidents(table, plan, start, stop), total)
             return
         assert mapping.hits is not None
         most = events_at_a_time(plan.detector)
         ranges = event_ranges(plan.total, plan.detector) if plan.runs is None else plan.runs.pieces(most)
         for start, stop in ranges:
             yield _read_hits(table, plan, mapping.hits, start, stop)
-
-
-def _arrange(table: Table, cells: CellArray, detector: Detector, start: int, stop: int) -> Float64:
-    """Return cells (event, cell) in MeV, in calokit's order."""
-    name = cells.name or ""
-    values = table.read(name, start, stop).astype(np.float64) * cells.factor
-    given = values.shape[1:]
-    if cells.axes is None:
-        fits = int(np.prod(given)) == detector.number_of_cells and (
-            len(given) == 1 or given == _own(detector)
-        )
-    else:
-        order = [cells.axes.index(axis) for axis in ("layer", "row", "column") if axis in cells.axes]
-        wanted = _own(detector)[3 - len(order) :] if len(_own(detector)) == 3 else ()
-        fits = len(given) == len(order) and tuple(given[k] for k in order) == wanted
-        fits = fits and detector.number_of_cells == int(np.prod(given))
-        if fits:
-            values = values.transpose(0, *(1 + k for k in order))
-    if not fits:
-        shape = _own(detector) or f"{detector.number_of_cells} cells"
-        raise DetectorError(
-            f"{table.path}: {name!r} has shape (events, {', '.join(map(str, given))}) with axes "
-            f"{list(cells.axes) if cells.axes else 'layer, row, column'}; detector {detector.name!r} has "
-            f"{shape} (layers, rows, columns). Give cells.axes or another detector."
-        )
-    return values.reshape(stop - start, -1)
-
-
-def _own(detector: Detector) -> tuple[int, ...]:
-    """Return layers, rows and columns of a detector with one regular section; else nothing."""
-    shape = detector.sections[0].shape if len(detector.sections) == 1 else None
-    return () if shape is None else shape
 
 
 def _read_hits(table: Table, plan: _Plan, hits: HitColumns, start: int, stop: int) -> Piece:
@@ -236,14 +206,25 @@ def _take(table: Table, quantity: Quantity, start: int, stop: int, where: str) -
         return np.full(stop - start, (quantity.value or 0.0) * quantity.factor)
     values = table.read(quantity.name, start, stop)
     if quantity.index is not None:
-        if values.ndim != 2 or quantity.index >= values.shape[1]:
-            raise ShowerFileError(f"{where}: {quantity.name!r} has no column {quantity.index}.")
-        values = values[:, quantity.index]
+        values = _pick(values, quantity.index, f"{where}: {quantity.name!r}")
     elif values.size != len(values):
         raise ShowerFileError(
             f"{where}: {quantity.name!r} has shape {values.shape}; say which column with the key index."
         )
     return np.asarray(values.reshape(len(values)).astype(np.float64) * quantity.factor)
+
+
+def _pick(values: NDArray[Any], index: int | tuple[int, ...], where: str) -> NDArray[Any]:
+    """Return one number of each row (row,): a column, or a place on several axes."""
+    places = (index,) if isinstance(index, int) else index
+    if len(places) == 1 and values.ndim > 2:
+        # Axes of one element, as in (event, 1, column), need no number.
+        values = values.reshape(len(values), *(length for length in values.shape[1:] if length > 1))
+    shape = values.shape[1:]
+    if len(shape) != len(places) or any(k >= length for k, length in zip(places, shape, strict=True)):
+        raise ShowerFileError(f"{where} has no column {index}; behind the rows it has shape {shape}.")
+    picked: NDArray[Any] = values.reshape(len(values), -1)[:, np.ravel_multi_index(places, shape)]
+    return picked
 
 
 def _read_incidents(table: Table, plan: _Plan, start: int, stop: int) -> Incidents:
