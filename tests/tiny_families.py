@@ -70,8 +70,10 @@ def showers_in(name: str) -> Showers:
 
 
 def make_showers_in(detector: Detector, count: int, seed: int = 1) -> Showers:
-    """Return showers of 1 to 100 GeV about the impact, a third of the energy visible, the shower's middle in
-    the middle layer, one particle an event, an entry for every 0.1 MeV."""
+    """Return showers of 1 to 100 GeV about the impact, wide in wide detectors, a third of the energy visible.
+
+    Their middle is in the middle layer; an event has one particle, and an entry for every 0.1 MeV.
+    """
     rng = np.random.default_rng(seed)
     cells, layers = detector.cells, detector.number_of_layers
     incident = np.exp(rng.uniform(np.log(1e3), np.log(1e5), count))
@@ -80,7 +82,8 @@ def make_showers_in(detector: Detector, count: int, seed: int = 1) -> Showers:
     directions = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=1)
     distance = np.hypot(cells.x - positions[:, :1], cells.y - positions[:, 1:])
     depth = np.abs(cells.layer - 0.5 * (layers - 1)) / layers
-    shape = np.exp(-distance / 12.0 - 6.0 * depth) * rng.gamma(4.0, size=distance.shape)
+    reach = 0.1 * cells.radius.max() + 1.0
+    shape = np.exp(-distance / reach - 6.0 * depth) * rng.gamma(4.0, size=distance.shape)
     shape /= shape.sum(axis=1, keepdims=True)
     energies = np.where(shape > LEAST_SHARE, 0.33 * incident[:, None] * shape, 0.0)
     as32 = [one.astype(np.float32) for one in (energies, incident, positions, directions)]

@@ -1,4 +1,4 @@
-"""Every family on a real accelerator, beside the processor; `make test-device` runs it where there is one."""
+"""Every family on a real accelerator beside the processor (`make test-device`); skipped without one."""
 
 from __future__ import annotations
 

@@ -284,7 +284,7 @@ def test_extended_2_layer_list_of_the_report() -> None:
 
 @pytest.mark.parametrize("gate", ["threshold", "probability", "draw"])
 def test_regression_gates(zdc: Detector, showers: Showers, gate: str) -> None:
-    model = RegressionSurrogate(RegressionSettings(hidden_dim=4, gate=gate), zdc)
+    model = RegressionSurrogate(RegressionSettings(hidden_dim=4, gate=gate, at_most_incident=False), zdc)
     model.fit_transforms(showers)
     model.eval()
     model.network.positive_heads[0].bias.data.fill_(0.02)
