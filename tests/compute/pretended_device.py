@@ -40,6 +40,7 @@ class Pretended(TorchFunctionMode):
         self.faults: Counter[str] = Counter()
         self.waits: Counter[str] = Counter()
         self._there: dict[int, torch.UntypedStorage] = {}  # kept alive, so that no place is used twice
+        self._empty: dict[int, torch.Tensor] = {}
 
     def __torch_function__(
         self,
@@ -67,7 +68,8 @@ class Pretended(TorchFunctionMode):
         return result
 
     def _is_there(self, tensor: torch.Tensor) -> bool:
-        return _memory(tensor).data_ptr() in self._there
+        place = _memory(tensor).data_ptr()
+        return place in self._there if place else id(tensor) in self._empty
 
     def _judge(self, name: str, given: list[torch.Tensor], there: list[torch.Tensor]) -> None:
         if not there:
@@ -87,6 +89,8 @@ class Pretended(TorchFunctionMode):
             memory = _memory(one)
             if memory.data_ptr():
                 self._there[memory.data_ptr()] = memory
+            else:
+                self._empty[id(one)] = one
         return what
 
 

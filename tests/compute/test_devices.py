@@ -17,7 +17,7 @@ from calokit.progress import no_progress
 from calokit.showers import open_showers
 from calokit.training.run import continue_training, start_training
 from compute.pretended_device import PLACE, PRETENDED, Pretended
-from compute.tiny_families import families, showers_for, tiny_of
+from compute.tiny_runs import families, showers_for, tiny_of
 from made_up_runs import MakeFile
 
 INLINE = "calokit.training.loop.Prefetch"

@@ -20,7 +20,7 @@ from calokit.progress import no_progress
 from calokit.recipes.recipe import Recipe
 from calokit.showers import Showers
 from calokit.training.run import start_training
-from compute.tiny_families import families, showers_for, tiny_of
+from compute.tiny_runs import families, showers_for, tiny_of
 from made_up_runs import MakeFile
 
 ACCELERATORS = [name for name in available_devices() if name != "cpu"]

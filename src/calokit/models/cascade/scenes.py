@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from calokit.compute.device import Device
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.planes import DetectorTree, Plane, overlap_shares
 from calokit.models.cascade.sight import MOMENTS, Scene
@@ -90,7 +91,8 @@ class Surroundings(nn.Module):
         one, other = self.tree.plane_of[source], self.tree.plane_of[target]
         if one == other:
             return values
-        return self.get_buffer(f"shares_{one}_{other}") @ values
+        with Device.holding(values).full_precision():
+            return self.get_buffer(f"shares_{one}_{other}") @ values
 
     def first_memory(self, events: int) -> Memory:
         """Return the memory of the first layer: nothing."""
@@ -115,7 +117,8 @@ class Surroundings(nn.Module):
 
     def weigh(self, layer: int, energy: Tensor) -> Tensor:
         """Return the sums of a layer's moments (MOMENTS + 1, event) over energies (cell, event)."""
-        summed: Tensor = self.get_buffer(f"weights_{self.tree.plane_of[layer]}") @ energy
+        with Device.holding(energy).full_precision():
+            summed: Tensor = self.get_buffer(f"weights_{self.tree.plane_of[layer]}") @ energy
         return summed
 
     def flight(self, facts: EventFacts, layer: int) -> Tensor:
