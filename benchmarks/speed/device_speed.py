@@ -2,7 +2,8 @@
 
 Models are untrained and showers made up (blobs about the impact), which the times do not mind. A step is
 forward and backward of one batch of the recipe's size in the fastest format, as `calokit train` measures it;
-a shower is generated or reconstructed in blocks, moves to and from the device included, files not.
+a shower is generated or reconstructed in blocks, moves to and from the device included, reading and writing
+not.
 
     python -m benchmarks.speed.device_speed
 """

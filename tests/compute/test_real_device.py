@@ -1,4 +1,4 @@
-"""Every family on a real accelerator, beside the processor; `make test-device` runs it where there is one."""
+"""Every family on a real accelerator beside the processor (`make test-device`); skipped without one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_losses_agree(kind: str, device: Device) -> None:
         batch = place.put(model.prepare(showers[:32]))
         place.put(model)
         draws = Draws(draw_generator(1, Purpose.VALIDATION, 0), place)
-        with place.autocast("float32"):
+        with torch.no_grad(), place.autocast("float32"):
             losses = model.validation_losses(batch, draws)
         found.append({name: float(loss) for name, loss in losses.items()})
         CPU.put(model)

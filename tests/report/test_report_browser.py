@@ -154,7 +154,7 @@ def project(points, camera, width, height):
 
 def test_every_page_is_reached_and_shown_alone(open_report):
     card = make_display_card(load_detector("zdc_ecal"), events=1)
-    report = open_report(card, figures=[NamedFigure("events", "gallery", "single showers", Figure)])
+    report = open_report(card, figures=[NamedFigure("events", "gallery", "single showers", "", Figure)])
     page = report.page
     keys = page.eval_on_selector_all("nav a[data-to]", "links => links.map((link) => link.dataset.to)")
     topics = [topic.key for topic in TOPICS if topic.key in keys]
