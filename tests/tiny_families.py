@@ -36,8 +36,7 @@ TINY_FAMILIES: dict[str, dict[str, Any]] = {
 }
 """What of each family's settings is smaller than its default, or switches on what else would lie idle."""
 MANY_CELLS = 30_000
-LEAST_SHARE = 2e-3
-"""Cells with a smaller share of a made-up shower are empty."""
+MOST_HITS = 200
 
 for module in walk_packages(calokit.models.__path__, "calokit.models."):
     import_module(module.name)
@@ -70,7 +69,7 @@ def showers_in(name: str) -> Showers:
 
 
 def make_showers_in(detector: Detector, count: int, seed: int = 1) -> Showers:
-    """Return showers of 1 to 100 GeV about the impact, wide in wide detectors, a third of the energy visible.
+    """Return showers of 1 to 100 GeV about the impact, wide in wide detectors, a tenth of the energy visible.
 
     Their middle is in the middle layer; an event has one particle, and an entry for every 0.1 MeV.
     """
@@ -84,8 +83,9 @@ def make_showers_in(detector: Detector, count: int, seed: int = 1) -> Showers:
     depth = np.abs(cells.layer - 0.5 * (layers - 1)) / layers
     reach = 0.1 * cells.radius.max() + 1.0
     shape = np.exp(-distance / reach - 6.0 * depth) * rng.gamma(4.0, size=distance.shape)
-    shape /= shape.sum(axis=1, keepdims=True)
-    energies = np.where(shape > LEAST_SHARE, 0.33 * incident[:, None] * shape, 0.0)
+    hits = min(MOST_HITS, 1 + len(cells) // 2)
+    shape[shape < np.partition(shape, -hits, axis=1)[:, -hits, None]] = 0.0
+    energies = 0.1 * incident[:, None] * shape / shape.sum(axis=1, keepdims=True)
     as32 = [one.astype(np.float32) for one in (energies, incident, positions, directions)]
     pdg = np.full(count, -11, np.int32)
     particles = Particles(as32[1][:, None], pdg[:, None], as32[2][:, None], as32[3][:, None])

@@ -50,7 +50,7 @@ GENERATING = [pair for pair in ACCEPTED if issubclass(resolve_name(tiny_settings
 REFUSED = families_and_detectors(accepted=False)
 RARELY_REACHED = {"cascade": r"networks\.\d+\."}
 """Parameters that a few showers need not reach: a level learns where it divides something, and in
-some rings none does. Most of a family's parameters are reached all the same."""
+some rings none does. A quarter of them are reached all the same."""
 
 
 def pair_id(pair: tuple[str, str]) -> str:
@@ -192,7 +192,7 @@ def test_losses_reach_every_parameter(pair: tuple[str, str]) -> None:
     idle = {f"{part}.{one}" for part, module in parts.items() for one in taken_out_again(module)}
     rare = re.compile(RARELY_REACHED.get(kind, "$^"))
     assert {one for one in every - moved - idle if not rare.search(one)} == set()
-    assert len(moved | idle) > len(every) / 2
+    assert len(moved | idle) > len(every) / 4
     trained_parameters = {id(one) for module in parts.values() for one in module.parameters()}
     assert {id(one) for one in model.parameters()} == trained_parameters
 
