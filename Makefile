@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow test-device test-lowest lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/calokit demo
@@ -15,6 +15,24 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+test-device: $(STAMP)
+	$(BIN)/pytest -m device tests/compute
+	$(BIN)/python -m benchmarks.speed.device_speed
+
+# The lowest versions that pyproject.toml allows, in an environment of their own. torch is the one that
+# `make test` installs, as the index has no older build without CUDA: LOWEST_TORCH="torch==2.11.0" asks for another.
+# The golden help texts are those of the pinned typer.
+LOWEST := .venv-lowest
+LOWEST_TORCH ?= -c constraints.txt torch
+test-lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet uv $(LOWEST_TORCH)
+	$(LOWEST)/bin/python -m pip freeze | grep '^torch==' > $(LOWEST)/torch.txt
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
+	  --override $(LOWEST)/torch.txt $(addprefix --find-links ,$(PIP_FIND_LINKS)) \
+	  -e ".[dask,geant4,root]" --group dev
+	$(LOWEST)/bin/pytest -n auto -m "not slow" --deselect tests/test_public_names.py::test_help_of_every_command
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -27,7 +45,7 @@ docs: $(STAMP)
 	$(BIN)/pdoc calokit --output-directory docs/_build --docformat google
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "calokit needs Python 3.11 or newer; say make PYTHON=python3.11")'

@@ -14,6 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from calokit.processors import usable_processors
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results"
 
@@ -38,7 +40,7 @@ def describe_circumstances(threads: int) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor_name(),
         "cores": os.cpu_count(),
-        "cores_allowed": len(os.sched_getaffinity(0)),
+        "cores_allowed": usable_processors(),
         "threads": threads,
         "load_average_one_minute": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),

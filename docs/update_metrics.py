@@ -210,10 +210,30 @@ def topology() -> str:
     return markdown(table)
 
 
+def judge_floors() -> str:
+    """Return how far truth lies from truth in the measurements of topology, conditions and trees."""
+    found = result("judge_floors")
+    if found is None:
+        return NOT_YET
+    table = [["measurement", "splits", "spread of the deviations", "largest", "above 3.3"]]
+    table += [
+        [
+            f"`{row['measurement']}`",
+            str(row["splits"]),
+            f"{row['spread']:.2f}",
+            f"{row['largest']:.1f}",
+            str(row["above"]),
+        ]
+        for row in found["rows"]
+    ]
+    return markdown(table)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "verdict": verdict,
     "tree_judge": tree_judge,
     "topology": topology,
+    "judge_floors": judge_floors,
     "agreement": agreement,
     "classifiers": classifiers,
     "cost": cost,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+# One thread a process, asleep where it waits: as many tests run at once as there are processors. OpenMP and
+# BLAS read this when numpy, torch and scikit-learn are loaded, here and in the processes that tests start.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+os.environ["OMP_WAIT_POLICY"] = "passive"
 
 import numpy as np
 import pytest

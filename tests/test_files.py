@@ -54,6 +54,15 @@ def write_parts(path: Path, parts: list[NDArray[np.uint8]]) -> None:
         check_disk()
 
 
+def fill_a_chunk_twice(path: Path) -> None:
+    """Write half of a packed chunk, more than the disk holds, and then the rest of the chunk."""
+    with write_hdf5(path) as (file, _):
+        made = file.create_dataset("x", (8, NOISE.size), "u1", chunks=(8, NOISE.size), compression="gzip")
+        for row in range(8):
+            made[row] = np.roll(NOISE, row)
+            file.flush()
+
+
 def fail_with(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Let every sync to disk fail, as it does on network file systems that are full."""
 
@@ -121,6 +130,8 @@ def test_a_disk_that_fills_up_leaves_the_old_file(small_disk: Path) -> None:
     for parts in (40, 1):
         with pytest.raises(OutputError, match="no space is left"):
             write_parts(path, np.array_split(NOISE, parts))
+    with pytest.raises(OutputError, match="no space is left"):
+        fill_a_chunk_twice(path)
     assert path.read_bytes() == b"old"
     assert list(small_disk.iterdir()) == [path]
     with write_hdf5(path) as (file, _):

@@ -32,7 +32,7 @@ from calokit.evaluation.classifiers.challenge import (
     challenge_dense_auc,
     challenge_image_auc,
 )
-from calokit.evaluation.classifiers.challenge_networks import DenseNetwork, ResidualNetwork, draw_weights
+from calokit.evaluation.classifiers.challenge_networks import ChallengeNetwork, ResidualNetwork, draw_weights
 from calokit.evaluation.classifiers.discrimination import (
     calibrate_scores,
     dense_rows,
@@ -117,7 +117,7 @@ def compare_exactly(kind: str, samples: dict[str, Showers], python: Path, code: 
         for name, label in (("truth", 0.0), ("parametric", 1.0))
     ]
     both = np.concatenate(rows)[np.random.default_rng(1).permutation(600)]
-    network = ResidualNetwork(IMAGE) if kind == "cls-resnet" else DenseNetwork(both.shape[1] - 1)
+    network = ResidualNetwork(IMAGE) if kind == "cls-resnet" else ChallengeNetwork(both.shape[1] - 1)
     draw_weights(network, torch.Generator().manual_seed(1))
     network.to(torch.float64)
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-4)

@@ -31,10 +31,10 @@ def judge_file(reference: Path, floor: Path, generated: Path, readouts: dict[str
     other = open_showers(floor)
     floor_file = open_showers(floor, "train") if str(other.meant_for) == "train" else other
     comparison = plan_comparison(open_showers(reference), open_showers(generated), floor_file)
-    judge, rows = TreeJudge(SEED), []
+    rows = []
     for words, readout in readouts.items():
         samples = ReadOutSamples(comparison, np.arange(comparison.showers), readout, SEED)
-        measurements, telling = judge.judge(samples.tabulate(lambda _: None), (), words, "")
+        measurements, telling = TreeJudge(SEED).judge(samples.tabulate(lambda _: None), (), "classifier", "")
         rows.append(
             {
                 "sample": generated.stem,

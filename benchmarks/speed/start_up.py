@@ -35,7 +35,7 @@ START = (
 
 def measure_command(words: list[str]) -> Row:
     """Run a command several times in processes of their own."""
-    seconds, peaks, imported = [], [], ""
+    seconds, processor, peaks, imported = [], [], [], ""
     for _ in range(REPEATS):
         started = time.perf_counter()
         command = [sys.executable, "-c", START, *words]
@@ -47,11 +47,13 @@ def measure_command(words: list[str]) -> Row:
         if process.returncode != 0:
             raise SystemExit(f"calokit {' '.join(words)} failed.")
         seconds.append(time.perf_counter() - started)
+        processor.append(usage.ru_utime + usage.ru_stime)
         peaks.append(usage.ru_maxrss / 1024)
     torch, matplotlib = imported.split()
     return {
         "median_s": round(median(seconds), 2),
         "smallest_s": round(min(seconds), 2),
+        "smallest_cpu_s": round(min(processor), 2),
         "peak_mb": round(max(peaks), 1),
         "imports_torch": torch == "True",
         "imports_matplotlib": matplotlib == "True",

@@ -90,8 +90,12 @@ def write_hdf5(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
     import h5py
 
     with write_whole(path) as partial, _PatientFile(partial, "w+b") as disk:
-        with h5py.File(disk, "w") as file:
-            yield file, disk.raise_error
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file, disk.raise_error
+        except (OSError, RuntimeError):
+            disk.raise_error()  # what HDF5 says of a full disk may be about anything
+            raise
         disk.raise_error()
 
 

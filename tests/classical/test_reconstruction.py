@@ -182,6 +182,10 @@ def test_overlay_refuses_what_it_cannot_do(positrons: Showers) -> None:
     bare = Showers(positrons.energies, positrons.incident_energies, positrons.detector)
     with pytest.raises(ConfigurationError, match="needs showers with incident positions"):
         overlay_showers(bare, 3, (1, 2), 5, np.random.default_rng(1))
+    cylinder = load_detector("par04_siw")
+    round_ones = Showers(np.ones((2, cylinder.number_of_cells), np.float32), np.ones(2, np.float32), cylinder)
+    with pytest.raises(ConfigurationError, match="an overlay needs one Cartesian section"):
+        overlay_showers(round_ones, 3, (1, 2), 5, np.random.default_rng(1))
 
 
 def test_clusters_find_showers_far_apart(positrons: Showers) -> None:

@@ -22,7 +22,7 @@ PLACE = PRETENDED.place
 LEAVES = {"numpy", "__array__"}
 WAITS = {"item", "tolist", "__bool__", "__int__", "__float__", "__index__", "cpu"}
 """Legal, but the host has to wait for the device."""
-MAY_MEET = {"copy_", "__set__", "new_tensor", "to", "_has_compatible_shallow_copy_type", "__deepcopy__"}
+MAY_MEET = {"copy_", "__set__", "new_tensor", "to", "_has_compatible_shallow_copy_type"}
 ONE_PLACE_ONLY = {"stack", "cat", "concat", "index_add", "index_add_", "searchsorted", "bucketize"}
 """Calls that take not even a single number of the host."""
 
@@ -50,7 +50,7 @@ class Pretended(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", str(func))
-        given = list(_tensors((args, kwargs)))
+        given = list(_tensors(args[0] if name == "__deepcopy__" else (args, kwargs)))
         there = [one for one in given if self._is_there(one)]
         if getattr(func, "__self__", None) is torch.Tensor.device and there:
             return PLACE
@@ -60,9 +60,9 @@ class Pretended(TorchFunctionMode):
         if goes is None:
             if there and name not in LEAVES | WAITS:
                 self._mark(result)
-        elif goes == PLACE and not there:
-            return self._mark(_moved(result) if given else result)
-        elif goes != PLACE and there:
+        elif goes == PLACE:
+            return self._mark(_moved(result) if given and not there else result)
+        elif there:
             return _moved(result)
         return result
 

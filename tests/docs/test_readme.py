@@ -6,9 +6,12 @@ import doctest
 import re
 import runpy
 import shlex
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.image import imread
 from typer.main import get_command
 
 from calokit.cli import app
@@ -43,6 +46,18 @@ def test_results_are_those_the_benchmarks_wrote() -> None:
     assert between.strip() == script["results_text"]().strip()
 
 
-def test_picture_is_there() -> None:
-    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
-        assert (HOME / name).stat().st_size > 10_000
+@pytest.mark.parametrize(
+    "page", [HOME / "README.md", *sorted((HOME / "docs").glob("*.md"))], ids=lambda p: p.name
+)
+def test_links_lead_to_files_and_pictures_show_something(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if "://" in target:
+            continue
+        path = page.parent / target
+        assert path.exists(), target
+        if path.suffix == ".png":
+            pixels = imread(path)[..., :3]
+            assert min(pixels.shape[:2]) > 500
+            assert len(np.unique((255 * pixels).astype(np.uint8).reshape(-1, 3)[::97], axis=0)) > 50
+        if path.suffix == ".svg":
+            assert ET.parse(path).getroot().tag.endswith("svg")

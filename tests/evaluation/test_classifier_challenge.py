@@ -16,7 +16,7 @@ from calokit.evaluation.classifiers.challenge import (
     challenge_dense_auc,
     challenge_image_auc,
 )
-from calokit.evaluation.classifiers.challenge_networks import DenseNetwork, ResidualNetwork, draw_weights
+from calokit.evaluation.classifiers.challenge_networks import ChallengeNetwork, ResidualNetwork, draw_weights
 from calokit.evaluation.classifiers.inputs import ClassifierInputs, observable_inputs, voxel_inputs
 from calokit.showers import open_showers
 from calokit.showers.damages import widen_showers
@@ -53,8 +53,8 @@ def test_weights_number_as_in_the_published_architectures():
         return 2048 * (inputs + 1) + 2 * (2048**2 + 2048) + 2049
 
     with torch.device("meta"):
-        assert count(DenseNetwork(6481)) == dense(6481) == 21_669_889
-        assert count(DenseNetwork(362)) == dense(362) == 9_138_177
+        assert count(ChallengeNetwork(6481)) == dense(6481) == 21_669_889
+        assert count(ChallengeNetwork(362)) == dense(362) == 9_138_177
         assert count(ResidualNetwork((45, 16, 9))) == 2_516_644
         assert count(ResidualNetwork((45, 50, 18))) == 2_516_644
 
@@ -64,7 +64,7 @@ def test_weights_start_from_the_laws_of_the_published_code():
     draw_weights(network, torch.Generator().manual_seed(1))
     first = network.stem[0].weight
     assert float(first.detach().std()) == pytest.approx(math.sqrt(2 / (32 * 343)), rel=0.03)
-    linear = DenseNetwork(100, 300, 1)
+    linear = ChallengeNetwork(100, 300, 1)
     draw_weights(linear, torch.Generator().manual_seed(1))
     assert float(linear[0].weight.detach().abs().max()) == pytest.approx(0.1, rel=0.01)
     assert float(linear[0].bias.detach().abs().max()) == pytest.approx(0.1, rel=0.02)

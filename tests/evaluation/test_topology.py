@@ -274,6 +274,21 @@ def test_empty_showers_are_finite(name):
     assert all(np.isfinite(column).all() for column in measure(showers, [line]).values())
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 5), (4, 1, 1), (2, 2, 2)])
+def test_the_smallest_detectors_have_finite_observables(shape):
+    layers, rows, columns = shape
+    readout = {"kind": "cartesian", "rows": rows, "columns": columns}
+    readout |= {"row_pitch_mm": 10.0, "column_pitch_mm": 10.0}
+    sections = [{"name": "s", "layers": layers, "readout": readout}]
+    detector = Detector.from_mapping({"name": "t", "title": "t", "sections": sections}, "test")
+    energies = np.zeros((2, detector.number_of_cells), np.float32)
+    energies[1] = 2.0
+    showers = Showers(energies, np.ones(2, np.float32), detector, np.zeros((2, 2), np.float32))
+    found = measure(showers)
+    assert all(np.isfinite(column).all() for column in found.values())
+    assert found["clusters"].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_blocks_of_showers_make_no_difference(name):
     showers = random_showers(load_detector(name), 2)

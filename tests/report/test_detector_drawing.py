@@ -13,19 +13,33 @@ from calokit.report.figures.detector import draw_detector
 
 LYSO_BLUE = np.array([0x3F, 0x90, 0xDA]) / 255
 STEEL_GREY = np.array([0x71, 0x75, 0x81]) / 255
+CELL_BLUE = np.array([0xDC, 0xEB, 0xF8]) / 255
+FIRST_CELL_ORANGE = np.array([0xE7, 0x63, 0x00]) / 255
 
 
 def share_of(image: np.ndarray, colour: np.ndarray) -> float:
     return float((np.abs(image[..., :3] - colour).max(axis=-1) < 0.01).mean())
 
 
-@pytest.mark.parametrize("name", ["zdc_ecal_hcal", "par04_siw", "calochallenge_1_photons"])
-def test_drawing_is_written_and_not_blank(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "drawing.png"
-    draw_detector(load_detector(name), path)
-    image = imread(path)
-    assert image.shape[1] > 900
-    assert 0.02 < (image[..., :3].min(axis=-1) < 0.95).mean() < 0.8
+@pytest.mark.parametrize(
+    ("name", "passive_per_sensitive"),
+    [("lhcb_ecal", 2.0 / 4.0), ("clic_ecal", 3.5 / 0.5), ("luxe_ecal", 3.5 / 0.32), ("par04_siw", 1.4 / 0.3)],
+)
+def test_materials_are_drawn_in_their_proportion(
+    name: str, passive_per_sensitive: float, tmp_path: Path
+) -> None:
+    draw_detector(load_detector(name), tmp_path / "drawing.png")
+    image = imread(tmp_path / "drawing.png")
+    found = share_of(image, STEEL_GREY) / share_of(image, LYSO_BLUE)
+    assert found == pytest.approx(passive_per_sensitive, rel=0.3)  # lines between slabs take some of the thin
+
+
+def test_where_no_material_is_known_the_cells_alone_are_drawn(tmp_path: Path) -> None:
+    draw_detector(load_detector("calochallenge_1_photons"), tmp_path / "drawing.png")
+    image = imread(tmp_path / "drawing.png")
+    assert share_of(image, CELL_BLUE) > 0.05
+    assert 0.0 < share_of(image, FIRST_CELL_ORANGE) < share_of(image, CELL_BLUE)
+    assert share_of(image, LYSO_BLUE) + share_of(image, STEEL_GREY) < 1e-4
 
 
 def test_drawing_shows_the_materials(tmp_path: Path) -> None:

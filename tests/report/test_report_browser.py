@@ -25,7 +25,10 @@ from made_up_scorecards import make_display_card, make_hits, make_scorecard
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium is installed: no browser looked at the reports (apt-get install chromium)",
+)
 
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
@@ -151,7 +154,7 @@ def project(points, camera, width, height):
 
 def test_every_page_is_reached_and_shown_alone(open_report):
     card = make_display_card(load_detector("zdc_ecal"), events=1)
-    report = open_report(card, figures=[NamedFigure("events", "gallery", "single showers", Figure)])
+    report = open_report(card, figures=[NamedFigure("events", "gallery", "single showers", "", Figure)])
     page = report.page
     keys = page.eval_on_selector_all("nav a[data-to]", "links => links.map((link) => link.dataset.to)")
     topics = [topic.key for topic in TOPICS if topic.key in keys]

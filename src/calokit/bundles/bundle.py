@@ -84,6 +84,7 @@ def read_bundle(path: str | Path) -> Bundle:
             f"{BUNDLE_FORMAT_VERSION}. Use the release that wrote it, or train again."
         )
     _require_family(path, metadata)
+    _state_what_was_not_asked(metadata)
     try:
         recipe = Recipe.from_mapping(metadata["recipe"], f"{path}, recipe")
         detector = Detector.from_mapping(metadata["detector"], f"{path}, detector")
@@ -111,6 +112,14 @@ def _require_family(path: Path, metadata: dict[str, Any]) -> None:
             f"that has it, or name its module in the environment variable {FAMILIES_VARIABLE} "
             "(PYTHONPATH says where modules stand)."
         )
+
+
+def _state_what_was_not_asked(metadata: dict[str, Any]) -> None:
+    """Let bundles from before `at_most_incident` draw the showers that they were shipped with."""
+    model = metadata.get("recipe", {}).get("model", {})
+    family = find_family(str(model.get("kind")))
+    if family is not None and "at_most_incident" in family.model_fields:
+        model.setdefault("at_most_incident", False)
 
 
 def bundle_digest(bundle: Bundle) -> str:

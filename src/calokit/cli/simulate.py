@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,6 @@ from rich.table import Table
 
 from calokit.cli.options import Output, Seed, make_console
 from calokit.engine.tasks import Executor
-from calokit.errors import DataSetWarning
 
 
 class BackendName(StrEnum):
@@ -64,29 +62,19 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate showers with Geant4 or by formulas; run again, it goes on where it stopped."""
-    from calokit.showers.splits import parse_split
-    from calokit.simulation.backends import prepare_geant4, prepare_parametric
-    from calokit.simulation.production import Production, produce_file
+    from calokit.simulation.production import prepare_production, produce_file
     from calokit.simulation.sample import load_sample
-    from calokit.simulation.twins import Twins
 
     described = load_sample(sample, physics_list, cut)
     if entries:
         described = described.counting_entries()
-    detector = described.load_detector()
-    prepare = prepare_geant4 if backend is BackendName.GEANT4 else prepare_parametric
-    ready = prepare(described, detector)
-    for words in (*ready.shortcomings, *ready.notes):
-        warnings.warn(f"Geant4 data: {words}.", DataSetWarning, stacklevel=1)
-    attributes = {} if split is None else {"split": str(parse_split(split))}
-    shot = None if twins is None else Twins.open(twins, described)
-    production = Production(described, detector, ready, seed, attributes, shot)
+    production = prepare_production(described, backend.value, seed, split, twins)
     executor = _choose_executor(workers, dask)
     made = produce_file(production, output, count, executor)
     how = "made before" if made.made_now == 0 else f"{made.made_now} made now"
     make_console().print(
         f"{made.showers} showers ({how}), {made.milliseconds_per_shower:.3g} ms a shower and process, "
-        f"by {ready.generator}: {output}"
+        f"by {production.backend.generator}: {output}"
     )
 
 

@@ -1,10 +1,11 @@
-"""Events of several particles, made by adding single showers cell by cell."""
+"""Events of several particles, made by adding single showers (`benchmarks/systems/luxe_data.py` does)."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.detector.images import cartesian_image
 from calokit.errors import ConfigurationError
 from calokit.showers.batch import Showers
 from calokit.showers.particles import Particles
@@ -35,8 +36,11 @@ def overlay_showers(
         edge are lost.
 
     Raises:
-        ConfigurationError: The multiplicities are no range, or the showers lack positions or directions.
+        ConfigurationError: The detector has several sections or another readout, the multiplicities are no
+            range, or the showers lack positions or directions.
     """
+    pitch = cartesian_image(showers.detector, "an overlay").slow.pitch
+    assert pitch is not None
     smallest, largest = multiplicities
     if not 1 <= smallest <= largest:
         raise ConfigurationError(f"multiplicities {multiplicities}: write the smallest, at least 1, first.")
@@ -50,7 +54,6 @@ def overlay_showers(
     order = np.argsort(-drawn, axis=1, kind="stable")
     picked, moves = (np.take_along_axis(one, order, axis=1) for one in (picked, moves))
     energies: NDArray[np.float32] = np.take_along_axis(drawn, order, axis=1)
-    pitch = showers.detector.sections[0].readout.row_pitch_mm  # type: ignore[union-attr]
     positions = showers.positions[picked] + np.stack([moves * pitch, np.zeros_like(moves)], axis=2)
     known = energies > 0
     particles = Particles(

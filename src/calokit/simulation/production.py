@@ -6,24 +6,35 @@ import json
 import platform
 import shutil
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
-from calokit.errors import ShowerFileError, SimulationError
+from calokit.errors import DataSetWarning, ShowerFileError, SimulationError
 from calokit.files import check_writable, write_json
 from calokit.progress import Progress, show_progress
 from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
 from calokit.showers.particles import Particles
+from calokit.showers.splits import parse_split
 from calokit.showers.writer import chunk_rows
-from calokit.simulation.backends import Backend, ParticleSource, Simulator
+from calokit.simulation.backends import (
+    Backend,
+    ParticleSource,
+    Simulator,
+    prepare_geant4,
+    prepare_parametric,
+)
 from calokit.simulation.sample import Sample
 from calokit.simulation.twins import Twins, twin_seed
 
 MANIFEST_VERSION = 1
+
+BackendName = Literal["geant4", "parametric"]
+"""What makes the showers."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,31 @@ class Produced:
     showers: int
     made_now: int
     milliseconds_per_shower: float
+
+
+def prepare_production(
+    sample: Sample, backend: BackendName, seed: int, split: str | None = None, twins: Path | None = None
+) -> Production:
+    """Make a production ready: its detector, its backend, and what the file is meant for.
+
+    Args:
+        sample: The incident particles.
+        backend: `geant4` or `parametric`.
+        seed: Decides every draw.
+        split: What the file is meant for: train, validation or test.
+        twins: A shower file whose incident particles are shot again.
+
+    Raises:
+        SimulationError: Geant4 or its data is missing, or the twins cannot be.
+    """
+    detector = sample.load_detector()
+    prepare = {"geant4": prepare_geant4, "parametric": prepare_parametric}[backend]
+    ready = prepare(sample, detector)
+    for words in (*ready.shortcomings, *ready.notes):
+        warnings.warn(f"Geant4 data: {words}.", DataSetWarning, stacklevel=2)
+    attributes = {} if split is None else {"split": str(parse_split(split))}
+    shot = None if twins is None else Twins.open(twins, sample)
+    return Production(sample, detector, ready, seed, attributes, shot)
 
 
 def produce_file(

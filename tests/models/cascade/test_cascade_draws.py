@@ -69,7 +69,9 @@ def test_hits_are_normalised_and_drawn_by_their_density(hits: int, first: int, s
 def test_energy_is_normalised_and_drawn_by_its_density(energy: float, first: int, second: int) -> None:
     torch.manual_seed(first + second)
     density = EnergyDraw(4, 3, 2)
-    start = torch.cat([density.start() + 0.5 * torch.randn(density.outputs), density.start_lines()])
+    start = torch.cat(
+        [density.start() + 0.5 * torch.randn(density.outputs), torch.tensor([0.5, 3.0, -6.0, -4.0])]
+    )
     outputs = start.double()
 
     def rows(count: int) -> tuple[torch.Tensor, EnergyChoice]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from calokit.arrays import Flags, Float32, Float64, Integer
+from calokit.arrays import Float32, Float64, Integer
 from calokit.errors import CalokitError
 from calokit.evaluation.classifiers.discrimination import check_classes, roc_area, roc_area_error
+from calokit.evaluation.classifiers.inputs import labels_of
 
 CONDITIONS = "conditions"
 """Group of the columns that every judgement sees."""
@@ -143,7 +144,7 @@ def judge_by_trees(
         training, choosing, test = _roles(parts, number)
         model = _train(reference.values, generated.values, training, choosing, settings, seed + number)
         scores = model.score(_both(reference.values, generated.values, test))
-        labels = _labels(len(test))
+        labels = labels_of(len(test))
         areas.append(roc_area(labels, scores))
         errors.append(roc_area_error(labels, scores))
         trees.append(model.trees)
@@ -195,7 +196,7 @@ def _most_telling(
     model: _Model, reference: FeatureTable, generated: FeatureTable, chosen: Integer, seed: int
 ) -> tuple[tuple[str, float], ...]:
     """Return names and costs of the observables that some showers miss most when they are exchanged."""
-    rows, labels = _both(reference.values, generated.values, chosen), _labels(len(chosen))
+    rows, labels = _both(reference.values, generated.values, chosen), labels_of(len(chosen))
     # all trees that were made, which is much faster than to stop at the best number of them
     score = model.classifier.decision_function
     whole = roc_area(labels, score(rows))
@@ -221,9 +222,9 @@ def _train(
     seed: int,
 ) -> _Model:
     """Return trees trained on one part, as many as suit another part best."""
-    rows, labels = _both(reference, generated, training), _labels(len(training))
+    rows, labels = _both(reference, generated, training), labels_of(len(training))
     others = _both(reference, generated, choosing)
-    sign = np.where(_labels(len(choosing)), -1.0, 1.0)
+    sign = np.where(labels_of(len(choosing)), -1.0, 1.0)
     model = _trees(settings, seed)
     best = 0
     while model.max_iter < settings.trees:
@@ -270,7 +271,3 @@ def _roles(parts: Sequence[Integer], number: int) -> tuple[Integer, Integer, Int
 
 def _both(reference: Float32, generated: Float32, part: Integer) -> Float32:
     return np.concatenate([reference[part], generated[part]])
-
-
-def _labels(events: int) -> Flags:
-    return np.repeat([False, True], events)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import nn
 from calokit.arrays import Float64, Integer
 from calokit.compute.device import CPU, Device
 from calokit.errors import CalokitError
-from calokit.evaluation.classifiers.challenge_networks import DenseNetwork, ResidualNetwork, draw_weights
+from calokit.evaluation.classifiers.challenge_networks import ChallengeNetwork, ResidualNetwork, draw_weights
 from calokit.evaluation.classifiers.discrimination import (
     calibrate_scores,
     check_classes,
@@ -23,7 +23,7 @@ from calokit.evaluation.classifiers.discrimination import (
     roc_area,
     roc_area_error,
 )
-from calokit.evaluation.classifiers.inputs import ClassifierInputs
+from calokit.evaluation.classifiers.inputs import ClassifierInputs, batches_of
 from calokit.progress import TellPart
 
 PARTS = (0.6, 0.2, 0.2)
@@ -153,7 +153,7 @@ def challenge_dense_auc(
 
     def build() -> nn.Module:
         columns = reference.conditions.shape[1] + int(reference.features.shape[1])
-        return DenseNetwork(columns, settings.hidden, settings.hidden_layers)
+        return ChallengeNetwork(columns, settings.hidden, settings.hidden_layers)
 
     return _judge(reference, generated, seeds, settings, build, tell)
 
@@ -316,7 +316,7 @@ class _Training:
     def _train_epoch(self, optimiser: torch.optim.Optimizer, order: Integer) -> None:
         self.network.train()
         loss_of = nn.BCEWithLogitsLoss()
-        for index in _batches(order, self.settings.batch_size):
+        for index in batches_of(order, self.settings.batch_size):
             if len(index) == 1:
                 continue  # batch normalisation has no variance of one shower
             labels = torch.from_numpy(self._labels(index)).to(self.device, self.dtype)
@@ -330,7 +330,7 @@ class _Training:
         with torch.inference_mode():
             logits = [
                 self.network(self._rows(part))[:, 0].cpu().numpy().astype(np.float64)
-                for part in _batches(index, self.settings.batch_size)
+                for part in batches_of(index, self.settings.batch_size)
             ]
         return np.concatenate(logits)
 
@@ -348,11 +348,6 @@ class _Training:
     def _labels(self, index: Integer) -> NDArray[np.bool_]:
         """Return True for generated showers."""
         return np.asarray(index >= self.events)
-
-
-def _batches(index: Integer, size: int) -> Iterator[Integer]:
-    for start in range(0, len(index), size):
-        yield index[start : start + size]
 
 
 def _sigmoid(logits: Float64) -> Float64:

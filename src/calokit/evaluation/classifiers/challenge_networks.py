@@ -14,7 +14,7 @@ PLANES = (32, 64, 64, 128)
 """Channels of the four stages of the residual network."""
 
 
-class DenseNetwork(nn.Sequential):
+class ChallengeNetwork(nn.Sequential):
     """Hidden layers of one width, each followed by LeakyReLU, and one logit (CaloChallenge evaluate.py, DNN).
 
     With hidden layers of 2048 it has 2048 (k + 1) + 2 (2048^2 + 2048) + 2049 weights for k inputs.
@@ -25,7 +25,7 @@ class DenseNetwork(nn.Sequential):
         hidden_layers: At least 1; CaloChallenge has 3 (the first and "two hidden layers" more).
 
     Example:
-        >>> sum(weight.numel() for weight in DenseNetwork(6481).parameters())
+        >>> sum(weight.numel() for weight in ChallengeNetwork(6481).parameters())
         21669889
     """
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from calokit.arrays import Float64
+from calokit.arrays import Float64, Integer
 from calokit.evaluation.classifiers.discrimination import Features
 
 
@@ -25,6 +26,17 @@ class ClassifierInputs:
 
     conditions: NDArray[np.float32]
     features: Features
+
+
+def batches_of(index: Integer, size: int) -> Iterator[Integer]:
+    """Go through an index (row,), at most so many rows at a time."""
+    for start in range(0, len(index), size):
+        yield index[start : start + size]
+
+
+def labels_of(events: int) -> NDArray[np.bool_]:
+    """Return the classes (2 * event,) of as many true showers, first, as generated ones, which are True."""
+    return np.repeat([False, True], events)
 
 
 def voxel_inputs(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from calokit.arrays import Float64, Integer
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Generator
 from calokit.evaluation.classifiers.discrimination import Features, check_classes, dense_rows, roc_area
+from calokit.evaluation.classifiers.inputs import batches_of, labels_of
 from calokit.progress import TellPart
 
 FOLDS = 5
@@ -150,7 +150,7 @@ def _area_of_one_seed(
     for member in members:
         network = _train(source, training, validation, np.random.default_rng(member), settings, step)
         logits += _score(network, source, test, settings)
-    return roc_area(_labels(test), logits)
+    return roc_area(labels_of(len(test)), logits)
 
 
 class _PairedRows:
@@ -205,7 +205,7 @@ def _train(
     best_area, best_weights = -1.0, network.state_dict()
     for _ in range(settings.epochs):
         network.train()
-        for index in _batches(generator.permutation(both), batch):
+        for index in batches_of(generator.permutation(both), batch):
             labels = device.put(torch.from_numpy(np.sort(index >= source.events).astype(np.float32)))
             with device.autocast(settings.number_format):
                 logits = network(device.put(source.rows(index)))[:, 0]
@@ -213,7 +213,7 @@ def _train(
             loss_of(logits.float(), labels).backward()
             optimiser.step()
             schedule.step()
-        area = roc_area(_labels(validation), _score(network, source, validation, settings))
+        area = roc_area(labels_of(len(validation)), _score(network, source, validation, settings))
         if area > best_area:
             best_area = area
             best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
@@ -262,17 +262,7 @@ def _score(network: nn.Module, source: _PairedRows, events: Integer, settings: C
     device = Device.holding(network)
     with torch.inference_mode(), device.autocast(settings.number_format):
         for offset in (0, source.events):
-            for index in _batches(events + offset, 4 * settings.batch_size):
+            for index in batches_of(events + offset, 4 * settings.batch_size):
                 logits = network(device.put(source.rows(index)))[:, 0]
                 scores.append(logits.float().cpu().numpy().astype(np.float64))
     return np.concatenate(scores)
-
-
-def _batches(index: Integer, size: int) -> Iterator[Integer]:
-    for start in range(0, len(index), size):
-        yield index[start : start + size]
-
-
-def _labels(events: Integer) -> NDArray[np.bool_]:
-    """Return the classes in the order of `_score`: reference first, then generated."""
-    return np.repeat([False, True], len(events))

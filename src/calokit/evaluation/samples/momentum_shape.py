@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from calokit.arrays import Float64
 from calokit.errors import CalokitError
+from calokit.evaluation.samples.hit_means import mean_and_width, ratio
 from calokit.showers import Showers
+from calokit.showers.hits import Hits, find_hits
 
 ON_THE_LINE_MM = 1e-3
 """A cell centred so near the dividing line belongs to neither side."""
@@ -19,11 +21,13 @@ SPARSITY_PARTS: Float64 = np.logspace(-5, 0, 50)
 """Parts of the visible energy that cells are compared with."""
 BLOCK_VALUES = 4_000_000
 """Cell energies worked on at once."""
+ALONG_MOMENTUM = ("asymmetry_along", "asymmetry_across", "width_along", "width_across")
+"""Shapes along and across the incident momentum; no features of the classifiers, which see the momentum."""
 
 
 @dataclass(frozen=True)
-class MomentumShape:
-    """The shape of each shower with respect to its incident momentum; all 0 for an empty shower.
+class HitsShape:
+    """What the hits of each shower say about its shape along the momentum; all 0 for an empty shower.
 
     Attributes:
         asymmetry_along: (event,) (E ahead - E behind) / E of the line through the reference point, across
@@ -32,7 +36,6 @@ class MomentumShape:
             the side that x turns to over y.
         width_along: (event,) energy-weighted standard deviation along the momentum, mm.
         width_across: (event,) the same across, mm.
-        sparsity: (event, 50) part of the cells that hold at least `SPARSITY_PARTS` of the visible energy.
         offset_x: (event,) centre of energy less the reference point, mm.
         offset_y: (event,) the same in y.
     """
@@ -41,18 +44,25 @@ class MomentumShape:
     asymmetry_across: Float64
     width_along: Float64
     width_across: Float64
-    sparsity: Float64
     offset_x: Float64
     offset_y: Float64
 
+
+@dataclass(frozen=True)
+class MomentumShape(HitsShape):
+    """The shape of each shower with respect to its incident momentum; all 0 for an empty shower.
+
+    Attributes:
+        sparsity: (event, 50) part of the cells that hold at least `SPARSITY_PARTS` of the visible energy.
+    """
+
+    sparsity: Float64
+
     def matrix(self) -> tuple[Float64, tuple[str, ...]]:
         """Return the 54 features of the PRD score (offsets are not of them) and their names, (event, 54)."""
-        names = ("asymmetry_along", "asymmetry_across", "width_along", "width_across")
-        shape = np.column_stack(
-            [self.asymmetry_along, self.asymmetry_across, self.width_along, self.width_across]
-        )
+        shape = np.column_stack([getattr(self, name) for name in ALONG_MOMENTUM])
         parts = tuple(f"cells_above_{part:.3g}" for part in SPARSITY_PARTS)
-        return np.concatenate([shape, self.sparsity], axis=1), names + parts
+        return np.concatenate([shape, self.sparsity], axis=1), ALONG_MOMENTUM + parts
 
 
 def momentum_shape(
@@ -101,26 +111,50 @@ def momentum_shape(
             f"the momentum of shower {backward[0]} points along {directions[backward[0]]}, not into the "
             "detector; its z must be above 0."
         )
-    points = showers.positions.astype(np.float64) + z_max_mm * directions[:, :2] / directions[:, 2:]
-    axes = transverse_axes(directions)
     block = max(1, BLOCK_VALUES // showers.energies.shape[1])
-    parts = []
-    for start in range(0, len(showers), block):
-        rows = slice(start, start + block)
-        energies = showers.energies[rows].astype(np.float64)
-        energies[energies <= threshold] = 0.0
-        cells = showers.detector.cells
-        parts.append(_shape_of(energies, cells.x, cells.y, points[rows], axes[rows]))
-    columns = np.concatenate(parts) if parts else np.zeros((0, 6 + len(SPARSITY_PARTS)))
+    parts = [
+        _shape_of_block(showers[start : start + block], z_max_mm, threshold)
+        for start in range(0, max(len(showers), 1), block)
+    ]
     return MomentumShape(
-        asymmetry_along=columns[:, 0],
-        asymmetry_across=columns[:, 1],
-        width_along=columns[:, 2],
-        width_across=columns[:, 3],
-        offset_x=columns[:, 4],
-        offset_y=columns[:, 5],
-        sparsity=columns[:, 6:],
+        **{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(parts[0])}
     )
+
+
+def _shape_of_block(showers: Showers, z_max_mm: float, threshold: float) -> MomentumShape:
+    hits = find_hits(showers, threshold)
+    visible = hits.sum_by_event(hits.energy)
+    part_of_visible = hits.energy / visible[hits.event]
+    reached = [hits.sum_by_event(part_of_visible >= part) for part in SPARSITY_PARTS]
+    sparsity = np.stack(reached, axis=1) / showers.energies.shape[1]
+    return MomentumShape(**vars(shape_of_hits(showers, hits, visible, z_max_mm)), sparsity=sparsity)
+
+
+def shape_of_hits(showers: Showers, hits: Hits, visible: Float64, depth_mm: float) -> HitsShape:
+    """Return what `momentum_shape` defines, from hits already found.
+
+    Args:
+        showers: With positions and directions.
+        hits: Their cells above threshold.
+        visible: (event,) energy of the hits, MeV.
+        depth_mm: Depth of the point that the asymmetries refer to.
+    """
+    assert showers.positions is not None
+    assert showers.directions is not None
+    directions = showers.directions.astype(np.float64)
+    ahead = np.maximum(directions[:, 2:], 1e-9)
+    points = showers.positions.astype(np.float64) + depth_mm * directions[:, :2] / ahead
+    axes = transverse_axes(directions)[hits.event]
+    cells = showers.detector.cells
+    x = cells.x[hits.cell] - points[hits.event, 0]
+    y = cells.y[hits.cell] - points[hits.event, 1]
+    along, across = x * axes[:, 0] + y * axes[:, 1], y * axes[:, 0] - x * axes[:, 1]
+    asymmetries = [
+        ratio(hits.sum_by_event(hits.energy * side_of(distance)), visible) for distance in (along, across)
+    ]
+    widths = [mean_and_width(hits, distance, visible)[1] for distance in (along, across)]
+    offsets = [ratio(hits.sum_by_event(hits.energy * distance), visible) for distance in (x, y)]
+    return HitsShape(*asymmetries, *widths, *offsets)
 
 
 def transverse_axes(directions: Float64) -> Float64:
@@ -136,19 +170,3 @@ def transverse_axes(directions: Float64) -> Float64:
 def side_of(distance: Float64) -> Float64:
     """Return 1 and -1 on the two sides of a line, and 0 for cells centred on it."""
     return np.where(np.abs(distance) < ON_THE_LINE_MM, 0.0, np.sign(distance))
-
-
-def _shape_of(energies: Float64, x: Float64, y: Float64, points: Float64, axes: Float64) -> Float64:
-    """Return (event, 56): asymmetries, widths, offsets, sparsity of energies (event, cell)."""
-    visible = energies.sum(axis=1)
-    weights = np.divide(energies, visible[:, None], out=np.zeros_like(energies), where=visible[:, None] > 0)
-    from_x, from_y = x - points[:, :1], y - points[:, 1:]
-    along = from_x * axes[:, :1] + from_y * axes[:, 1:]
-    across = from_y * axes[:, :1] - from_x * axes[:, 1:]
-    columns = [(weights * side_of(distance)).sum(axis=1) for distance in (along, across)]
-    for distance in (along, across):
-        centre = (weights * distance).sum(axis=1, keepdims=True)
-        columns.append(np.sqrt((weights * (distance - centre) ** 2).sum(axis=1)))
-    columns += [(weights * distance).sum(axis=1) for distance in (from_x, from_y)]
-    columns += [(weights >= part).mean(axis=1) for part in SPARSITY_PARTS]
-    return np.stack(columns, axis=1)

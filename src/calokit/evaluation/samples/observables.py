@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 from calokit.arrays import Float32, Float64
 from calokit.detector import Detector
 from calokit.errors import CalokitError, suggest_near_miss
-from calokit.evaluation.samples.momentum_shape import side_of, transverse_axes
+from calokit.evaluation.samples.hit_means import mean_and_width, ratio
+from calokit.evaluation.samples.momentum_shape import ALONG_MOMENTUM, shape_of_hits
 from calokit.showers import Showers
 from calokit.showers.hits import Hits, find_hits
 
@@ -20,8 +21,6 @@ HOTTEST_CELLS = (1, 2, 4, 9)
 """How many of the most energetic cells are summed for the hottest-cell fractions."""
 SPECTRUM_MULTIPLES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Band edges of the counts of cells by energy, in multiples of the threshold; the last band is open."""
-ALONG_MOMENTUM = ("asymmetry_along", "asymmetry_across", "width_along", "width_across")
-"""Shapes along and across the incident momentum; no features of the classifiers, which see the momentum."""
 RING_RADII = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Radii about the shower's centre within which the energy is summed, in median cell pitches."""
 
@@ -92,8 +91,8 @@ class ObservableCalculator:
         if self.detector.number_of_layers > 1:
             columns |= self._longitudinal(hits, visible)
         if showers.positions is not None and showers.directions is not None:
-            shape = hits_along_momentum(showers, hits, visible, self.middle_mm)
-            columns |= dict(zip(ALONG_MOMENTUM, shape, strict=True))
+            shape = shape_of_hits(showers, hits, visible, self.middle_mm)
+            columns |= {name: getattr(shape, name) for name in ALONG_MOMENTUM}
         return Observables(tuple(columns), np.stack(list(columns.values()), axis=1))
 
     def _transverse(self, showers: Showers, hits: Hits, visible: Float64) -> dict[str, Float64]:
@@ -102,13 +101,11 @@ class ObservableCalculator:
         if showers.positions is not None:
             impact = showers.positions.astype(np.float64)
             x, y = x - impact[hits.event, 0], y - impact[hits.event, 1]
-        centre_x, width_x, from_x = _mean_and_width(hits, x, visible)
-        centre_y, width_y, from_y = _mean_and_width(hits, y, visible)
+        centre_x, width_x, from_x = mean_and_width(hits, x, visible)
+        centre_y, width_y, from_y = mean_and_width(hits, y, visible)
         distance = np.hypot(from_x, from_y) / self.pitch
         rings = {
-            f"within_{radius:g}_pitches": _ratio(
-                hits.sum_by_event(hits.energy * (distance < radius)), visible
-            )
+            f"within_{radius:g}_pitches": ratio(hits.sum_by_event(hits.energy * (distance < radius)), visible)
             for radius in RING_RADII
         }
         shape = {"centre_x": centre_x, "centre_y": centre_y, "width_x": width_x, "width_y": width_y}
@@ -116,7 +113,7 @@ class ObservableCalculator:
 
     def _longitudinal(self, hits: Hits, visible: Float64) -> dict[str, Float64]:
         layers = self.detector.number_of_layers
-        depth, depth_width, _ = _mean_and_width(hits, self.depths[hits.cell], visible)
+        depth, depth_width, _ = mean_and_width(hits, self.depths[hits.cell], visible)
         columns: dict[str, Float64] = {"depth": depth, "depth_width": depth_width}
         place = hits.event * layers + self.detector.cells.layer[hits.cell]
         energies = np.bincount(place, weights=hits.energy, minlength=hits.events * layers)
@@ -213,45 +210,6 @@ def cell_depths(detector: Detector) -> Float64:
     return cells.layer.astype(np.float64) if np.isnan(cells.z).any() else cells.z
 
 
-def hits_along_momentum(
-    showers: Showers, hits: Hits, visible: Float64, depth_mm: float
-) -> tuple[Float64, Float64, Float64, Float64]:
-    """Return asymmetries and widths along and across the momentum, as `momentum_shape` defines them.
-
-    Args:
-        showers: With positions and directions.
-        hits: Their cells above threshold.
-        visible: (event,) energy of the hits, MeV.
-        depth_mm: Depth of the point that the asymmetries refer to.
-
-    Returns:
-        asymmetry_along, asymmetry_across, width_along and width_across in mm, (event,) each; 0 where the
-        shower is empty.
-    """
-    assert showers.positions is not None
-    assert showers.directions is not None
-    directions = showers.directions.astype(np.float64)
-    ahead = np.maximum(directions[:, 2:], 1e-9)
-    points = showers.positions.astype(np.float64) + depth_mm * directions[:, :2] / ahead
-    axes = transverse_axes(directions)[hits.event]
-    cells = showers.detector.cells
-    x = cells.x[hits.cell] - points[hits.event, 0]
-    y = cells.y[hits.cell] - points[hits.event, 1]
-    along, across = x * axes[:, 0] + y * axes[:, 1], y * axes[:, 0] - x * axes[:, 1]
-    asymmetries = [
-        _ratio(hits.sum_by_event(hits.energy * side_of(distance)), visible) for distance in (along, across)
-    ]
-    widths = [_mean_and_width(hits, distance, visible)[1] for distance in (along, across)]
-    return asymmetries[0], asymmetries[1], widths[0], widths[1]
-
-
-def _mean_and_width(hits: Hits, values: Float64, visible: Float64) -> tuple[Float64, Float64, Float64]:
-    """Return the energy-weighted mean and width by event, and each hit's distance from the mean."""
-    mean = _ratio(hits.sum_by_event(hits.energy * values), visible)
-    offset = values - mean[hits.event]
-    return mean, np.sqrt(_ratio(hits.sum_by_event(hits.energy * offset**2), visible)), offset
-
-
 def _hottest(hits: Hits, visible: Float64) -> dict[str, Float64]:
     order = np.lexsort((-hits.energy, hits.event))
     counts = np.bincount(hits.event, minlength=hits.events)
@@ -259,11 +217,6 @@ def _hottest(hits: Hits, visible: Float64) -> dict[str, Float64]:
     rank = np.arange(len(order)) - np.repeat(first, counts)
     ordered = hits.energy[order]
     return {
-        f"hottest_{number}": _ratio(hits.sum_by_event(ordered * (rank < number)), visible)
+        f"hottest_{number}": ratio(hits.sum_by_event(ordered * (rank < number)), visible)
         for number in HOTTEST_CELLS
     }
-
-
-def _ratio(numerator: Float64, denominator: Float64) -> Float64:
-    """Divide, with 0 where the denominator is 0 (an empty shower)."""
-    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

@@ -27,13 +27,13 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
 from calokit.models.mask_value.network import (
     MaskValueNetwork,
-    cut_at_threshold,
     energy_penalty,
     mask_value_losses,
     open_gate,
 )
 from calokit.models.parts.conditions import IncidentEncoder
 from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.promises import keep_promises
 from calokit.models.parts.symmetries import SquareSymmetries
 from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
@@ -152,7 +152,8 @@ class GanSurrogate(Surrogate):
         energies = draw.energies
         if self.settings.gate != "draw":
             energies = open_gate(draw.logits, self.settings.gate, None) * draw.ungated
-        return cut_at_threshold(energies, self.settings.threshold_mev)
+        most = incidents.energies if self.settings.at_most_incident else None
+        return keep_promises(energies, self.settings.threshold_mev, most)
 
     def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return the probability (event, cell) of a hit for these random inputs."""

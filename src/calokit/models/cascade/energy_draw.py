@@ -16,9 +16,9 @@ from calokit.models.cascade.logistic import (
     log_slope,
     straighten,
 )
+from calokit.models.cascade.spectral_lines import NOWHERE
 
 SMALLEST_WIDTH = 0.01
-SMALLEST_LINE = 0.001
 NEVER = -1e30
 BEYOND = 4.0
 """Terms lie at most so many widths outside of what is allowed."""
@@ -64,8 +64,8 @@ class EnergyDraw:
     """The density of z = ln(first child's energy / second child's).
 
     Terms are nearly normal in z, in ln(energy a hit / threshold) of either child (which do not depend on the
-    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at places that all boxes
-    of a level share (lines of the spectrum); each is truncated to what the threshold allows.
+    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at lines of
+    the spectrum (`spectral_lines`); each is truncated to what the threshold allows.
 
     Args:
         shared: Terms in z.
@@ -94,9 +94,9 @@ class EnergyDraw:
         widths[self.shared - 1 :: self.own or 1] = WIDE  # one wide term of each kind
         return torch.cat([torch.zeros(self.terms), places, widths])
 
-    def start_lines(self) -> Tensor:
-        """Return places and logarithms of widths of lines (2 x lines,) to begin training from."""
-        return torch.cat([torch.linspace(0.5, 3.0, self.lines), torch.full((self.lines,), -3.0)])
+    def no_lines(self) -> Tensor:
+        """Return places and logarithms of widths (2 x lines,) of lines that no hit can lie on."""
+        return torch.cat([torch.full((self.lines,), NOWHERE), torch.zeros(self.lines)])
 
     def log_density(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
         """Return the logarithm of the density in z (row,).
@@ -179,7 +179,7 @@ class EnergyDraw:
         weights, free, spread, line, narrow = torch.split(shape, sizes, dim=1)
         base = torch.log(choice.first / choice.second)[:, None]
         location = torch.cat([free[:, : self.shared] + base, free[:, self.shared :], line, line], 1)
-        narrow = torch.exp(narrow) + SMALLEST_LINE
+        narrow = torch.exp(narrow)
         width = torch.exp(spread.clamp(-6.0, 3.0)) + SMALLEST_WIDTH
         return weights, location, torch.cat([width, narrow, narrow], 1)
 

@@ -11,9 +11,6 @@ from calokit.compute.device import Device
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 
-FOUND_LINE = -5.0
-"""Logarithm of the width that a line of the spectrum begins with, in the logarithm of the energy."""
-
 OUTPUT_SCALE = 0.1
 """Factor on the initial weights of the last layers: training begins near the start of the densities."""
 
@@ -29,6 +26,7 @@ class LevelNetwork(nn.Module):
         energy: Density of the energy.
     """
 
+    lines: Tensor
     mean: Tensor
     scale: Tensor
 
@@ -50,7 +48,7 @@ class LevelNetwork(nn.Module):
         self.hits_head = nn.Linear(width, hits.outputs)
         self.energy_layer = nn.Linear(width + self.CHOSEN, width)
         self.energy_head = nn.Linear(width, self.energy.outputs)
-        self.lines = nn.Parameter(self.energy.start_lines())
+        self.register_buffer("lines", self.energy.no_lines())
         with torch.no_grad():
             for head, start in ((self.hits_head, hits.start()), (self.energy_head, self.energy.start())):
                 head.weight.mul_(OUTPUT_SCALE)
@@ -62,13 +60,6 @@ class LevelNetwork(nn.Module):
         if len(seen) > 1:
             self.mean.copy_(seen.mean(0))
             self.scale.copy_(1 / seen.std(0).clamp_min(0.02))
-
-    @torch.no_grad()
-    def place_lines(self, places: Tensor) -> None:
-        """Begin with lines at places (line,) in ln(energy / threshold); others stay where they are, wide."""
-        count = min(len(places), self.energy.lines)
-        self.lines[:count] = places[:count]
-        self.lines[self.energy.lines : self.energy.lines + count] = FOUND_LINE
 
     def look(self, seen: Tensor) -> Tensor:
         """Return the trunk's last hidden layer (row, width) for what boxes see (row, input)."""

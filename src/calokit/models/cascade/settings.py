@@ -37,4 +37,4 @@ class CascadeSettings(ModelSettings):
     own_terms: int = Field(3, ge=0)
     """Terms in each child's own energy."""
     line_terms: int = Field(2, ge=0)
-    """Narrow terms in each child's own energy, at places that all boxes of a level share."""
+    """Lines of the spectrum that a child's energy may lie on, at most."""

@@ -140,7 +140,8 @@ class WindowPart:
     def __call__(self, tables: BoxTables, scene: Scene, rows: Rows) -> Tensor:
         """Return (row, width)."""
         about = scene.values.look(rows.places(tables.neighbours))
-        children = scene.values.look(rows.places(tables.nephews)).view(len(rows), -1, 2)
+        nephews = scene.values.look(rows.places(tables.nephews))
+        children = nephews.view(len(rows), nephews.shape[1] // 2, 2)  # -1 has no meaning where no row is
         return torch.cat([about, (children * tables.known[rows.box][:, :, None]).flatten(1)], 1)
 
 

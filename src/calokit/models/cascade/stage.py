@@ -67,11 +67,11 @@ class Stage(nn.Module):
         for network, piece in self._levels(rows):
             network.fit(seen[piece])
 
-    def place_lines(self, places: Tensor) -> None:
-        """Begin with lines of the spectrum at places (line,) in ln(energy / threshold)."""
+    def place_lines(self, places: Tensor, widths: Tensor) -> None:
+        """Set the lines of the spectrum (line,): ln(energy / threshold), and width in ln(energy)."""
         for network in self.networks:
             assert isinstance(network, LevelNetwork)
-            network.place_lines(places)
+            network.lines.copy_(torch.cat([places, torch.log(widths)]))
 
     def log_density(self, scene: Scene) -> tuple[Tensor, int]:
         """Return the logarithm of the density (block,) of all boxes given the root, and how many were cut.

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +13,6 @@ from calokit.compute.device import Device
 from calokit.compute.draws import Draws, Noise
 from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import Detector
-from calokit.evaluation.topology.lines import FineSpectrum
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.incident_features import IncidentFeatures
@@ -33,6 +31,7 @@ from calokit.models.cascade.sight import (
     Scene,
     WindowPart,
 )
+from calokit.models.cascade.spectral_lines import measure_lines
 from calokit.models.cascade.stage import Stage, uniform_pair
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
@@ -128,17 +127,14 @@ class CascadeSurrogate(Surrogate):
         full = cells.count > 0
         visible = cells.visible * self.threshold
         self.totals.fit(batch.incidents.energies[full], visible[full], cells.count[full])
-        hits = sample.energies[sample.energies > self.threshold_mev]
-        spectrum = FineSpectrum(self.threshold_mev)
-        spectrum.add(hits.astype(np.float64))
-        found = [line.energy / self.threshold_mev for line in spectrum.find_lines()]
-        lines = torch.log(torch.tensor(found))
+        found = measure_lines(sample.energies, self.threshold_mev, self.settings.line_terms)
+        lines = [torch.from_numpy(one).float() for one in found]
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self._cells(few)
         facts = self._facts(few.incidents, cells.visible, cells.count)
         for stage, scene in self._scenes(facts, cells):
             stage.fit(scene)
-            stage.place_lines(lines)
+            stage.place_lines(*lines)
 
     def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch] | None:
         """Return the mirror images and turns of the detector, or None where it has none."""

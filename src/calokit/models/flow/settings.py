@@ -40,6 +40,8 @@ class FlowSettings(ModelSettings):
     which smears lines of the spectrum; or those above 20 thresholds alone."""
     times: tuple[float, ...] = tuple(uniform_times(7))
     """Times of the cells' solver steps, from 0 to 1."""
+    at_most_incident: bool = True
+    """Whether a shower of more energy than its particle's is scaled down to it (early bundles do not)."""
 
     def misfit(self, detector: Detector) -> str | None:
         """Return what a detector lacks: one section, of an even number of rows and columns."""

@@ -25,6 +25,7 @@ from calokit.models.flow.transforms import LogCells, ShowerTotals
 from calokit.models.parts.blocks import ConvolutionalNetwork, DenseNetwork
 from calokit.models.parts.conditions import IncidentEncoder
 from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.promises import keep_promises
 from calokit.models.parts.solvers import find_solver, integrate
 from calokit.models.parts.steps import uniform_times
 from calokit.models.parts.symmetries import SquareSymmetries
@@ -137,7 +138,9 @@ class FlowSurrogate(Surrogate):
             calibrated = match_hits(
                 self.calibration, calibrated, rings, hits, small, noise["matched"], noise["added"]
             )
-        return self._scale_to_visible(self.cells.inverse(calibrated), visible)
+        energies = self._scale_to_visible(self.cells.inverse(calibrated), visible)
+        most = incidents.energies if self.settings.at_most_incident else None
+        return keep_promises(energies, self.threshold_mev, most)
 
     @torch.no_grad()
     def calibrate(self, sample: Showers, draws: Draws) -> None:
@@ -252,8 +255,7 @@ class FlowSurrogate(Surrogate):
         scaled = energies + missing * share / share.sum(1, keepdim=True).clamp_min(1e-12)
         everywhere = energies * visible[:, None] / total.clamp_min(1e-12)
         moving = (energies * (share > 0)).sum(1, keepdim=True)
-        energies = torch.where((missing < -0.5 * moving) & (moving > 0), everywhere, scaled)
-        return torch.where(energies > self.settings.threshold_mev, energies, torch.zeros(()))
+        return torch.where((missing < -0.5 * moving) & (moving > 0), everywhere, scaled)
 
 
 def _draw_times(count: int, draws: Draws) -> Tensor:

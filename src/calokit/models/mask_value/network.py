@@ -189,8 +189,3 @@ def open_gate(logits: Tensor, gate: Gate, uniform: Tensor | None) -> Tensor:
         case "draw":
             assert uniform is not None
             return (uniform < probability).to(logits.dtype)
-
-
-def cut_at_threshold(energies: Tensor, threshold_mev: float) -> Tensor:
-    """Return energies (event, cell) with every cell at or below a threshold (MeV) empty."""
-    return torch.where(energies > threshold_mev, energies, torch.zeros(()))

@@ -19,11 +19,11 @@ from torch.nn import functional
 from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
-from calokit.models.mask_value.network import cut_at_threshold
 from calokit.models.mask_value.settings import SectionsSettings
 from calokit.models.parts.blocks import ConvolutionalNetwork, DenseNetwork
 from calokit.models.parts.conditions import IncidentEncoder
 from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.promises import keep_promises
 from calokit.models.parts.summary import SectionSummary
 from calokit.models.parts.vector_flow import VectorFlow
 from calokit.models.protocols import Surrogate
@@ -173,7 +173,8 @@ class SectionsSurrogate(Surrogate):
             head.draw(head(features, incidents), energy, noise[f"hits_{number}"], noise[f"energies_{number}"])
             for number, (head, energy) in enumerate(zip(self.heads, visible, strict=True))
         ]
-        return cut_at_threshold(torch.cat(drawn, dim=1), self.threshold_mev)
+        most = incidents.energies if self.settings.at_most_incident else None
+        return keep_promises(torch.cat(drawn, dim=1), self.threshold_mev, most)
 
     def _split(self, energies: Tensor) -> tuple[Tensor, ...]:
         """Cut (event, cell) into its sections."""

@@ -46,6 +46,8 @@ class MaskValueSettings(ModelSettings):
     """Weight of a term for the visible energy that counts more for particles of high energy."""
     gate: Gate = "draw"
     """How the mask enters a generated shower: hit where likelier than not, as a factor, or drawn."""
+    at_most_incident: bool = True
+    """Whether a shower of more energy than its particle's is scaled down to it (early bundles do not)."""
 
     def misfit(self, detector: Detector) -> str | None:
         """Return what a detector lacks: one layer of 20 x 20 cells, which the layer lists make."""
@@ -80,6 +82,8 @@ class SectionsSettings(ModelSettings):
     value_weight: float = Field(1.0, ge=0)
     sum_weight: float = Field(0.1, ge=0)
     """Weight of the squared relative error of each section's energy."""
+    at_most_incident: bool = True
+    """Whether a shower of more energy than its particle's is scaled down to it (early bundles do not)."""
 
     def misfit(self, detector: Detector) -> str | None:
         """Return what a detector lacks: sections of an even number of rows and columns."""
