@@ -203,7 +203,7 @@ def topology() -> str:
             else f"{row['seen from showers']:,}",
             f"{_area(row['auc'], row['error'])} ({row['largest size']:,})",
             _area(row["floor"], row["floor error"]),
-            f"{row['best group']} {row['its auc']:.3f}",
+            f"{row['best group']} {row['its auc']:.3f}" if row["best group"] else "",
         ]
         for row in found["rows"]
     ]

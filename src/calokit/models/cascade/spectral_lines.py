@@ -14,30 +14,31 @@ NOWHERE = -1.0
 MEDIAN_OF_NORMAL = 0.6745
 
 
-def measure_lines(energies: Float32, threshold: float, count: int) -> tuple[Float64, Float64]:
-    """Return ln(energy / threshold) and width, in ln(energy), of the lines of a spectrum (line,).
+def measure_lines(energies: Float32, threshold: float, count: int) -> tuple[Float64, Float64, Float64]:
+    """Return ln(energy / threshold), width in ln(energy), and energy in MeV of a spectrum's lines (line,).
 
     The place is the median of the hits in the line, the width their median distance from it, as a normal's.
 
     Args:
         energies: Of cells (event, cell) in MeV.
         threshold: MeV.
-        count: How many lines are returned; those that the spectrum does not have are at `NOWHERE`.
+        count: How many lines are returned; those that the spectrum does not have are at `NOWHERE` and 0 MeV.
 
     Example:
         >>> rng = np.random.default_rng(1)
         >>> hits = np.concatenate([rng.exponential(1.0, 50_000), rng.normal(0.511, 1e-4, 1000)])
-        >>> places, widths = measure_lines(hits.astype(np.float32), 0.1, 2)
-        >>> (0.1 * np.exp(places)).round(3).tolist(), widths.round(4).tolist()
-        ([0.511, 0.037], [0.0002, 0.0])
+        >>> places, widths, exact = measure_lines(hits.astype(np.float32), 0.1, 2)
+        >>> exact.round(3).tolist(), widths.round(4).tolist()
+        ([0.511, 0.0], [0.0002, 0.0])
     """
     hits = energies[energies > threshold].astype(np.float64)
     spectrum = FineSpectrum(threshold)
     spectrum.add(hits)
-    places, widths = np.full(count, NOWHERE), np.full(count, SMALLEST_WIDTH)
+    places, widths, exact = np.full(count, NOWHERE), np.full(count, SMALLEST_WIDTH), np.zeros(count)
     for number, line in enumerate(spectrum.find_lines()[:count]):
-        inside = np.log(hits[np.abs(hits - line.energy) < line.half_width] / threshold)
-        places[number] = np.median(inside)
-        spread = np.median(np.abs(inside - places[number])) / MEDIAN_OF_NORMAL
+        inside = hits[np.abs(hits - line.energy) < line.half_width]
+        exact[number] = np.median(inside)
+        places[number] = np.log(exact[number] / threshold)
+        spread = np.median(np.abs(np.log(inside / exact[number]))) / MEDIAN_OF_NORMAL
         widths[number] = max(spread, SMALLEST_WIDTH)
-    return places, widths
+    return places, widths, exact

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +32,7 @@ from calokit.models.cascade.sight import (
     Scene,
     WindowPart,
 )
-from calokit.models.cascade.spectral_lines import measure_lines
+from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH, measure_lines
 from calokit.models.cascade.stage import Stage, uniform_pair
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
@@ -53,6 +54,9 @@ CHUNK_CELLS = 800_000
 
 CHUNK_SHOWERS = 2048
 """At most so many showers are drawn at a time."""
+
+LINE_WIDTHS = 5.0
+"""Cells within so many widths of a line without width are given its energy."""
 
 TOTALS_FEATURES = 3
 
@@ -83,6 +87,7 @@ class CascadeSurrogate(Surrogate):
     """
 
     threshold: Tensor
+    exact_lines: Tensor
 
     def __init__(self, settings: CascadeSettings, detector: Detector) -> None:
         super().__init__()
@@ -95,6 +100,7 @@ class CascadeSurrogate(Surrogate):
             self.incident.width, settings.totals_width, settings.totals_terms, detector.number_of_cells
         )
         self.register_buffer("threshold", torch.tensor(settings.threshold_mev or 0.1, dtype=torch.float32))
+        self.register_buffer("exact_lines", torch.zeros(settings.line_terms))
         self.depth = self._make_stage(None) if self.tree.layers > 1 else None
         self.stages = nn.ModuleList(self._make_stage(number) for number in range(len(self.tree.planes)))
         boxes = [self.tree.planes[kind].tree.boxes for kind in self.tree.plane_of]
@@ -128,7 +134,9 @@ class CascadeSurrogate(Surrogate):
         visible = cells.visible * self.threshold
         self.totals.fit(batch.incidents.energies[full], visible[full], cells.count[full])
         found = measure_lines(sample.energies, self.threshold_mev, self.settings.line_terms)
-        lines = [torch.from_numpy(one).float() for one in found]
+        lines = [torch.from_numpy(one).float() for one in found[:2]]
+        exact = np.where(found[1] <= SMALLEST_WIDTH, found[2], 0.0)
+        self.exact_lines.copy_(torch.from_numpy(exact))
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self._cells(few)
         facts = self._facts(few.incidents, cells.visible, cells.count)
@@ -358,6 +366,8 @@ class CascadeSurrogate(Surrogate):
         """Return energies (event, cell) in MeV, of hits never at or below the threshold."""
         least = torch.nextafter(self.threshold, self.threshold + 1)
         found = torch.where(energy > 0, (energy * self.threshold).clamp_min(float(least)), 0.0)
+        for line in self.exact_lines[self.exact_lines > self.threshold]:  # narrower than can be drawn
+            found = torch.where((found / line - 1).abs() < LINE_WIDTHS * SMALLEST_WIDTH, line, found)
         return found.T.contiguous()
 
 
