@@ -108,7 +108,7 @@ def test_one_monstrous_shower_does_not_own_the_clipped_distance(tmp_path):
     monster = replace(alike, energies=energies)
     files = [written(tmp_path, name, s) for name, s in (("t", truth), ("f", floor), ("m", monster))]
     card = evaluate_showers(files[0], files[2], floor=files[1], settings=SETTINGS)
-    assert any("generated shower 7 alone makes" in warning for warning in card.warnings)
+    assert any("generated shower 7 of those compared alone makes" in warning for warning in card.warnings)
     assert card.measurement("distance.fpd_clipped").deviation < 4
 
 

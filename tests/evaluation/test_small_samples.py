@@ -72,3 +72,18 @@ def test_one_hit_a_shower_is_judged(tmp_path: Path) -> None:
 
     card = evaluate_showers(single(toy_showers(1, 60)), single(toy_showers(2, 60)), settings=SETTINGS)
     check(card, tmp_path)
+
+
+def test_few_showers_of_one_law_are_seldom_told_apart() -> None:
+    """Bins of two or three showers have errors that cannot be believed; the worst of many must not decide."""
+    told = [
+        evaluate_showers(toy_showers(10 + 3 * seed, 20), toy_showers(11 + 3 * seed, 20), settings=SETTINGS)
+        for seed in range(6)
+    ]
+    assert not any(name.startswith("conditions.") for card in told for name in _flagged(card))
+    assert all("conditions.hits" in {one.name for one in card.unmeasured} for card in told)
+
+
+def _flagged(card: Scorecard) -> list[str]:
+    assert card.verdict is not None
+    return card.verdict.flagged

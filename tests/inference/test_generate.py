@@ -211,3 +211,11 @@ def test_trained_bundle_generates_from_disk(shower_file: MakeFile, tmp_path: Pat
         ShowerGenerator(b, 3, FLOAT32).at(20.0, 50) for b in (run.bundle, read_bundle(run.bundle_path))
     )
     np.testing.assert_array_equal(one.energies, two.energies)
+
+
+def test_showers_in_memory_serve_as_conditions(bundle: Bundle, make_showers: MakeShowers) -> None:
+    like = make_showers(30, 5)
+    drawn = ShowerGenerator(bundle, seed=1).draw(like)
+    np.testing.assert_array_equal(drawn.incident_energies, like.incident_energies)
+    again = ShowerGenerator(bundle, seed=1).draw(like.incidents)
+    np.testing.assert_array_equal(drawn.energies, again.energies)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from calokit.evaluation.measures.sums import make_curve
 from calokit.evaluation.metrics.binned import BinnedValues
-from calokit.evaluation.metrics.condition_calibration import QUANTITIES, find_worst_bin
+from calokit.evaluation.metrics.condition_calibration import (
+    LEAST_IN_BIN,
+    QUANTITIES,
+    WorstBin,
+    find_worst_bin,
+)
 from calokit.evaluation.metrics.distances import Distance
 from calokit.evaluation.samples.sums import Sides
 from calokit.evaluation.scorecard import Curve, Measurement
@@ -42,8 +49,9 @@ def measure_conditions(sides: Sides) -> list[Measurement]:
             find_worst_bin(sides.reference.conditions, other.conditions, quantity)
             for other in (sides.generated, sides.floor)
         )
-        if value.spread == 0.0 or floor.spread == 0.0:
-            continue
+        unknown = value.spread == 0.0 or floor.spread == 0.0
+        if unknown:
+            value = floor = WorstBin(math.nan, math.nan, "", "")
         found.append(
             Measurement.of(
                 TOPIC,
@@ -54,6 +62,7 @@ def measure_conditions(sides: Sides) -> list[Measurement]:
                 sides.reference.showers,
                 unit="standard errors",
                 note=value.words,
+                reason=f"no bin holds {LEAST_IN_BIN} showers of each sample" if unknown else "",
             )
         )
     return found

@@ -9,6 +9,9 @@ import numpy as np
 from calokit.arrays import Float64, Integer
 from calokit.errors import CalokitError
 
+LEAST_FOR_SPREAD = 5
+"""Of fewer showers the fourth moment says nothing about the error of a spread (of two it says 0)."""
+
 
 @dataclass(frozen=True)
 class BinnedValues:
@@ -104,7 +107,7 @@ class BinnedMoments:
             variance = (fourth - second**2) / (4.0 * second * mean**2) + second**2 / mean**4 - third / mean**3
             spread = np.sqrt(second) / mean
             error = np.sqrt(np.maximum(variance, 0.0) / count)
-        known = (mean != 0) & (second > 0)
+        known = (mean != 0) & (second > 0) & (self.sums[0] >= LEAST_FOR_SPREAD)
         return BinnedValues(np.where(known, spread, np.nan), np.where(known, error, np.nan), self.sums[0])
 
     def _central(self) -> tuple[Float64, Float64, Float64, Float64, Float64]:
@@ -172,6 +175,6 @@ def _known(ratio: BinnedValues) -> BinnedValues:
     known = np.isfinite(ratio.values) & np.isfinite(ratio.errors)
     if not known.any():
         raise CalokitError(
-            "no energy bin holds two showers of both samples; give more showers or fewer bins."
+            "no energy bin holds enough showers of both samples; give more showers or fewer bins."
         )
     return BinnedValues(ratio.values[known], ratio.errors[known], ratio.showers[known])

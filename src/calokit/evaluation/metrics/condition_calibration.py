@@ -123,6 +123,10 @@ class ConditionSums:
         return self.moments[quantity, condition].mean()
 
 
+LEAST_IN_BIN = 10
+"""Of fewer showers the error is too uncertain itself for the largest of many deviations."""
+
+
 @dataclass(frozen=True)
 class WorstBin:
     """The bin in which two samples differ most, in standard errors.
@@ -159,7 +163,7 @@ def find_worst_bin(reference: ConditionSums, other: ConditionSums, quantity: str
         with np.errstate(invalid="ignore", divide="ignore"):
             error = np.hypot(one.errors, two.errors)
             deviations = np.abs(two.values - one.values) / error
-        known = np.isfinite(deviations)
+        known = np.isfinite(deviations) & (np.minimum(one.showers, two.showers) >= LEAST_IN_BIN)
         compared += int(known.sum())
         if not known.any():
             continue

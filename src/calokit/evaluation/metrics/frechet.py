@@ -298,8 +298,9 @@ def _warn_of_owners(first: Float64, second: Float64) -> None:
         owned = whole - gaussian_distance(*pair)
         if owned > OWNED_PART * whole:
             warnings.warn(
-                f"{name} shower {shower} alone makes {100 * owned / whole:.0f} % of the Frechet distance; "
-                "look at it, and give the distance of clip_to_reference(reference, generated) beside.",
+                f"{name} shower {shower} of those compared alone makes {100 * owned / whole:.0f} % of the "
+                "Frechet distance; look at it, and give the distance of "
+                "clip_to_reference(reference, generated) beside.",
                 OutlierWarning,
                 stacklevel=3,
             )
