@@ -202,8 +202,8 @@ def test_losses_by_hand(name: str, value: float) -> None:
 
 
 def test_a_window_too_wide_is_refused(luxe: Detector) -> None:
-    with pytest.raises(ConfigurationError, match="window_rows of at most 110"):
-        VoxelReconstructor(VoxelSettings(window_rows=200), luxe)
+    with pytest.raises(ConfigurationError, match="needs the 200 rows of model.window_rows"):
+        VoxelSettings(window_rows=200).build(luxe)
 
 
 def test_batches_are_cut_and_joined(luxe: Detector, positrons: Showers) -> None:
