@@ -202,7 +202,7 @@ def test_losses_by_hand(name: str, value: float) -> None:
 
 
 def test_a_window_too_wide_is_refused(luxe: Detector) -> None:
-    with pytest.raises(ConfigurationError, match="needs the 200 rows of model.window_rows"):
+    with pytest.raises(ConfigurationError, match=r"needs the 200 rows of model\.window_rows"):
         VoxelSettings(window_rows=200).build(luxe)
 
 
