@@ -155,18 +155,3 @@ def test_flow_of_numbers_learns_a_line() -> None:
         drawn = flow.draw(torch.full((2000, 1), 0.8), draws(6).normal(2000, 1))
     assert float(drawn.mean()) == pytest.approx(0.8, abs=0.12)
     assert float(drawn.std()) == pytest.approx(0.3, abs=0.1)
-
-
-def test_sections_never_hold_more_than_the_particle_had(both: Detector, showers: Showers) -> None:
-    summary = SectionSummary(both, 0.03)
-    batch = TrainingBatch.of(showers)
-    summary.fit(batch.energies, batch.incidents.energies)
-    drawn = 6.0 * torch.randn(2000, summary.width, generator=seeded())
-    incident = torch.linspace(1e4, 3e5, 2000)
-    together = torch.stack(summary.visible(drawn, incident)).sum(0)
-    assert bool((together <= incident * (1 + 1e-6)).all())
-    assert bool((together > 0.999 * incident).any())
-    few = summary(batch.energies, batch.incidents.energies)
-    kept = torch.stack(summary.visible(few, batch.incidents.energies))
-    energies = batch.energies * (batch.energies > 0.03)
-    np.testing.assert_allclose(kept.sum(0).numpy(), energies.sum(1).numpy(), rtol=1e-4)

@@ -49,10 +49,7 @@ class SectionSummary(nn.Module):
         return (self._raw(energies, incident) - self.mean) / self.spread
 
     def visible(self, summary: Tensor, incident: Tensor) -> list[Tensor]:
-        """Return the visible energy (event,) in MeV of each section; zero where it has less than one hit.
-
-        Together they hold no more than the particle had: where they would, all are scaled down alike.
-        """
+        """Return the visible energy (event,) in MeV of each section; zero where it has less than one hit."""
         raw = summary * self.spread + self.mean
         found, column = [], 0
         for layers in self.layers:
@@ -60,8 +57,7 @@ class SectionSummary(nn.Module):
             full = raw[:, column + 1] > 0.5 * math.log(2.0)
             found.append(fraction * incident * full)
             column += 2 if layers == 1 else 4
-        allowed = (incident / torch.stack(found).sum(0).clamp_min(1e-12)).clamp_max(1.0)
-        return [visible * allowed for visible in found]
+        return found
 
     def _raw(self, energies: Tensor, incident: Tensor) -> Tensor:
         columns, start, first_layer = [], 0, 0
