@@ -8,6 +8,8 @@ from pkgutil import walk_packages
 from typing import Any
 
 import numpy as np
+import pytest
+from _pytest.mark import ParameterSet
 
 import calokit.models
 from calokit.detector import Detector, list_detectors, load_detector
@@ -58,14 +60,37 @@ def families_and_detectors(accepted: bool) -> list[tuple[str, str]]:
     ]
 
 
+def is_large(name: str) -> bool:
+    """Tell whether a detector that comes with calokit has so many cells that its tests are slow."""
+    return load_detector(name).number_of_cells >= MANY_CELLS
+
+
+def slow_where_large(pairs: list[tuple[str, str]]) -> list[ParameterSet]:
+    """Return pairs as parameters; those with a large detector are slow, where the family takes another."""
+    smaller = {kind for kind, name in pairs if not is_large(name)}
+    return [
+        pytest.param((kind, name), id=f"{kind}-{name}", marks=slow_if(kind in smaller and is_large(name)))
+        for kind, name in pairs
+    ]
+
+
+def slow_detectors(names: list[str]) -> list[ParameterSet]:
+    """Return detectors as parameters, the large ones slow."""
+    return [pytest.param(name, id=name, marks=slow_if(is_large(name))) for name in names]
+
+
+def slow_if(slow: bool) -> list[pytest.MarkDecorator]:
+    """Return the marks of a test that may be slow."""
+    return [pytest.mark.slow] if slow else []
+
+
 @cache
 def showers_in(name: str) -> Showers:
     """Return made-up showers in a detector that comes with calokit, with everything a file can tell.
 
     180, of which more than a hundred train: what a line fit is tuned on; fewer where they would fill memory.
     """
-    detector = load_detector(name)
-    return make_showers_in(detector, 180 if detector.number_of_cells < MANY_CELLS else 60)
+    return make_showers_in(load_detector(name), 60 if is_large(name) else 180)
 
 
 def make_showers_in(detector: Detector, count: int, seed: int = 1) -> Showers:

@@ -41,6 +41,7 @@ from tiny_families import (
     families_and_detectors,
     make_showers_in,
     showers_in,
+    slow_where_large,
     tiny_settings,
 )
 
@@ -163,7 +164,7 @@ def test_every_family_accepts_a_detector_that_comes_with_calokit() -> None:
     assert {kind for kind, _ in ACCEPTED} == set(FAMILIES)
 
 
-@pytest.mark.parametrize("pair", ACCEPTED, ids=pair_id)
+@pytest.mark.parametrize("pair", slow_where_large(ACCEPTED))
 def test_losses_reach_every_parameter(pair: tuple[str, str]) -> None:
     """Every part takes a step sooner or later, and then each of its parameters has a finite gradient."""
     kind, name = pair
@@ -207,7 +208,7 @@ def taken_out_again(part: nn.Module) -> Iterator[str]:
                     yield f"{name}.{before}.bias".removeprefix(".")
 
 
-@pytest.mark.parametrize("pair", ACCEPTED, ids=pair_id)
+@pytest.mark.parametrize("pair", slow_where_large(ACCEPTED))
 def test_the_same_seed_gives_the_same_losses(pair: tuple[str, str]) -> None:
     kind, name = pair
     showers = showers_in(name)
@@ -220,7 +221,7 @@ def test_the_same_seed_gives_the_same_losses(pair: tuple[str, str]) -> None:
         )
 
 
-@pytest.mark.parametrize("pair", ACCEPTED, ids=pair_id)
+@pytest.mark.parametrize("pair", slow_where_large(ACCEPTED))
 def test_the_same_seed_gives_the_same_answer(trained: Any, pair: tuple[str, str]) -> None:
     runs, showers = trained(*pair), showers_in(pair[1])
     model = runs.whole.model
@@ -232,14 +233,14 @@ def test_the_same_seed_gives_the_same_answer(trained: Any, pair: tuple[str, str]
         np.testing.assert_allclose(few, many[:5], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("pair", ACCEPTED, ids=pair_id)
+@pytest.mark.parametrize("pair", slow_where_large(ACCEPTED))
 def test_interrupted_and_continued_ends_with_the_same_bits(trained: Any, pair: tuple[str, str]) -> None:
     runs = trained(*pair)
     assert_same_bits(bits(runs.whole.model), bits(runs.continued.model))
     assert runs.continued.provenance["steps"] == STEPS
 
 
-@pytest.mark.parametrize("pair", ACCEPTED, ids=pair_id)
+@pytest.mark.parametrize("pair", slow_where_large(ACCEPTED))
 def test_a_bundle_answers_as_the_model_it_was_written_from(trained: Any, pair: tuple[str, str]) -> None:
     runs, showers = trained(*pair), showers_in(pair[1])
     back = read_bundle(runs.path)
@@ -248,7 +249,7 @@ def test_a_bundle_answers_as_the_model_it_was_written_from(trained: Any, pair: t
     assert_same_bits(answer(back.model, showers), answer(runs.whole.model, showers))
 
 
-@pytest.mark.parametrize("pair", ACCEPTED, ids=pair_id)
+@pytest.mark.parametrize("pair", slow_where_large(ACCEPTED))
 def test_what_is_generated_keeps_its_promises(trained: Any, pair: tuple[str, str]) -> None:
     """Showers: no NaN, none below zero, none up to the threshold, no more energy than the particle has."""
     model, showers = trained(*pair).whole.model, showers_in(pair[1])
@@ -265,7 +266,7 @@ def test_what_is_generated_keeps_its_promises(trained: Any, pair: tuple[str, str
         assert (visible <= showers.incident_energies * (1 + 1e-5)).all()
 
 
-@pytest.mark.parametrize("pair", GENERATING, ids=pair_id)
+@pytest.mark.parametrize("pair", slow_where_large(GENERATING))
 def test_showers_are_a_pure_map_of_particles_and_noise(trained: Any, pair: tuple[str, str]) -> None:
     """What `generate` draws is what `noise` asks for; of that and the particles alone follow the showers."""
     model = trained(*pair).whole.model

@@ -58,7 +58,7 @@ class CellImage:
         >>> from calokit.detector import load_detector
         >>> image, = cell_images(load_detector("calochallenge_1_photons"))
         >>> image.shape, image.is_regular, image.slow.periodic
-        ((5, 10, 14), False, True)
+        ((5, 10, 30), False, True)
     """
 
     section: str

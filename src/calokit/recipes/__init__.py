@@ -41,15 +41,15 @@ def list_recipes() -> list[Recipe]:
 
 
 def recipes_for(detector: Detector) -> list[Recipe]:
-    """Return every recipe whose model fits a detector, those meant for it first.
+    """Return every recipe whose model fits a detector: those meant for it, for any, for another.
 
     Example:
         >>> from calokit.detector import load_detector
-        >>> [recipe.name for recipe in recipes_for(load_detector("luxe_ecal"))][0]
-        'luxe_energy'
+        >>> [recipe.detector for recipe in recipes_for(load_detector("luxe_ecal"))][0]
+        'luxe_ecal'
     """
     fitting = [recipe for recipe in list_recipes() if recipe.model.misfit(detector) is None]
-    return sorted(fitting, key=lambda recipe: recipe.detector not in (None, detector.name))
+    return sorted(fitting, key=lambda recipe: (recipe.detector != detector.name, recipe.detector is not None))
 
 
 def load_recipe(name_or_path: str, changes: list[str] | None = None) -> Recipe:

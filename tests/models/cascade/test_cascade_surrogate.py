@@ -16,6 +16,7 @@ from calokit.models.cascade.sight import Scene
 from calokit.models.cascade.stage import Stage
 from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.showers import Showers
+from tiny_families import slow_detectors
 
 DETECTORS = [name if isinstance(name, str) else name.name for name in list_detectors()]
 SMALL = CascadeSettings(width=16, totals_width=16)
@@ -57,7 +58,7 @@ def shaken(detector: Detector, settings: Description = SMALL, conditions: bool =
     return model.eval()
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("name", slow_detectors(DETECTORS))
 def test_any_detector_gives_possible_showers_of_finite_likelihood(name: str) -> None:
     detector = load_detector(name)
     model = shaken(detector)
@@ -73,7 +74,9 @@ def test_any_detector_gives_possible_showers_of_finite_likelihood(name: str) -> 
     assert bool(torch.isfinite(model.log_likelihood(TrainingBatch.of(made_up(detector, 8, seed=9)))).all())
 
 
-@pytest.mark.parametrize("name", ["zdc_ecal", "par04_siw", "calochallenge_1_photons", "zdc_ecal_hcal"])
+@pytest.mark.parametrize(
+    "name", slow_detectors(["zdc_ecal", "par04_siw", "calochallenge_1_photons", "zdc_ecal_hcal"])
+)
 def test_energy_and_hits_are_handed_down_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     detector = load_detector(name)
     model = shaken(detector)

@@ -104,6 +104,7 @@ class LogCells(nn.Module):
 
     Example:
         >>> cells = torch.tensor([[0.0, 0.05, 0.2, 300.0]])
+        >>> from calokit.compute.device import CPU
         >>> log_cells = LogCells(0.1, 2.1, -0.6, 0.15)
         >>> back = log_cells.inverse(log_cells(cells, Draws(CPU.generator(1))))
         >>> back.round(decimals=3).tolist()[0][:2], round(float(back[0, 3]), 2)
