@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from benchmarks.overlay import overlay_showers
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
 from calokit.bundles.bundle import Bundle
 from calokit.compute.device import Device, available_devices
@@ -30,7 +31,6 @@ from calokit.models.protocols import Surrogate, Trainable
 from calokit.recipes import list_recipes
 from calokit.recipes.recipe import Recipe
 from calokit.showers import Showers, concatenate
-from calokit.showers.overlay import overlay_showers
 from calokit.training.precision import choose_precision
 
 MADE = 512

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.overlay import overlay_showers
 from benchmarks.record import REPOSITORY
 from benchmarks.systems.joined_showers import join_files
 from calokit.progress import show_progress
 from calokit.showers import ShowerWriter, Split, open_showers
-from calokit.showers.overlay import overlay_showers
 
 STUDIES = REPOSITORY / "studies"
 JOINED = STUDIES / ".cache" / "luxe"

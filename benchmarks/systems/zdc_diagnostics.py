@@ -19,14 +19,14 @@ from typing import Any
 
 import torch
 
+from benchmarks.diagnostics.cell_map import map_cells
+from benchmarks.diagnostics.centres import centre_distances, true_centre_distances
+from benchmarks.diagnostics.mask_values import mask_values
+from benchmarks.diagnostics.paired_figures import draw_cell_map, draw_centre_distances, draw_mask_values
+from benchmarks.diagnostics.training_figures import draw_history, read_history
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
-from calokit.evaluation.diagnostics.cell_map import map_cells
-from calokit.evaluation.diagnostics.centres import centre_distances, true_centre_distances
 from calokit.inference import generate_file, incidents_like, read_bundle
-from calokit.inference.mask_values import mask_values
-from calokit.report.figures.paired import draw_cell_map, draw_centre_distances, draw_mask_values
 from calokit.report.figures.style import save_figure
-from calokit.report.figures.training import draw_history, read_history
 from calokit.showers import open_showers
 
 MASKED = ("regression", "gan")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.overlay import overlay_showers
 from calokit.classical.boosted_energy import BoostedEnergy
 from calokit.classical.clusters import PeakClusters
 from calokit.classical.energy import BiasCorrection, CalibratedSum, LayerWeightedSum
@@ -16,7 +17,6 @@ from calokit.classical.track_fit import LineFit, directions_to_slopes, layer_cen
 from calokit.detector import Detector, load_detector
 from calokit.errors import CalokitError, ConfigurationError
 from calokit.showers import Showers, open_showers
-from calokit.showers.overlay import overlay_showers
 from made_up_positrons import made_up_positrons
 
 

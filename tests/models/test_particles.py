@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.overlay import overlay_showers
 from calokit.detector import Detector, load_detector
 from calokit.errors import CalokitError, ConfigurationError
 from calokit.evaluation.estimates.several import ParticleErrors
@@ -15,7 +16,6 @@ from calokit.models.estimators.particles import ParticlesReconstructor
 from calokit.models.estimators.settings import ParticlesSettings
 from calokit.recipes import load_recipe
 from calokit.showers import Showers, ShowerWriter, open_showers
-from calokit.showers.overlay import overlay_showers
 from calokit.training.run import start_training
 from made_up_positrons import made_up_positrons
 from made_up_runs import draws, silent

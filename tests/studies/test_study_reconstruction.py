@@ -9,10 +9,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from benchmarks.overlay import overlay_showers
 from calokit.cli import app
 from calokit.detector import load_detector
 from calokit.showers import ShowerWriter
-from calokit.showers.overlay import overlay_showers
 from calokit.studies.description import StudyFile
 from calokit.studies.study import run_study
 from calokit.studies.table import read_table

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.diagnostics.training_figures import draw_against_setting, draw_history, read_history
 from calokit.compute.device import CPU
 from calokit.errors import CalokitError
 from calokit.models.batches import TrainingBatch
 from calokit.recipes.recipe import OneCycle, TrainingSettings
-from calokit.report.figures.training import draw_against_setting, draw_history, read_history
 from calokit.showers import open_showers
 from calokit.training.data import ShuffledShowers
 from calokit.training.prepared import BatchSource

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.diagnostics.cell_map import map_cells
+from benchmarks.diagnostics.centres import centre_distances, true_centre_distances
+from benchmarks.diagnostics.mask_values import mask_values
+from benchmarks.diagnostics.paired_figures import draw_cell_map, draw_centre_distances, draw_mask_values
 from calokit.bundles.bundle import Bundle
 from calokit.detector import Detector
 from calokit.errors import CalokitError, ConfigurationError
-from calokit.evaluation.diagnostics.cell_map import map_cells
-from calokit.evaluation.diagnostics.centres import centre_distances, true_centre_distances
-from calokit.inference.mask_values import mask_values
 from calokit.models.families import build_model
-from calokit.report.figures.paired import draw_cell_map, draw_centre_distances, draw_mask_values
 from calokit.showers import open_showers
 from made_up_runs import MakeFile, MakeShowers, tiny_recipe
 

@@ -10,12 +10,12 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from benchmarks.diagnostics.cell_map import CellMap
+from benchmarks.diagnostics.centres import CentreDistances
 from calokit.arrays import Float32
 from calokit.detector import Detector
 from calokit.detector.images import cell_images
 from calokit.errors import CalokitError
-from calokit.evaluation.diagnostics.cell_map import CellMap
-from calokit.evaluation.diagnostics.centres import CentreDistances
 from calokit.report.figures.style import (
     FLOOR_LINE,
     REFERENCE_FILL,

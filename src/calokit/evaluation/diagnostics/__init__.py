@@ -1,1 +1,0 @@
-"""Looks at one question in depth: where showers lie, which cells differ."""
