@@ -15,6 +15,8 @@ from matplotlib.image import imread
 from typer.main import get_command
 
 from calokit.cli import app
+from calokit.evaluation.samples.pairing import same_incidents, squared_errors
+from calokit.showers import open_showers
 
 HOME = Path(__file__).resolve().parents[2]
 README = (HOME / "README.md").read_text()
@@ -61,3 +63,16 @@ def test_links_lead_to_files_and_pictures_show_something(page: Path) -> None:
             assert len(np.unique((255 * pixels).astype(np.uint8).reshape(-1, 3)[::97], axis=0)) > 50
         if path.suffix == ".svg":
             assert ET.parse(path).getroot().tag.endswith("svg")
+
+
+def test_twins_give_the_squared_error_that_the_page_says() -> None:
+    showers, twins = (
+        open_showers(HOME / "samples" / f"zdc_ecal_positrons_{name}.h5").read_all()
+        for name in ("test", "twins")
+    )
+    assert same_incidents(showers, twins)
+    errors = squared_errors(showers, twins, threshold=0.1)
+    said = re.search(r"true showers is ([\d.]+) ± ([\d.]+) x 1e-5", README)
+    assert said is not None
+    assert 1e5 * errors.mean() == pytest.approx(float(said[1]), abs=0.006)
+    assert 1e5 * errors.std() / np.sqrt(len(errors)) == pytest.approx(float(said[2]), abs=0.006)
