@@ -7,9 +7,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,7 +17,6 @@ import pytest
 import yaml
 
 from calokit.bundles.bundle import read_bundle
-from calokit.cli import main
 from calokit.detector import load_detector
 from calokit.showers import Showers, open_showers
 from made_up_runs import TINY_MODELS, TINY_TRAINING, MakeFile
@@ -30,34 +29,15 @@ TINY = [
 ]
 
 
-@dataclass
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
+Outcome = Any
+"""How a command ended: `code`, `out` and `err` (see `command` in conftest.py)."""
 Run = Callable[..., Outcome]
 
 
 @pytest.fixture
-def calokit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def calokit(command: Run) -> Run:
     """Call the command line in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def run(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["calokit", *map(str, arguments)])
-        capsys.readouterr()
-        try:
-            main()
-            code = 0
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
-        captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
-
-    return run
+    return command
 
 
 def assert_mistake(outcome: Outcome, *words: str) -> None:
@@ -107,13 +87,13 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", DAMAGE)
-@pytest.mark.parametrize("command", ["inspect", "train"])
-def test_bad_shower_files(calokit: Run, shower_file: MakeFile, case: str, command: str) -> None:
+@pytest.mark.parametrize("word", ["inspect", "train"])
+def test_bad_shower_files(calokit: Run, shower_file: MakeFile, case: str, word: str) -> None:
     damage, words = DAMAGE[case]
     path = shower_file(name="bad_one.h5")
     damage(path)
-    arguments = [path] if command == "inspect" else ["zdc_flow", "--data", path, "--threads", 1, *TINY]
-    assert_mistake(calokit(command, *arguments), *words)
+    arguments = [path] if word == "inspect" else ["zdc_flow", "--data", path, "--threads", 1, *TINY]
+    assert_mistake(calokit(word, *arguments), *words)
 
 
 @pytest.mark.parametrize(
