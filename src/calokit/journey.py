@@ -108,7 +108,7 @@ def train(
         data: Showers: the train split trains, the validation split validates.
         output: The run folder.
         changes: Changes of the recipe, such as `training.steps=500`.
-        minutes: Choose the steps so that training takes about so long here.
+        minutes: Train for so long by the clock, instead of the recipe's steps.
         start_from: Begin with the weights of this bundle.
         device: auto, cpu, cuda, cuda:1 or mps.
         progress: See `calokit.progress`.

@@ -212,7 +212,7 @@ def test_what_is_typed_beside_resume_is_refused_or_honoured(calokit: Run, bundle
         (["zdc_regression"], "name is 'zdc_flow', not 'zdc_regression'"),
         (["zdc_flow", "--set", "training.batch_size=9"], "training.batch_size is"),
         (["--seed", "77"], "training.seed is"),
-        (["--minutes", "1"], "--minutes chooses the steps of a new run"),
+        (["--minutes", "1"], "--minutes is for a new run"),
         (["--start-from", bundle], "did not start from"),
         (["zdc_flow", "--set", "training.steps=2"], "has 4 steps done already; 2 are fewer"),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from calokit.config import Description
 from calokit.models.settings import AnyModelSettings
@@ -13,6 +13,10 @@ Sampler = Literal[
     "even", "inverse_energy", "inverse_root_energy", "inverse_distance_to_mean", "even_over_energy"
 ]
 """Every shower once an epoch; weights 1 / E, 1 / sqrt(E), 1 / |E - <E>|; or each energy bin as often."""
+
+
+Pace = tuple[tuple[int, int], ...]
+"""From which step on how many steps were planned in all (see `calokit.training.pace`)."""
 
 
 class OneCycle(Description):
@@ -29,6 +33,9 @@ class TrainingSettings(Description):
     """How a recipe is trained, whatever its model."""
 
     steps: int = Field(20_000, ge=1)
+    pace: Pace = ()
+    """Plans that a training by the clock made, each (from which step on, steps in all); with them the same
+    training is repeated by steps. Without one, schedules follow the steps."""
     batch_size: int = Field(256, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
     """Highest rate; it rises over the warm-up and falls to zero as a cosine."""
@@ -58,6 +65,16 @@ class TrainingSettings(Description):
     seed: int = Field(1, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+
+    @model_validator(mode="after")
+    def _pace_leads_to_the_last_step(self) -> TrainingSettings:
+        starts = [start for start, _ in self.pace]
+        planned = all(start < steps for start, steps in self.pace)
+        if self.pace and not (starts[0] == 0 and starts == sorted(set(starts)) and planned):
+            raise ValueError("pace begins at step 0, rises, and each plan ends behind where it begins")
+        if self.pace and self.pace[-1][1] != self.steps:
+            raise ValueError(f"pace leads to {self.pace[-1][1]} steps, and steps are {self.steps}")
+        return self
 
 
 class Recipe(Description):
