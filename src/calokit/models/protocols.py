@@ -166,6 +166,8 @@ class Surrogate(Trainable["TrainingBatch"]):
     """Cells at or below it count as empty, MeV."""
     conditions: tuple[str, ...]
     """Which of energy, position and direction of the incident particle it knows."""
+    blocks_at_once: int = 1
+    """Of how many blocks of 256 showers it makes the showers in one call, where they are asked for."""
 
     @abstractmethod
     def noise(self) -> Mapping[str, Noise]:

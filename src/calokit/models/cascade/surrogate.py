@@ -86,6 +86,7 @@ class CascadeSurrogate(Surrogate):
         detector: Any.
     """
 
+    blocks_at_once = 8
     threshold: Tensor
     exact_lines: Tensor
 
