@@ -132,6 +132,14 @@ def test_mistakes(calokit: Run, arguments: list[str], words: list[str]) -> None:
     assert_mistake(calokit(*arguments), *words)
 
 
+def test_a_printed_detector_can_be_edited_and_described(calokit: Run, tmp_path: Path) -> None:
+    printed = calokit("detectors", "luxe_ecal", "--yaml").out
+    (tmp_path / "mine.yaml").write_text(printed.replace("repeats: 20", "repeats: 5"))
+    assert "# a third of a MIP" in printed
+    assert "5 layers" in " ".join(calokit("detectors", tmp_path / "mine.yaml").out.split())
+    assert "--yaml needs the name of a detector" in calokit("detectors", "--yaml").err
+
+
 def test_misspelt_detector_and_split(calokit: Run, shower_file: MakeFile) -> None:
     path = shower_file()
     assert_mistake(calokit("inspect", path, "--detector", "zdc_ecel"), "Did you mean 'zdc_ecal'?")

@@ -74,6 +74,15 @@ def test_commands_exist_with_their_options(page: Path) -> None:
         assert used <= known, command
 
 
+def test_the_page_of_keys_is_up_to_date_and_says_what_keys_mean() -> None:
+    script = runpy.run_path(str(DOCS / "write_keys.py"))
+    page = script["page"]()
+    assert (DOCS / "keys.md").read_text() == page
+    rows = re.findall(r"^\| `(\w+)` \| .* \| .* \|(.*)\|$", page, flags=re.MULTILINE)
+    assert len(rows) > 300
+    assert sum(not meaning.strip() and key != "kind" for key, meaning in rows) < 0.4 * len(rows)
+
+
 def test_the_schema_of_scorecards_is_up_to_date_and_holds_for_one() -> None:
     script = runpy.run_path(str(DOCS / "write_schema.py"))
     text = (DOCS / "scorecard.schema.json").read_text()
