@@ -136,7 +136,7 @@ def test_a_printed_detector_can_be_edited_and_described(calokit: Run, tmp_path: 
     printed = calokit("detectors", "luxe_ecal", "--yaml").out
     (tmp_path / "mine.yaml").write_text(printed.replace("repeats: 20", "repeats: 5"))
     assert "# a third of a MIP" in printed
-    assert "5 layers" in " ".join(calokit("detectors", tmp_path / "mine.yaml").out.split())
+    assert "in 5 readout layers" in calokit("detectors", tmp_path / "mine.yaml").out
     assert "--yaml needs the name of a detector" in calokit("detectors", "--yaml").err
 
 
