@@ -145,6 +145,11 @@ class CascadeSurrogate(Surrogate):
             stage.fit(scene)
             stage.place_lines(*lines)
 
+    def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return all but the trends and bounds of the totals: those are of the showers trained on now."""
+        own = {f"totals.{name}" for name, _ in self.totals.named_buffers()}
+        return {name: one for name, one in tensors.items() if name not in own}
+
     def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch] | None:
         """Return the mirror images and turns of the detector, or None where it has none."""
         return self.images if len(self.images) > 1 else None
