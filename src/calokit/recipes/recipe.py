@@ -28,7 +28,8 @@ class OneCycle(Description):
 class TrainingSettings(Description):
     """How a recipe is trained, whatever its model."""
 
-    steps: int = Field(20_000, ge=1)
+    steps: int = Field(20_000, ge=0)
+    """0 takes the weights of `--start-from` as they are: another way of generating with the same weights."""
     batch_size: int = Field(256, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
     """Highest rate; it rises over the warm-up and falls to zero as a cosine."""
