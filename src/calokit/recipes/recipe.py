@@ -35,8 +35,9 @@ class OneCycle(Description):
 class TrainingSettings(Description):
     """How a recipe is trained, whatever its model."""
 
-    steps: int = Field(20_000, ge=1)
-    """Optimiser steps, of one batch each."""
+    steps: int = Field(20_000, ge=0)
+    """Optimiser steps, of one batch each; 0 takes the weights of `--start-from` as they are: another way of
+    generating with the same weights."""
     pace: Pace = ()
     """Plans that a training by the clock made, each (from which step on, steps in all); with them the same
     training is repeated by steps. Without one, schedules follow the steps."""

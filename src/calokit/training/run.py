@@ -17,7 +17,7 @@ from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.machine import describe_machine
 from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import load_detector
-from calokit.errors import RunError, ThresholdWarning
+from calokit.errors import ConfigurationError, RunError, ThresholdWarning
 from calokit.files import check_folder_writable, make_folder, write_json, write_text
 from calokit.models.families import build_model
 from calokit.models.protocols import Trainable
@@ -76,12 +76,15 @@ def start_training(
 
     Raises:
         RunError: The folder holds a run already.
+        ConfigurationError: Neither steps nor a bundle to start from.
         OutputError: The folder cannot be written.
         SplitError: The file offers no training showers.
         DetectorError: The showers belong to another detector than the recipe.
     """
     if (folder / "run.json").exists():
         raise RunError(f"{folder} holds a run already; continue it with --resume, or choose another folder.")
+    if recipe.training.steps == 0 and start_from is None:
+        raise ConfigurationError("training.steps=0 takes the weights of a bundle: name it with --start-from.")
     check_folder_writable(folder)
     train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
