@@ -28,7 +28,7 @@ from calokit.training.run import continue_training, is_unfinished, start_trainin
 
 SIZES = (100, 1_000, 5_000)
 BASE_STEPS, STEPS = 4_000, 1_500
-BATCH = 64
+BATCH = 32
 JUDGING = 4_000
 """Showers that judge."""
 MEV = 1e3

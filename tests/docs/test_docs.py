@@ -47,6 +47,13 @@ def test_tables_of_luxe_are_those_the_benchmarks_wrote() -> None:
     assert script["variants"]().count("kshown") > 30
 
 
+def test_tables_of_the_cascade_are_those_the_benchmarks_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_cascade.py"))
+    page = (DOCS / "cascade.md").read_text()
+    assert fill(page, script["TABLES"]) == page
+    assert "zdc_ecal" in script["steps"]()
+
+
 def test_the_sample_on_the_page_is_one() -> None:
     (text,) = yaml_blocks("simulation.md")
     sample = Sample.from_mapping(yaml.safe_load(text), "docs/simulation.md")
