@@ -77,7 +77,7 @@ def findings(folder: Path) -> dict[str, object]:
     areas = {
         one.name: [one.value, one.error, one.floor, one.floor_error]
         for one in card.measurements
-        if one.name.startswith("classifier.auc")
+        if one.name.startswith(("classifier.auc", "readout.auc"))
     }
     sizes = {name: len(open_showers(folder / f"{name}.h5")) for name in ("showers", "test")}
     return {
