@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from calokit.cli.adagan import adagan
 from calokit.cli.calibrate import calibrate
 from calokit.cli.convert import convert
 from calokit.cli.demo import demo
@@ -45,6 +46,7 @@ for command in (
     inspect,
     recipes,
     train,
+    adagan,
     generate,
     calibrate,
     reconstruct,
