@@ -1,4 +1,4 @@
-"""What chance does not explain, many comparisons together: measurements against floors, seeds against seeds."""
+"""What chance does not explain: measurements against their floors, entries of few seeds against others."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def holm(probabilities: Sequence[float], rate: float = FAMILY_WISE_RATE) -> list
     the given rate.
 
     Example:
-        >>> holm([0.03, 0.001, 0.02], rate=0.05)
+        >>> holm([0.2, 0.001, 0.02], rate=0.05)
         [False, True, True]
     """
     clear = [False] * len(probabilities)

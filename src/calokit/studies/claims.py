@@ -1,4 +1,4 @@
-"""The claims of studies, decided together: Holm over all of them, seed-to-seed variances pooled over a group."""
+"""The claims of studies, decided together: Holm over all, seed-to-seed variances pooled over a group."""
 
 from __future__ import annotations
 
