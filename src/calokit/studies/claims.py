@@ -61,7 +61,7 @@ class Decision:
 
 
 def read_entries(files: Sequence[StudyFile]) -> dict[str, Entry]:
-    """Return the entries of studies by name, each with the rows of the seeds that its study names.
+    """Return the entries of studies by name, each with the newest row of each seed that its study names.
 
     Where two studies have an entry of one name, the later one counts.
     """
@@ -73,8 +73,8 @@ def read_entries(files: Sequence[StudyFile]) -> dict[str, Entry]:
             own = [row for row in rows if row["label"] == entry.label and row["seed"] in seeds]
             for size in sorted({row["showers"] for row in own}):
                 name = entry.label if len(file.study.showers) == 1 else f"{entry.label}, {size} showers"
-                group = entry.group or entry.recipe
-                entries[name] = Entry(name, group, [row for row in own if row["showers"] == size])
+                newest = {row["seed"]: row for row in own if row["showers"] == size}
+                entries[name] = Entry(name, entry.group or entry.recipe, [*newest.values()])
     return entries
 
 
