@@ -234,14 +234,14 @@ def shipped() -> str:
 
 def legs() -> str:
     """Return the legs of the shipped bundles that were not trained in one."""
-    table = [["bundle", "leg", "recipe", "seed", "steps", "presentations", "CPU min"]]
+    table = [["bundle", "leg", "recipe", "seed", "steps", "presentations", "CPU min", "note"]]
     for path in sorted((HOME / "zoo").glob("zdc_*.calokit")):
         bundle: Bundle = read_bundle(path)
         for number, leg in enumerate(bundle.legs, start=1):
             if len(bundle.legs) > 1:
                 seed = "not recorded" if leg.seed is None else str(leg.seed)
                 counts = [f"{leg.steps:,}", f"{leg.presentations:,}", f"{leg.cpu_minutes:.1f}"]
-                table.append([f"`{path.stem}`", str(number), leg.recipe, seed, *counts])
+                table.append([f"`{path.stem}`", str(number), leg.recipe, seed, *counts, leg.note])
     return markdown(table)
 
 

@@ -38,10 +38,8 @@ def inspect_bundle(bundle: Bundle) -> list[tuple[str, str]]:
 
 def _describe(leg: Leg) -> str:
     seed = "seed not recorded" if leg.seed is None else f"seed {leg.seed}"
-    return (
-        f"{leg.recipe}, {seed}: {leg.steps:,} steps, {leg.presentations:,} presentations, "
-        f"{leg.cpu_minutes:.1f} CPU min"
-    )
+    counts = f"{leg.steps:,} steps, {leg.presentations:,} presentations, {leg.cpu_minutes:.1f} CPU min"
+    return f"{leg.recipe}, {seed}: {counts}" + (f" ({leg.note})" if leg.note else "")
 
 
 def _judged(bundle: Bundle) -> list[tuple[str, str]]:
