@@ -42,7 +42,7 @@ class ShapeLine:
     def fit(cls, features: Float64, targets: Float64) -> Self:
         """Fit to features (event, k) and targets (event,); one that never changes counts for nothing."""
         middle, spread = features.mean(axis=0), features.std(axis=0)
-        spread = np.where(spread > 1e-9 * (1.0 + np.abs(middle)), spread, np.inf)
+        spread = np.where(spread > 1e-9 * (1.0 + np.abs(middle)), spread, np.inf).astype(np.float64)
         design = _with_ones((features - middle) / spread)
         ridge = RIDGE * len(design) * np.diag([*np.ones(features.shape[1]), 0.0])
         weights = np.linalg.solve(design.T @ design + ridge, design.T @ targets)
