@@ -67,12 +67,14 @@ class ShowerLikelihoods:
         return found
 
     def outliers(self, count: int) -> list[Outlier]:
-        """Return the least likely showers, the least likely first."""
+        """Return, by turns, the showers that are least likely as a whole and in each part; none twice."""
         score = self.scores["all"]
         names = [name for name in self.scores if name != "all"]
         parts = np.stack([self.scores[name] for name in names])
+        ranked = [np.argsort(self.scores[name], kind="stable")[:count] for name in ("all", *self.parts)]
+        listed = dict.fromkeys(np.stack(ranked, 1).ravel().tolist())
         found = []
-        for shower in np.argsort(score, kind="stable")[:count].tolist():
+        for shower in list(listed)[:count]:
             worst = int(parts[:, shower].argmin())
             found.append(
                 Outlier(
