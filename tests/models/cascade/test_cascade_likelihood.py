@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from scipy.stats import kstest
@@ -10,9 +9,12 @@ from scipy.stats import kstest
 from calokit.compute.draws import Noise, draw_noise
 from calokit.detector import load_detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
-from calokit.models.cascade.stage import uniform_pair
+from calokit.models.cascade.likelihood import LINE_WIDTHS, reach_of_lines
+from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
+from calokit.models.cascade.stage import Cuts, uniform_pair
 from calokit.models.cascade.totals import NormalMixture
 from calokit.models.protocols import HasLikelihood
 from test_cascade_surrogate import made_up, shaken
@@ -86,7 +88,7 @@ def test_values_of_generated_showers_are_uniform_in_every_level(name: str) -> No
     detector = load_detector(name)
     model = shaken(detector)
     assert isinstance(model, HasLikelihood)
-    events = 1500
+    events = 600
     incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
     drawn = model.generate(incidents, torch.Generator().manual_seed(1))
     tested = 0
@@ -136,22 +138,23 @@ def test_parts_add_up_and_follow_other_incident_particles(name: str) -> None:
         assert float((other - whole)[1:].abs().min()) > 1e-3
 
 
-def test_what_lies_on_a_line_is_spread_over_its_step() -> None:
-    """Hits on a line without width get a random place within it; without that all would get its middle."""
-    detector = load_detector("zdc_ecal")
-    model = shaken(detector)
-    model.exact_lines[0] = 0.511
-    places = torch.tensor([float(np.log(0.511 / model.threshold_mev)), -1.0])
-    for stage in model.stages:
-        stage.place_lines(places, torch.tensor([2e-5, 2e-5]))  # type: ignore[operator]
-    for name, parameter in model.named_parameters():
-        if name.endswith("energy_head.bias"):
-            with torch.no_grad():
-                parameter[10] += 6.0  # of the ten terms before the lines, the first line takes nearly all
-    events = 1200
-    incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
-    drawn = model.generate(incidents, torch.Generator().manual_seed(1))
-    assert float((drawn == np.float32(0.511)).sum() / (drawn > 0).sum()) > 0.01
-    for found in model.cumulative_values(TrainingBatch(incidents, drawn), keys(events, 7)):
-        if found.kind == "energy" and found.part == "cells":
-            assert kstest(found.value.double().numpy(), "uniform").pvalue > 1e-4
+def test_single_hits_on_a_line_without_width_stand_for_all_that_is_drawn_there() -> None:
+    line, width = 5.11, LINE_WIDTHS * SMALLEST_WIDTH
+    first = torch.tensor([line, 20.0, 3.0, line * (1 + 0.5 * width), line], dtype=torch.float64)
+    second = torch.tensor([20.0, line, 4.0, 2.0, 20.0], dtype=torch.float64)
+    one = torch.tensor([1.0, 3.0, 1.0, 1.0, 2.0], dtype=torch.float64)
+    two = torch.tensor([3.0, 1.0, 1.0, 1.0, 3.0], dtype=torch.float64)
+    nothing = torch.zeros(5)
+    share = EnergyChoice(first + second, one, two)
+    rows = Rows(torch.arange(5), torch.zeros(5, dtype=torch.int64), 1)
+    cuts = Cuts(rows, nothing, HitChoice(one + two, one, two), one, torch.arange(5), share, first, second)
+    low, high = reach_of_lines(cuts, torch.tensor([line], dtype=torch.float64))
+    on_line = torch.tensor([True, True, False, True, False])
+    assert torch.equal(high > low, on_line)
+    assert torch.equal(low[~on_line], cuts.ratio[~on_line])
+    total = first + second
+    for ratio, sign in ((low, -1), (high, 1)):
+        shares = total * torch.sigmoid(ratio)
+        assert shares[0] == pytest.approx(line * (1 + sign * width), rel=1e-9)
+        assert total[1] - shares[1] == pytest.approx(line * (1 - sign * width), rel=1e-9)
+        assert shares[3] == pytest.approx(line * (1 + sign * width), rel=1e-9)

@@ -164,7 +164,7 @@ class CascadeLikelihood:
         both = cuts.both
         if len(both):
             lines = model.exact_lines[model.exact_lines > model.threshold] / model.threshold
-            ends = [stage.energy.cumulative(shapes, cuts.share, one) for one in _reach_of_lines(cuts, lines)]
+            ends = [stage.energy.cumulative(shapes, cuts.share, one) for one in reach_of_lines(cuts, lines)]
             value = _between(*ends, keyed_uniform(keys[event[both]], number[both] + 2))
             yield CumulativeValues(part, "energy", event[both], level[both], layer[both], value)
 
@@ -180,7 +180,7 @@ def _see_anew(stage: Stage, scene: Scene, cuts: Cuts) -> Tensor:
     return torch.cat(pieces, 1)
 
 
-def _reach_of_lines(cuts: Cuts, lines: Tensor) -> tuple[Tensor, Tensor]:
+def reach_of_lines(cuts: Cuts, lines: Tensor) -> tuple[Tensor, Tensor]:
     """Return z of the pairs, from and to: an interval where a single hit lies on a line without width."""
     choice: EnergyChoice = cuts.share
     low = high = cuts.ratio
