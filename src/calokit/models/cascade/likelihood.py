@@ -20,10 +20,12 @@ from calokit.models.cascade.stage import Cuts, Stage
 from calokit.models.protocols import CumulativeValues
 
 if TYPE_CHECKING:
-    from calokit.models.cascade.surrogate import CascadeSurrogate
+    from calokit.models.cascade.surrogate import CascadeSurrogate, CellValues
 
 INCIDENT_BLIND = (OwnPart, BoxPart, WindowPart, LayerPart, MemoryPart)
 """Parts of what a box sees in which the incident particle has no say."""
+WALL = 50.0
+"""Where no visible energy can be drawn, the density in the incident particle falls by so many nats a width."""
 LINE_WIDTHS = 5.0
 """Hits within so many widths of a line without width are drawn on it."""
 
@@ -86,11 +88,9 @@ class CascadeLikelihood:
 
         What does not depend on the incident particle is found once.
         """
-        model = self.model
-        ones = energies.new_ones(len(energies))
-        nowhere = energies.new_zeros(len(energies), 2)
-        cells = model.cells_of(TrainingBatch(IncidentTensors(ones, nowhere, nowhere), energies))
-        facts = model.facts(IncidentTensors(ones, nowhere, nowhere), cells.visible, cells.count)
+        model, anywhere = self.model, _on_axis(energies.new_ones(len(energies)))
+        cells = model.cells_of(TrainingBatch(anywhere, energies))
+        facts = model.facts(anywhere, cells.visible, cells.count)
         known = [(stage, scene, stage.cuts(scene)) for stage, scene in model.scenes(facts, cells)]
         sums = [
             model.surroundings.weigh(layer, cells.energy[model.tree.cells_of(layer)])
@@ -101,7 +101,7 @@ class CascadeLikelihood:
         def log_density(incidents: IncidentTensors) -> Tensor:
             facts = model.facts(incidents, cells.visible, cells.count)
             moments = model.surroundings.moments(facts, sums)
-            total = self._totals(incidents, cells.visible, cells.count) - unit
+            total = self._walled_totals(incidents, cells) - unit
             for stage, scene, cuts in known:
                 if len(cuts.rows):
                     moved = self._move(stage, scene, facts, moments)
@@ -111,6 +111,19 @@ class CascadeLikelihood:
             return total
 
         return log_density
+
+    @torch.no_grad()
+    def scan_energies(self, energies: Tensor, candidates: Tensor) -> Tensor:
+        """Return the log density (event, candidate) of the totals of showers (event, cell), on the axis."""
+        ones = energies.new_ones(len(energies))
+        cells = self.model.cells_of(TrainingBatch(_on_axis(ones), energies))
+        return torch.stack([self._walled_totals(_on_axis(ones * one), cells) for one in candidates], 1)
+
+    def _walled_totals(self, incidents: IncidentTensors, cells: CellValues) -> Tensor:
+        """Return the log density of totals (event,), falling off steeply where they cannot be drawn."""
+        model, visible = self.model, cells.visible * self.model.threshold
+        found = self._totals(incidents, cells.visible, cells.count)
+        return found - WALL * model.totals.beyond(incidents.energies, visible, model.threshold).float()
 
     def _totals(self, incidents: IncidentTensors, visible: Tensor, count: Tensor) -> Tensor:
         model = self.model
@@ -167,6 +180,11 @@ class CascadeLikelihood:
             ends = [stage.energy.cumulative(shapes, cuts.share, one) for one in reach_of_lines(cuts, lines)]
             value = _between(*ends, keyed_uniform(keys[event[both]], number[both] + 2))
             yield CumulativeValues(part, "energy", event[both], level[both], layer[both], value)
+
+
+def _on_axis(energies: Tensor) -> IncidentTensors:
+    nowhere = energies.new_zeros(len(energies), 2)
+    return IncidentTensors(energies, nowhere, nowhere)
 
 
 def _see_anew(stage: Stage, scene: Scene, cuts: Cuts) -> Tensor:
