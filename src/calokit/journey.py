@@ -180,26 +180,29 @@ def reconstruct(
     bundle: PathLike | Bundle,
     showers: PathLike | ShowerFile | Showers,
     *,
+    prior: Incidents | None = None,
     device: str = "cpu",
     progress: Progress = show_progress,
 ) -> Reconstruction:
     """Estimate energy, position and direction of showers.
 
     Args:
-        bundle: A trained reconstruction, or its file.
+        bundle: A trained reconstruction, or a surrogate that knows its likelihood, or its file.
         showers: A file, or showers in memory.
+        prior: For a likelihood: incident particles as the showers may have; where their directions follow
+            from their impacts, only the impact is looked for.
         device: auto, cpu, cuda, cuda:1 or mps.
         progress: See `calokit.progress`.
 
     Raises:
-        BundleError: The bundle generates showers instead, or is damaged.
+        BundleError: The bundle generates showers and knows no likelihood, or is damaged.
     """
     from calokit.bundles.bundle import read_bundle
     from calokit.compute.device import Device
     from calokit.inference import reconstruct_showers
 
     model = read_bundle(bundle) if isinstance(bundle, str | Path) else bundle
-    return reconstruct_showers(model, _opened(showers, "showers"), progress, Device.of(device))
+    return reconstruct_showers(model, _opened(showers, "showers"), progress, Device.of(device), prior)
 
 
 def likelihood(
@@ -211,7 +214,7 @@ def likelihood(
     device: str = "cpu",
     progress: Progress = show_progress,
 ) -> Likelihood:
-    """Find how likely showers are to a surrogate that knows its density, and whether its draws are calibrated.
+    """Find how likely showers are to a surrogate that knows its density, and whether it is calibrated.
 
     Args:
         bundle: A trained cascade, or its file.

@@ -32,7 +32,7 @@ def likelihood(
     threads: Threads = 1,
     device_name: DeviceName = "auto",
 ) -> None:
-    """Find the log-likelihood of every shower, the most unlikely ones, and whether every draw is calibrated."""
+    """Find the log-likelihood of every shower, the unlikely ones, and whether every draw is calibrated."""
     from calokit.compute.device import Device
     from calokit.compute.threads import use_threads
     from calokit.files import check_folder_writable, make_folder

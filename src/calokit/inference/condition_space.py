@@ -11,20 +11,21 @@ import torch
 from torch import Tensor
 
 from calokit.bundles.ranges import ENERGY, ConditionRange
+from calokit.compute.device import Device
 from calokit.models.batches import IncidentTensors
 from calokit.showers import Incidents
 
 BEYOND = math.log(2.0)
 """Energies are looked for up to a factor of two beyond the training range."""
 TIED = 0.05
-"""Directions whose spread about a line in the impacts is a smaller part than this of their own are tied to it."""
+"""Directions are tied to the impacts where their spread about a line is a smaller part than this of all."""
 PAIRS = (("impact x", "theta cos phi"), ("impact y", "theta sin phi"))
 """Coordinates that a likelihood couples: impact and slope along one axis."""
 
 
 @dataclass(frozen=True)
 class ConditionSpace:
-    """A box of conditions with a flat prior in energy, impact and direction.
+    """A box of conditions.
 
     Attributes:
         names: The coordinates (coordinate,).
@@ -63,6 +64,11 @@ class ConditionSpace:
             tie,
         )
 
+    def to(self, device: Device) -> ConditionSpace:
+        """Return the box on a device."""
+        tie = None if self.tie is None else device.put(self.tie)
+        return ConditionSpace(self.names, device.put(self.low), device.put(self.high), tie)
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -76,7 +82,7 @@ class ConditionSpace:
         ]
 
     def incidents(self, points: Tensor) -> IncidentTensors:
-        """Return the incident particles at points (event, coordinate); what no coordinate says is on the axis."""
+        """Return the incident particles at points (event, coordinate), on the axis where none says."""
         columns = dict(zip(self.names, points.unbind(1), strict=True))
         nothing = torch.zeros_like(points[:, 0])
         positions = torch.stack([columns.get(f"impact {axis}", nothing) for axis in "xy"], 1)
@@ -86,11 +92,6 @@ class ConditionSpace:
         else:
             directions = self.tie[0] + positions @ self.tie[1:]
         return IncidentTensors(torch.exp(columns[ENERGY]), positions, directions)
-
-    def log_prior(self, points: Tensor) -> Tensor:
-        """Return the logarithm of the prior density (event,) in the coordinates: flat in energy inside the box."""
-        inside = ((points >= self.low) & (points <= self.high)).all(1)
-        return torch.where(inside, points[:, self.names.index(ENERGY)], -math.inf)
 
 
 def _tie_directions(prior: Incidents) -> Tensor | None:

@@ -93,9 +93,7 @@ def measure_likelihood(
         for number, showers in enumerate(view.chunks(block)):
             outside.append(_leaving(bundle, model, showers.incidents))
             batch = device.put(TrainingBatch.of(showers))
-            keys = draw_noise(
-                Noise("key"), len(showers), draw_generator(seed, Purpose.LIKELIHOOD, number)
-            )
+            keys = draw_noise(Noise("key"), len(showers), draw_generator(seed, Purpose.LIKELIHOOD, number))
             started = time.perf_counter()
             parts.append(_look_at(model, batch, device.put(keys[:, 0]), test, energies[done:]))
             seconds += time.perf_counter() - started
@@ -122,10 +120,10 @@ def likelihood_content(
         view: The showers.
         outliers: How many unlikely showers are listed.
     """
+    trained = bundle.provenance.get("data_showers", "unknown")
     facts = (
         f"{len(found)} showers of {view.path.name}, split {view.split}; {view.generator}",
-        f"bundle {bundle.name}, trained on {bundle.provenance.get('data_showers', 'unknown')} showers; cells above "
-        f"{found.threshold_mev:g} MeV",
+        f"bundle {bundle.name}, trained on {trained} showers; cells above {found.threshold_mev:g} MeV",
         f"{found.milliseconds_per_shower:.2g} ms a shower",
     )
     listed = found.showers.outliers(outliers)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from calokit.arrays import Float64, Integer
 from calokit.bundles.ranges import ENERGY, KINDS
+from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.detector import Detector
 from calokit.inference.condition_space import BEYOND, ConditionSpace
@@ -118,33 +119,40 @@ class LikelihoodFit:
         model: The surrogate.
         space: The conditions that are looked for.
         detector: Its detector.
+        device: Where the surrogate is.
         seed: Decides the points that the posterior is integrated over.
     """
 
     def __init__(
-        self, model: HasLikelihood, space: ConditionSpace, detector: Detector, seed: int = 1
+        self,
+        model: HasLikelihood,
+        space: ConditionSpace,
+        detector: Detector,
+        device: Device = CPU,
+        seed: int = 1,
     ) -> None:
         self.model = model
-        self.space = space
-        self.places = torch.tensor(np.column_stack([detector.cells.x, detector.cells.y])).float()
-        self.pitch_mm = find_pitch(self.places.double().numpy(), np.asarray(detector.cells.layer))
+        self.device = device
+        self.space = space.to(device)
+        places = np.column_stack([detector.cells.x, detector.cells.y])
+        self.places = device.put(torch.from_numpy(places).float())
+        self.pitch_mm = find_pitch(places, np.asarray(detector.cells.layer))
         steps = [FIRST_STEP.get(kind_of(name), 0.0) for name in space.names]
         scales = {"position": self.pitch_mm}
         boxes = (space.high - space.low).tolist()
-        self.first_steps = torch.tensor(
-            [
-                step * scales.get(kind_of(name), box)
-                for name, step, box in zip(space.names, steps, boxes, strict=True)
-            ]
-        ).double()
+        first = [
+            step * scales.get(kind_of(name), box)
+            for name, step, box in zip(space.names, steps, boxes, strict=True)
+        ]
+        self.first_steps = device.put(torch.tensor(first).double())
         half = Draws(draw_generator(seed, Purpose.LIKELIHOOD, 0)).normal(SAMPLES // 2, len(space))
-        self.points = torch.cat([half, -half])
-        self.box_widths = ((space.high - space.low) / 12**0.5).double()
+        self.points = device.put(torch.cat([half, -half]))
+        self.box_widths = ((self.space.high - self.space.low) / 12**0.5).double()
 
     @torch.inference_mode()
     def estimate(self, showers: Showers) -> Estimates:
         """Return posterior means and standard deviations of what the model knows of incident particles."""
-        energies = TrainingBatch.of(showers).energies
+        energies = self.device.put(TrainingBatch.of(showers)).energies
         likelihood = self.model.likelihood_of(energies)
 
         def log_posterior(points: Tensor) -> Tensor:
@@ -159,14 +167,15 @@ class LikelihoodFit:
     def _start(self, log_posterior: LogLikelihood, energies: Tensor) -> tuple[Tensor, Tensor]:
         """Return where the search begins (event, coordinate), and the first steps.
 
-        The energy is the mean that the totals leave over within the training range, the impact the log-weighted centre of the
-        deposits (Awes et al., Nucl. Instrum. Meth. A 311 (1992) 130), moved to the best of a scan.
+        The energy is the mean that the totals leave over within the training range, the impact the
+        log-weighted centre of the deposits (Awes et al., Nucl. Instrum. Meth. A 311 (1992) 130), moved to the
+        best of a scan.
         """
         space = self.space
         start = ((space.low + space.high) / 2).double().expand(len(energies), -1).clone()
         energy = space.names.index(ENERGY)
         low, high = float(space.low[energy]) + BEYOND, float(space.high[energy]) - BEYOND
-        candidates = torch.linspace(low, high, CANDIDATES).double()
+        candidates = torch.linspace(low, high, CANDIDATES, device=start.device).double()
         scanned = self.model.scan_energies(energies, torch.exp(candidates).float()).double() + candidates
         weights = torch.softmax(scanned, 1)
         start[:, energy] = weights @ candidates
@@ -234,22 +243,19 @@ class LikelihoodFit:
         incidents = self.space.incidents(flat)
         shape = weights.shape
         energy, energy_width = _moments(incidents.energies.view(shape)[..., None], weights)
-        found = Estimates(energy[:, 0].float(), energy_width[:, 0].float())
-        position = direction = (None, None)
+        found: dict[str, Tensor] = {"energy": energy[:, 0], "energy_uncertainty": energy_width[:, 0]}
         if "impact x" in self.space.names:
             assert incidents.positions is not None
-            position = _moments(incidents.positions.view(*shape, 2), weights)
+            place = _moments(incidents.positions.view(*shape, 2), weights)
+            found |= {"position": place[0], "position_uncertainty": place[1]}
         if "theta cos phi" in self.space.names:
             assert incidents.directions is not None
             angle = incidents.directions.norm(dim=1, keepdim=True).clamp_min(1e-9)
             slopes = (incidents.directions * torch.tan(angle) / angle).view(*shape, 2)
             mean, _ = _moments(slopes, weights)
-            direction = (unit_vectors(mean), _moments(torch.atan(slopes), weights)[1])
-        return Estimates(
-            found.energy,
-            found.energy_uncertainty,
-            *(None if one is None else one.float() for one in (*position, *direction)),
-        )
+            found["direction"] = unit_vectors(mean)
+            found["direction_uncertainty"] = _moments(torch.atan(slopes), weights)[1]
+        return Estimates(**{name: one.float() for name, one in found.items()})
 
 
 def kind_of(name: str) -> str:

@@ -54,7 +54,11 @@ def part_cells(showers: ShowerLikelihoods) -> list[list[str]]:
     """Return mean and spread of the log-likelihood and of its parts as text."""
     parts = {name: part.reshape(len(part), -1).sum(1) for name, part in showers.parts.items()}
     return [
-        [name, round_to_error(values.mean(), values.std() / len(values) ** 0.5).plain(), f"{values.std():.1f}"]
+        [
+            name,
+            round_to_error(values.mean(), values.std() / len(values) ** 0.5).plain(),
+            f"{values.std():.1f}",
+        ]
         for name, values in {**parts, "all": showers.totals}.items()
     ]
 

@@ -1,10 +1,11 @@
-"""The cascade's likelihood as a tool: cumulative values undo draws, and are uniform where the model is right."""
+"""The cascade's likelihood: cumulative values undo draws, and are uniform where the model is right."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from scipy.stats import kstest
+from test_cascade_surrogate import made_up, shaken
 
 from calokit.compute.draws import Noise, draw_noise
 from calokit.detector import load_detector
@@ -17,7 +18,6 @@ from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
 from calokit.models.cascade.stage import Cuts, uniform_pair
 from calokit.models.cascade.totals import NormalMixture
 from calokit.models.protocols import HasLikelihood
-from test_cascade_surrogate import made_up, shaken
 
 ROWS = 4000
 
@@ -45,7 +45,9 @@ def test_cumulative_hits_are_the_sums_of_their_probabilities(hits: int, first: i
     assert torch.allclose(top.double(), probability.cumsum(0), atol=2e-6)
 
 
-@pytest.mark.parametrize(("energy", "first", "second"), [(2.5, 1, 1), (30.0, 1, 12), (1e6, 1, 30), (5e4, 100, 1)])
+@pytest.mark.parametrize(
+    ("energy", "first", "second"), [(2.5, 1, 1), (30.0, 1, 12), (1e6, 1, 30), (5e4, 100, 1)]
+)
 @pytest.mark.parametrize("terms", [(1, 0, 0), (0, 1, 0), (4, 3, 2)])
 def test_the_cumulative_energy_undoes_its_draw(
     energy: float, first: int, second: int, terms: tuple[int, int, int]
@@ -76,9 +78,9 @@ def test_the_cumulative_normal_mixture_undoes_its_draw() -> None:
     drawn = single.draw(outputs, low, high, one, two)
     assert torch.allclose(single.cumulative(outputs, low, high, drawn), two.double(), atol=1e-6)
     several = NormalMixture(4)
-    outputs = (several.start() + torch.randn(several.outputs, generator=torch.Generator().manual_seed(5))).expand(
-        ROWS, -1
-    )
+    outputs = (
+        several.start() + torch.randn(several.outputs, generator=torch.Generator().manual_seed(5))
+    ).expand(ROWS, -1)
     values = several.cumulative(outputs, low, high, several.draw(outputs, low, high, one, two))
     assert kstest(values.numpy(), "uniform").pvalue > 1e-3
 

@@ -1,4 +1,4 @@
-"""What the cascade's density says about given showers: by parts, draw by draw, and of the incident particle."""
+"""What the cascade's density says of given showers: by parts, draw by draw, by incident particle."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INCIDENT_BLIND = (OwnPart, BoxPart, WindowPart, LayerPart, MemoryPart)
 """Parts of what a box sees in which the incident particle has no say."""
 WALL = 50.0
-"""Where no visible energy can be drawn, the density in the incident particle falls by so many nats a width."""
+"""Nats a width by which the density of the incident particle falls where its totals cannot be drawn."""
 LINE_WIDTHS = 5.0
 """Hits within so many widths of a line without width are drawn on it."""
 
@@ -77,7 +77,9 @@ class CascadeLikelihood:
         for kind, ends, event, counter in (("energy", energy, every, 0), ("hits", hits[full], full, 1)):
             uniform = keyed_uniform(keys[event], torch.full_like(event, counter))
             nowhere = torch.zeros_like(event)
-            yield CumulativeValues("totals", kind, event, nowhere, nowhere - 1, _between(*ends.T, uniform))
+            yield CumulativeValues(
+                "totals", kind, event, nowhere, nowhere - 1, _between(ends[:, 0], ends[:, 1], uniform)
+            )
         for stage, scene in model.scenes(facts, cells):
             cuts = stage.cuts(scene)
             if len(cuts.rows):
@@ -171,14 +173,15 @@ class CascadeLikelihood:
         event = scene.event[cuts.rows.block]
         hits, shapes = stage.run(cuts)
         free = (cuts.choice.least < cuts.choice.most).nonzero()[:, 0]
-        ends = [one[free] for one in stage.hits.cumulative(hits, cuts.choice, cuts.taken)]
-        value = _between(*ends, keyed_uniform(keys[event[free]], number[free]))
+        below, top = stage.hits.cumulative(hits, cuts.choice, cuts.taken)
+        value = _between(below[free], top[free], keyed_uniform(keys[event[free]], number[free]))
         yield CumulativeValues(part, "hits", event[free], level[free], layer[free], value)
         both = cuts.both
         if len(both):
             lines = model.exact_lines[model.exact_lines > model.threshold] / model.threshold
-            ends = [stage.energy.cumulative(shapes, cuts.share, one) for one in reach_of_lines(cuts, lines)]
-            value = _between(*ends, keyed_uniform(keys[event[both]], number[both] + 2))
+            low, high = reach_of_lines(cuts, lines)
+            below, top = (stage.energy.cumulative(shapes, cuts.share, end) for end in (low, high))
+            value = _between(below, top, keyed_uniform(keys[event[both]], number[both] + 2))
             yield CumulativeValues(part, "energy", event[both], level[both], layer[both], value)
 
 

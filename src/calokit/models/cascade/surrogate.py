@@ -181,7 +181,7 @@ class CascadeSurrogate(Surrogate):
         return CascadeLikelihood(self).of_incidents(energies)
 
     def scan_energies(self, energies: Tensor, candidates: Tensor) -> Tensor:
-        """Return the log density (event, candidate) of the totals for incident energies in MeV, on the axis."""
+        """Return the log density (event, candidate) of the totals for incident energies; `HasLikelihood`."""
         return CascadeLikelihood(self).scan_energies(energies, candidates)
 
     def precision_in_use(self, device: Device) -> Precision:

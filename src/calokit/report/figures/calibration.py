@@ -1,4 +1,4 @@
-"""Figures of a density's calibration: cumulative values by kind of draw, deviations, likely and unlikely showers."""
+"""Figures of a density's calibration: cumulative values by kind of draw, deviations, likelihoods."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def name_draw(row: CalibrationRow) -> str:
 
 
 def draw_cumulative_values(rows: Sequence[CalibrationRow]) -> Figure:
-    """Draw the density of the cumulative values of every kind of draw, with what chance does to uniform ones."""
+    """Draw the density of the cumulative values of every kind of draw, with what chance does to it."""
     whole = [row for row in rows if row.axis == "all"]
     figure = new_plot(3.2 * len(whole) / 2 + 0.6, 5.0)
     panels = figure.subplots(2, (len(whole) + 1) // 2, sharex=True, squeeze=False).ravel()
@@ -78,7 +78,7 @@ def draw_cumulative_values(rows: Sequence[CalibrationRow]) -> Figure:
 
 
 def draw_deviations(rows: Sequence[CalibrationRow], axis: str) -> Figure:
-    """Draw the largest deviation of every kind of draw over its level, layer or energy, in units of the floor.
+    """Draw the largest deviation of every kind of draw over level, layer or energy, in units of the floor.
 
     Args:
         rows: The calibration test.
@@ -157,7 +157,12 @@ def draw_likelihoods(showers: ShowerLikelihoods, outliers: Sequence[Outlier]) ->
     step = max(1, len(showers.totals) // DRAWN)
     colour = GENERATED_COLOURS[0]
     left.plot(
-        showers.energies_gev[::step], showers.totals[::step], ".", color=colour, markersize=1.5, rasterized=True
+        showers.energies_gev[::step],
+        showers.totals[::step],
+        ".",
+        color=colour,
+        markersize=1.5,
+        rasterized=True,
     )
     marked = [(one.energy_gev, one.log_likelihood) for one in outliers]
     if marked:
@@ -201,4 +206,4 @@ def _places(group: Sequence[CalibrationRow], axis: str) -> Float64:
     if axis != "energy":
         return np.array([float(row.label) for row in group])
     ends = np.array([[float(word) for word in row.label.split(" to ")] for row in group])
-    return np.sqrt(ends[:, 0] * ends[:, 1])
+    return np.asarray(np.sqrt(ends[:, 0] * ends[:, 1]))

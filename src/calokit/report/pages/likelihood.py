@@ -34,8 +34,9 @@ HOW = (
     "numbers give on average, p their probability of a chi-squared over 20 bins as large."
 )
 SUMS = (
-    "Variance of a shower's sums: normal scores of its draws, summed and divided by the root of their number; "
-    "1 if draws are independent as the model draws them, more if what is left over in one goes with the others."
+    "Variance of a shower's sums: normal scores of its draws, summed and divided by the root of their "
+    "number; 1 if draws are independent as the model draws them, more if what is left over in one goes with "
+    "the others."
 )
 SCORES = (
     "Scores are distances from the median of the 201 showers next in energy, in robust standard deviations. "
@@ -86,7 +87,7 @@ def write_likelihood_page(content: LikelihoodContent, folder: Path) -> Path:
         }
     )
     title = f"{content.title}: likelihood"
-    note = "Log-likelihoods are in nats, of densities in the energies (MeV) of the hits. Numbers: likelihood.json."
+    note = "Log-likelihoods: nats, of densities in the energies (MeV) of the hits. Numbers: likelihood.json."
     write_json(folder / "likelihood.json", describe_likelihood(content))
     path = folder / "likelihood.html"
     write_text(path, render_sections(title, title, content.facts, sections, note))
