@@ -197,7 +197,7 @@ class Totals(nn.Module):
         return torch.where(full, loud, silent)
 
     def beyond(self, incident: Tensor, visible: Tensor, threshold: Tensor) -> Tensor:
-        """Return by how many widths (event,) visible energies lie beyond what can be drawn, where there are any."""
+        """Return by how many widths (event,) visible energies lie beyond what can be drawn."""
         centre, width, low, high = self._energy_bounds(incident, threshold)
         place = (torch.log(visible.clamp_min(1e-30).double() / incident.double()) - centre) / width
         outside = torch.maximum(place - high, low - place).clamp_min(0.0)
