@@ -108,12 +108,12 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
         """Return the terms that validation reports and early stopping sums up; by default the losses."""
         return self.losses(batch, draws)
 
-    def begin_step(self, step: int, steps: int) -> None:
+    def begin_step(self, step: int, steps: float) -> None:
         """Be told how far training is, before each step and each validation; by default nothing.
 
         Args:
             step: How many steps are done.
-            steps: How many will be.
+            steps: How many will be, as schedules go now: `step / steps` is how far they are.
         """
 
     def symmetries(self) -> Callable[[AnyBatch, Draws], AnyBatch] | None:
@@ -240,6 +240,8 @@ class Surrogate(Trainable["TrainingBatch"]):
     """Cells at or below it count as empty, MeV."""
     conditions: tuple[str, ...]
     """Which of energy, position and direction of the incident particle it knows."""
+    blocks_at_once: int = 1
+    """Of how many blocks of 256 showers it makes the showers in one call, where they are asked for."""
 
     @abstractmethod
     def noise(self) -> Mapping[str, Noise]:

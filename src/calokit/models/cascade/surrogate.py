@@ -86,6 +86,7 @@ class CascadeSurrogate(Surrogate):
         detector: Any.
     """
 
+    blocks_at_once = 8
     threshold: Tensor
     exact_lines: Tensor
 
@@ -143,6 +144,11 @@ class CascadeSurrogate(Surrogate):
         for stage, scene in self.scenes(facts, cells):
             stage.fit(scene)
             stage.place_lines(*lines)
+
+    def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return all but the trends and bounds of the totals: those are of the showers trained on now."""
+        own = {f"totals.{name}" for name, _ in self.totals.named_buffers()}
+        return {name: one for name, one in tensors.items() if name not in own}
 
     def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch] | None:
         """Return the mirror images and turns of the detector, or None where it has none."""
