@@ -258,7 +258,7 @@ class TrainingLoop:
         _check_finite(sums, self.state.step)
         self.state.validation = {name: value / seen for name, value in sums.items()}
         self._monitor()
-        self._stop_early(sum(self.state.validation.values()))
+        self._stop_early(self.average.stopping_loss(self.state.validation, self.state.monitor))
 
     def _monitor(self) -> None:
         """Ask what the model says of a few validation showers, the same draws every time."""
