@@ -151,7 +151,7 @@ def test_the_regressor_learns_its_target_beside_the_game(showers: Showers, targe
     model.turn = "discriminator"
     errors = []
     for _ in range(60):
-        errors.append(float(model._regression_error(batch.energies, batch.incidents)))
+        errors.append(model._regression_error(batch.energies, batch.incidents).item())
         model.losses(batch, draws())["discriminator"].backward()
         optimiser.step()
         optimiser.zero_grad()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 LARGEST = 20.0
-"""Transformed values are cut here before they are turned back: far above any cell, so that none overflows."""
+"""Logarithms are cut here before they are turned back: far above any cell, so that none overflows."""
 
 
 class CellTransform(nn.Module):
@@ -46,9 +46,9 @@ class CellTransform(nn.Module):
 
     def inverse(self, values: Tensor) -> Tensor:
         """Return MeV of transformed energies, of any shape."""
-        raw = values.clamp_max(LARGEST) * self.unit
+        raw = values * self.unit
         if self.power == 0:
-            return self.threshold_mev * torch.expm1(raw)
+            return self.threshold_mev * torch.expm1(raw.clamp_max(LARGEST))
         return self.threshold_mev * ((1.0 + self.power * raw.clamp_min(0.0)) ** (1.0 / self.power) - 1.0)
 
     def _raw(self, energies: Tensor) -> Tensor:

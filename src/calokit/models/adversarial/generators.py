@@ -16,6 +16,8 @@ Wrap = Callable[[nn.Module], nn.Module]
 
 EMBEDDING = 64
 """Width of the particle's embedding that multiplies the random numbers."""
+OPEN = 0.5
+"""First bias of the last layer, in units of the hits' root mean square."""
 
 
 def wrapper(spectral: bool) -> Wrap:
@@ -48,7 +50,7 @@ class TransposedGenerator(nn.Module):
         if settings.attention:
             layers.append(SelfAttention(widest // 8, settings.spectral_norm))
         self.layers = nn.Sequential(*layers)
-        self.last = wrap(_doubling(widest // 8, 1))
+        self.last = wrap(_alive(_doubling(widest // 8, 1)))
 
     def forward(self, condition: Tensor, random: Tensor) -> Tensor:
         """Return images (event, 1, row, column), no cell below zero.
@@ -93,7 +95,7 @@ class UpsampledGenerator(nn.Module):
             self.blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(outgoing), nn.ReLU()))
         if settings.attention:
             self.blocks[1].append(SelfAttention(widths[2], settings.spectral_norm))
-        self.last = wrap(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        self.last = wrap(_alive(nn.Conv2d(widths[-1], 1, 3, padding=1)))
 
     def forward(self, condition: Tensor, random: Tensor) -> Tensor:
         """Return images (event, 1, row, column), no cell below zero.
@@ -119,7 +121,14 @@ GENERATORS: Mapping[str, type[TransposedGenerator] | type[UpsampledGenerator]] =
 """By the form that settings name."""
 
 
-def _doubling(incoming: int, outgoing: int) -> nn.Module:
+def _alive(last: nn.Conv2d | nn.ConvTranspose2d) -> nn.Module:
+    """Return a last layer whose ReLU begins open in every cell: a cell that is always zero learns nothing."""
+    assert last.bias is not None
+    nn.init.constant_(last.bias, OPEN)
+    return last
+
+
+def _doubling(incoming: int, outgoing: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(incoming, outgoing, 3, stride=2, padding=1, output_padding=1)
 
 
