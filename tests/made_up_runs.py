@@ -45,7 +45,7 @@ def calling(told: Callable[[int, str], object]) -> Progress:
 
     @contextmanager
     def progress(total: int | None, description: str, unit: str, done: int = 0) -> Iterator[Advance]:
-        yield lambda n=1, note="": told(n, note)  # type: ignore[misc]
+        yield lambda n=1, note="", total=None: told(n, note)  # type: ignore[misc]
 
     return progress
 

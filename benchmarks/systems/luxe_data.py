@@ -86,6 +86,7 @@ A_TRAIN = ("luxe_positrons_a", *A_COUNTED)
 PARTS = {
     "train": ("luxe_positrons_a", *COUNTED),
     "train_a": A_TRAIN,
+    "reference_train": ("luxe_positrons_a",),
     "train_counted": COUNTED,
     "small_train": ("luxe_positrons_a", "a_train_1"),
     "small_test": ("luxe_positrons_a_test", "a_test_low"),

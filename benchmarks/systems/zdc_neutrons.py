@@ -19,7 +19,7 @@ import torch
 
 from benchmarks.record import REPOSITORY, RESULTS, describe_circumstances, write_record
 from benchmarks.systems.joined_showers import join_files
-from benchmarks.systems.zdc_scorecard import summarise
+from benchmarks.systems.scorecard import summarise
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
 from calokit.recipes import load_recipe

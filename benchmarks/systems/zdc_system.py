@@ -264,7 +264,7 @@ def ship(names: list[str], sets: Path, runs: Path) -> None:
         renamed = bundle.recipe.model_copy(update={"name": bundle.recipe.name + SCALE})
         target = REPOSITORY / "zoo" / f"{name}.calokit"
         write_bundle(target, replace(bundle, recipe=renamed))
-        print(f"{target}; its scorecard: benchmarks/systems/zdc_scorecard.py --bundle {target} --attach")
+        print(f"{target}; its scorecard: benchmarks/systems/scorecard.py {target} --attach")
 
 
 def main() -> None:

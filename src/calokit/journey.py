@@ -108,7 +108,7 @@ def train(
         data: Showers: the train split trains, the validation split validates.
         output: The run folder.
         changes: Changes of the recipe, such as `training.steps=500`.
-        minutes: Choose the steps so that training takes about so long here.
+        minutes: Train for so long by the clock, instead of the recipe's steps.
         start_from: Begin with the weights of this bundle.
         device: auto, cpu, cuda, cuda:1 or mps.
         progress: See `calokit.progress`.
@@ -141,6 +141,7 @@ def generate(
     energy_gev: float | None = None,
     count: int | None = None,
     position_mm: tuple[float, float] = (0.0, 0.0),
+    direction: tuple[float, float, float] = (0.0, 0.0, 1.0),
     seed: int = 1,
     device: str = "cpu",
 ) -> Showers:
@@ -149,9 +150,10 @@ def generate(
     Args:
         bundle: A trained model, or its file.
         like: Showers or incident particles to take the conditions from.
-        energy_gev: Instead, one incident energy in GeV, along the axis.
+        energy_gev: Instead, one incident energy in GeV.
         count: How many; with `like` the first so many.
         position_mm: With `energy_gev`: impact x and y at the front face.
+        direction: With `energy_gev`: where it flies, of any length, z forward.
         seed: Decides every draw.
         device: auto, cpu, cuda, cuda:1 or mps.
 
@@ -170,7 +172,7 @@ def generate(
     if like is None:
         if energy_gev is None or count is None:
             raise ConfigurationError("energy_gev needs count: how many showers.")
-        return generator.at(energy_gev, count, position_mm)
+        return generator.at(energy_gev, count, position_mm, direction=direction)
     incidents = like if isinstance(like, Incidents) else _opened(like, "like").read_all().incidents
     return generator.draw(incidents if count is None else incidents[:count])
 

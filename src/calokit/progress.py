@@ -24,8 +24,11 @@ TellPart = Callable[[str, float], None]
 class Advance(Protocol):
     """Tells that more items are done."""
 
-    def __call__(self, n: int = 1, note: str = "") -> None:
-        """Add `n` done items; `note` (such as a loss), where given, replaces the words at the end."""
+    def __call__(self, n: int = 1, note: str = "", total: int | None = None) -> None:
+        """Add `n` done items; `note` (such as a loss), where given, replaces the words at the end.
+
+        `total` is given where their number in all has changed.
+        """
 
 
 class Progress(Protocol):
@@ -56,7 +59,7 @@ def no_progress(
 ) -> Iterator[Advance]:
     """Say nothing; see `Progress`."""
 
-    def advance(n: int = 1, note: str = "") -> None:
+    def advance(n: int = 1, note: str = "", total: int | None = None) -> None:
         pass
 
     yield advance
@@ -103,8 +106,9 @@ def show_progress(
     with Display(*_columns(), console=screen, refresh_per_second=5.0) as display:
         task = display.add_task(description, total=total, completed=done, unit=unit, note="")
 
-        def advance(n: int = 1, note: str = "") -> None:
+        def advance(n: int = 1, note: str = "", total: int | None = None) -> None:
             changed: dict[str, Any] = {"note": note} if note else {}
+            changed |= {} if total is None else {"total": total}
             display.update(task, advance=n, **changed)
 
         yield advance
@@ -152,9 +156,10 @@ class PlainProgress:
         self._before = self._done = done
         self._note = ""
 
-    def advance(self, n: int = 1, note: str = "") -> None:
+    def advance(self, n: int = 1, note: str = "", total: int | None = None) -> None:
         """Add `n` done items and write a line where ten seconds have passed since the last."""
         self._done += n
+        self._total = self._total if total is None else total
         self._note = note or self._note
         if self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = self._clock()

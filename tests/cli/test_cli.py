@@ -132,6 +132,14 @@ def test_mistakes(calokit: Run, arguments: list[str], words: list[str]) -> None:
     assert_mistake(calokit(*arguments), *words)
 
 
+def test_a_printed_detector_can_be_edited_and_described(calokit: Run, tmp_path: Path) -> None:
+    printed = calokit("detectors", "luxe_ecal", "--yaml").out
+    (tmp_path / "mine.yaml").write_text(printed.replace("repeats: 20", "repeats: 5"))
+    assert "# a third of a MIP" in printed
+    assert "in 5 readout layers" in calokit("detectors", tmp_path / "mine.yaml").out
+    assert "--yaml needs the name of a detector" in calokit("detectors", "--yaml").err
+
+
 def test_misspelt_detector_and_split(calokit: Run, shower_file: MakeFile) -> None:
     path = shower_file()
     assert_mistake(calokit("inspect", path, "--detector", "zdc_ecel"), "Did you mean 'zdc_ecal'?")
@@ -212,7 +220,7 @@ def test_what_is_typed_beside_resume_is_refused_or_honoured(calokit: Run, bundle
         (["zdc_regression"], "name is 'zdc_flow', not 'zdc_regression'"),
         (["zdc_flow", "--set", "training.batch_size=9"], "training.batch_size is"),
         (["--seed", "77"], "training.seed is"),
-        (["--minutes", "1"], "--minutes chooses the steps of a new run"),
+        (["--minutes", "1"], "--minutes is for a new run"),
         (["--start-from", bundle], "did not start from"),
         (["zdc_flow", "--set", "training.steps=2"], "has 4 steps done already; 2 are fewer"),
     ):

@@ -47,6 +47,13 @@ def test_tables_of_luxe_are_those_the_benchmarks_wrote() -> None:
     assert script["variants"]().count("kshown") > 30
 
 
+def test_tables_of_the_cascade_are_those_the_benchmarks_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_cascade.py"))
+    page = (DOCS / "cascade.md").read_text()
+    assert fill(page, script["TABLES"]) == page
+    assert "zdc_ecal" in script["steps"]()
+
+
 def test_the_sample_on_the_page_is_one() -> None:
     (text,) = yaml_blocks("simulation.md")
     sample = Sample.from_mapping(yaml.safe_load(text), "docs/simulation.md")
@@ -72,6 +79,15 @@ def test_commands_exist_with_their_options(page: Path) -> None:
         known = {option for parameter in chosen.params for option in parameter.opts}
         used = {word.split("=")[0] for word in words[2:] if word.startswith("-")}
         assert used <= known, command
+
+
+def test_the_page_of_keys_is_up_to_date_and_says_what_keys_mean() -> None:
+    script = runpy.run_path(str(DOCS / "write_keys.py"))
+    page = script["page"]()
+    assert (DOCS / "keys.md").read_text() == page
+    rows = re.findall(r"^\| `(\w+)` \| .* \| .* \|(.*)\|$", page, flags=re.MULTILINE)
+    assert len(rows) > 300
+    assert sum(not meaning.strip() and key != "kind" for key, meaning in rows) < 0.4 * len(rows)
 
 
 def test_the_schema_of_scorecards_is_up_to_date_and_holds_for_one() -> None:

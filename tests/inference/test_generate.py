@@ -145,6 +145,24 @@ def test_impossible_incidents(energy: float, count: int) -> None:
         next(incidents_at(energy, count))
 
 
+def test_a_direction_of_any_length_is_taken_and_backwards_is_refused() -> None:
+    (made,) = incidents_at(20.0, 3, (1.0, 2.0), (0.3, 0.0, 0.4))
+    np.testing.assert_allclose(made.directions, np.tile([0.6, 0.0, 0.8], (3, 1)), rtol=1e-6)
+    with pytest.raises(ConfigurationError, match="along z, must be positive"):
+        next(incidents_at(20.0, 3, (0.0, 0.0), (0.0, 1.0, 0.0)))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_blocks_of_one_call_make_the_same_showers(
+    bundle: Bundle, make_showers: MakeShowers, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    incidents = make_showers(3 * BLOCK + 17, 2).incidents
+    expected = ShowerGenerator(bundle, 1, FLOAT32).draw(incidents).energies
+    monkeypatch.setattr(type(bundle.model), "blocks_at_once", size, raising=False)
+    found = ShowerGenerator(bundle, 1, FLOAT32).draw(incidents).energies
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
 def test_outside_the_range_warns_once_and_is_recorded(bundle: Bundle, tmp_path: Path) -> None:
     def incidents() -> Iterator[Incidents]:
         yield from incidents_at(50.0, 60)

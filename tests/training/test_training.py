@@ -30,7 +30,7 @@ from calokit.training.checkpoint import read_checkpoint
 from calokit.training.data import ShuffledShowers, open_for_training
 from calokit.training.loop import TrainingLoop
 from calokit.training.rates import rate_factor
-from calokit.training.run import continue_training, planned_steps, start_training
+from calokit.training.run import continue_training, is_unfinished, start_training
 from made_up_runs import MakeFile, MakeShowers, silent, tiny_recipe
 
 DRIVER = """
@@ -269,7 +269,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(
     print(f"killed at the step that follows from seed {seed}")  # noqa: T201  (shown where the test fails)
     steps = random.Random(seed).randrange(3, 25)
     train_and_kill(data, tmp_path / "killed", steps)
-    assert 0 < planned_steps(tmp_path / "killed") <= 30
+    assert is_unfinished(tmp_path / "killed")
     resumed = continue_training(tmp_path / "killed", silent)
     found = read_bundle(resumed.bundle_path).model.state_dict()
     assert found.keys() == expected.bundle.model.state_dict().keys()
@@ -279,7 +279,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(
     log = read_log(tmp_path / "killed")
     assert log == read_log(tmp_path / "whole")
     assert [step for step, validation in log if not validation] == list(range(1, 31))
-    assert planned_steps(tmp_path / "killed") == 0
+    assert not is_unfinished(tmp_path / "killed")
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ def test_moved_data_is_accepted(run_folder: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_to_continue(tmp_path: Path) -> None:
-    assert planned_steps(tmp_path) == 0
+    assert not is_unfinished(tmp_path)
     with pytest.raises(RunError, match="holds no run to continue"):
         continue_training(tmp_path, silent)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from calokit.bundles.legs import Leg, legs_of
 from calokit.bundles.ranges import ConditionRange
 from calokit.bundles.tensors import read_tensors, write_tensors
 from calokit.config import digest_of
@@ -44,6 +45,11 @@ class Bundle:
     def name(self) -> str:
         """The recipe's name."""
         return self.recipe.name
+
+    @property
+    def legs(self) -> list[Leg]:
+        """The parts of its training, from the first weights on: one, or one for each bundle it came by."""
+        return legs_of(self.recipe.to_mapping(), self.provenance)
 
     def with_scorecard(self, scorecard: dict[str, Any]) -> Bundle:
         """Return the bundle with another scorecard summary."""

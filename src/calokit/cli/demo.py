@@ -21,7 +21,7 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of everything it makes.")] = Path(
         "demo"
     ),
-    minutes: Annotated[float, typer.Option(min=0.05, help="How long to train, about.")] = 3.0,
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long to train, by the clock.")] = 2.0,
     seed: Seed = 1,
     threads: Threads = 0,
 ) -> None:
@@ -47,7 +47,7 @@ def demo(
         f"{data.particle} in the {data.detector.title}, {data.generator}"
     )
     console.print(
-        f"[bold]2  Training[/] recipe zdc_flow for about {minutes:g} min (killed? `calokit demo` goes on)"
+        f"[bold]2  Training[/] recipe zdc_cascade for {minutes:g} min (killed? `calokit demo` goes on)"
     )
     trained = _train(home / TRAIN_FILE, output / "run", minutes, seed)
     console.print(
@@ -80,13 +80,13 @@ def _find_home() -> Path:
 def _train(data: Path, folder: Path, minutes: float, seed: int) -> Path:
     """Train the demo's surrogate, or continue where an earlier demo was killed."""
     from calokit.recipes import load_recipe
-    from calokit.training.run import continue_training, planned_steps, start_training
+    from calokit.training.run import continue_training, is_unfinished, start_training
 
-    if planned_steps(folder) > 0:
+    if is_unfinished(folder):
         return continue_training(folder, data=data).bundle_path
     shutil.rmtree(folder, ignore_errors=True)
-    recipe = load_recipe("zdc_flow", [f"training.seed={seed}", "training.moving_average=0.995"])
-    return start_training(recipe, data, folder, steps_for_seconds=60 * minutes).bundle_path
+    recipe = load_recipe("zdc_cascade", [f"training.seed={seed}", "training.batch_size=128"])
+    return start_training(recipe, data, folder, seconds=60 * minutes).bundle_path
 
 
 def _generate(bundle: Path, like: Path, path: Path, seed: int) -> Path:

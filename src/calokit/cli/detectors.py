@@ -22,20 +22,25 @@ def detectors(
     draw: Annotated[
         Path | None, typer.Option(help="Draw the detector too, into this PNG file.", metavar="PNG")
     ] = None,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print it as YAML, to edit.")] = False,
 ) -> None:
-    """List the detectors, or describe one and draw it."""
-    from calokit.detector import describe_detector, load_detector
+    """List the detectors, or describe one, print it as YAML, or draw it."""
+    from calokit.detector import describe_detector, detector_yaml, load_detector
     from calokit.files import check_writable
 
     console = make_console()
     if name is None:
-        if draw is not None:
-            raise DetectorError("--draw needs the name of a detector; see calokit detectors for the list.")
+        if draw is not None or as_yaml:
+            option = "--yaml" if as_yaml else "--draw"
+            raise DetectorError(f"{option} needs the name of a detector; see calokit detectors for the list.")
         console.print(_tabulate(min(console.width, TABLE_WIDTH)))
         return
     if draw is not None:
         check_writable(draw)
     detector = load_detector(name)
+    if as_yaml:
+        typer.echo(detector_yaml(name), nl=False)
+        return
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")

@@ -34,6 +34,10 @@ def generate(
         0.0,
         0.0,
     ),
+    direction: Annotated[
+        tuple[float, float, float],
+        typer.Option(help="With --energy: where it flies, x y z of any length, z forward."),
+    ] = (0.0, 0.0, 1.0),
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="How many showers.")] = None,
     seed: Seed = 1,
     threads: Threads = 1,
@@ -65,7 +69,7 @@ def generate(
         assert energy is not None
         assert count is not None
         total = count
-        incidents = incidents_at(energy, count, position)
+        incidents = incidents_at(energy, count, position, direction)
     done = generate_file(
         model,
         incidents,

@@ -32,7 +32,7 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's training.seed.")] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.05, help="Choose the steps so that training takes about so long here."),
+        typer.Option(min=0.05, help="Train for so long by the clock, instead of the recipe's steps."),
     ] = None,
     start_from: Annotated[
         Path | None, typer.Option(help="Begin with the weights of this bundle instead of random ones.")
@@ -70,7 +70,7 @@ def train(
             chosen,
             data,
             output,
-            steps_for_seconds=seconds,
+            seconds=seconds,
             start_from=start_from,
             device=Device.of(device_name),
         )

@@ -37,6 +37,8 @@ class Purpose(IntEnum):
     """Dropout."""
     TIMING = 7
     TRANSFORMS = 8
+    LIKELIHOOD = 9
+    """Random places on the steps of distributions; points that a likelihood is integrated over."""
 
 
 @dataclass(frozen=True)

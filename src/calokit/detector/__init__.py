@@ -1,7 +1,7 @@
 """Calorimeters described as data: geometry, materials, readout cells, presets."""
 
 from calokit.detector.cells import Cells
-from calokit.detector.library import list_detectors, load_detector
+from calokit.detector.library import detector_yaml, list_detectors, load_detector
 from calokit.detector.materials import Material
 from calokit.detector.readout import CartesianReadout, CylindricalReadout, RingReadout
 from calokit.detector.schema import Detector, Section, Slab
@@ -20,6 +20,7 @@ __all__ = [
     "Slab",
     "describe_detector",
     "describe_shape",
+    "detector_yaml",
     "list_detectors",
     "load_detector",
 ]

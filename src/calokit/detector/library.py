@@ -55,6 +55,22 @@ def load_detector(name_or_path: str | Path) -> Detector:
     )
 
 
+def detector_yaml(name_or_path: str | Path) -> str:
+    """Return a detector as YAML text to edit: a preset's own file, or all that another file says.
+
+    Args:
+        name_or_path: As for `load_detector`, which raises what this does.
+
+    Example:
+        >>> detector_yaml("zdc_ecal").splitlines()[0]
+        'name: zdc_ecal'
+    """
+    text = str(name_or_path)
+    if text in list_detectors():
+        return (PRESETS / f"{text}.yaml").read_text(encoding="utf-8")
+    return load_detector(name_or_path).to_yaml()
+
+
 def detector_beside(name_or_path: str, folder: Path) -> str:
     """Return a detector's file that stands in a folder as its whole path; any other name as it is.
 

@@ -19,7 +19,13 @@ from calokit.errors import DetectorError, suggest_near_miss
 
 
 class Slab(Description):
-    """A plate of one material across the beam; the energy deposited in sensitive slabs is read out."""
+    """A plate of one material across the beam; the energy deposited in sensitive slabs is read out.
+
+    Attributes:
+        material: A name of Geant4's NIST list (`G4_W`) or of the detector's own materials.
+        thickness_mm: Along the beam.
+        sensitive: Whether what is deposited here is read out.
+    """
 
     material: str
     thickness_mm: PositiveFloat
@@ -243,7 +249,8 @@ class Detector(Description):
                     near = suggest_near_miss(slab.material, known)
                     raise DetectorError(
                         f"section {section.name!r}: unknown material {slab.material!r}. {near} "
-                        "A material of your own goes under the detector's key materials."
+                        "A material of your own goes under the detector's key materials: "
+                        f"[{{name: {slab.material}, density_g_cm3: 8.28, atoms: {{Pb: 1, W: 1, O: 4}}}}]."
                     )
         return self
 

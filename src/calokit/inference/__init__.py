@@ -2,15 +2,18 @@
 
 from calokit.bundles.bundle import Bundle, read_bundle, write_bundle
 from calokit.inference.generate import ShowerGenerator, generate_file, incidents_at, incidents_like
+from calokit.inference.likelihood import Likelihood, measure_likelihood
 from calokit.inference.reconstruct import Reconstruction, reconstruct_showers
 
 __all__ = [
     "Bundle",
+    "Likelihood",
     "Reconstruction",
     "ShowerGenerator",
     "generate_file",
     "incidents_at",
     "incidents_like",
+    "measure_likelihood",
     "read_bundle",
     "reconstruct_showers",
     "write_bundle",

@@ -72,21 +72,27 @@ def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[Incid
 
 
 def incidents_at(
-    energy_gev: float, count: int, position_mm: tuple[float, float] = (0.0, 0.0)
+    energy_gev: float,
+    count: int,
+    position_mm: tuple[float, float] = (0.0, 0.0),
+    direction: tuple[float, float, float] = (0.0, 0.0, 1.0),
 ) -> Iterator[Incidents]:
-    """Yield `count` particles of one energy, along the axis, at one impact point.
+    """Yield `count` particles of one energy, direction (any length, z forward) and impact point.
 
     Raises:
-        ConfigurationError: The energy or the count is not positive.
+        ConfigurationError: The energy or the count is not positive, or the direction not forward.
     """
     if not (energy_gev > 0 and math.isfinite(energy_gev)) or count < 1:
         raise ConfigurationError(f"energy {energy_gev} GeV and count {count}: both must be positive.")
+    length = math.hypot(*direction)
+    if not (math.isfinite(length) and direction[2] > 0):
+        raise ConfigurationError(f"direction {direction}: the third number, along z, must be positive.")
     for start in range(0, count, PIECE):
         events = min(PIECE, count - start)
         yield Incidents(
             np.full(events, energy_gev * MEV_PER_GEV, np.float32),
             np.tile(np.array(position_mm, np.float32), (events, 1)),
-            np.tile(np.array([0.0, 0.0, 1.0], np.float32), (events, 1)),
+            np.tile(np.array(direction, np.float32) / np.float32(length), (events, 1)),
         )
 
 
@@ -139,12 +145,16 @@ class ShowerGenerator:
             incidents = Incidents(known.energies, known.positions, known.directions)
         self._check_range(incidents)
         starts = range(0, len(incidents), BLOCK)
-        blocks = [incidents[start : start + BLOCK] for start in starts]
         noise = (
-            self._draw_noise(number, len(block)) for number, block in enumerate(blocks, start=first_block)
+            self._draw_noise(number, len(incidents[start : start + BLOCK]))
+            for number, start in enumerate(starts, start=first_block)
         )
+        size = BLOCK * self.model.blocks_at_once
         with ahead_of(noise, self.device) as drawn:
-            return concatenate([self._make(block, drawn) for block in blocks])
+            made = [
+                self._make(incidents[start : start + size], drawn) for start in range(0, len(incidents), size)
+            ]
+        return concatenate(made)
 
     def at(
         self,
@@ -152,9 +162,10 @@ class ShowerGenerator:
         count: int,
         position_mm: tuple[float, float] = (0.0, 0.0),
         first_block: int = 0,
+        direction: tuple[float, float, float] = (0.0, 0.0, 1.0),
     ) -> Showers:
-        """Draw showers of one energy (GeV) along the axis at one impact (mm), from a block number on."""
-        pieces = enumerate(incidents_at(energy_gev, count, position_mm))
+        """Draw showers of one energy (GeV), impact (mm) and direction, from a block number on."""
+        pieces = enumerate(incidents_at(energy_gev, count, position_mm, direction))
         return concatenate(
             [self.draw(columns, first_block + number * PIECE // BLOCK) for number, columns in pieces]
         )
@@ -164,15 +175,17 @@ class ShowerGenerator:
         generator = draw_generator(self.seed, Purpose.GENERATION, number)
         return Draws(generator, self.device).noise(self.model.noise(), showers)
 
-    def _make(self, block: Incidents, noise: Iterator[dict[str, Tensor]]) -> Showers:
-        """Make one block of showers with the next noise."""
+    def _make(self, some: Incidents, noise: Iterator[dict[str, Tensor]]) -> Showers:
+        """Make as many blocks of showers as the model takes at once, with the next noise."""
         started = time.perf_counter()
         with torch.inference_mode(), self.precision.autocast(self.device):
-            known = IncidentTensors.of(block)
-            energies = self.model.showers(self.device.put(known), next(noise)).float().cpu().numpy()
+            known = IncidentTensors.of(some)
+            blocks = [next(noise) for _ in range(0, len(some), BLOCK)]
+            drawn = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+            energies = self.model.showers(self.device.put(known), drawn).float().cpu().numpy()
         self.seconds += time.perf_counter() - started
-        self.showers += len(block)
-        return Showers.of(energies, self.bundle.detector, block)
+        self.showers += len(some)
+        return Showers.of(energies, self.bundle.detector, some)
 
     def _check_range(self, incidents: Incidents) -> None:
         ranges = [one for one in self.bundle.ranges if one.kind in self.model.conditions]
@@ -252,8 +265,9 @@ def generate_file(
         writer.set_attributes(
             {
                 "milliseconds_per_shower": milliseconds,
-                "timing_note": f"model only, batch {BLOCK}, {torch.get_num_threads()} thread(s), "
-                f"{generator.precision.number_format}, {device.model_name()}",
+                "timing_note": f"model only, batch {BLOCK * generator.model.blocks_at_once}, "
+                f"{torch.get_num_threads()} thread(s), {generator.precision.number_format}, "
+                f"{device.model_name()}",
                 "outside_training_range": generator.outside / max(1, generator.showers),
             }
         )

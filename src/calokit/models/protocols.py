@@ -8,8 +8,9 @@ to showers, so that the same noise means the same showers on every device, and i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -107,12 +108,12 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
         """Return the terms that validation reports and early stopping sums up; by default the losses."""
         return self.losses(batch, draws)
 
-    def begin_step(self, step: int, steps: int) -> None:
+    def begin_step(self, step: int, steps: float) -> None:
         """Be told how far training is, before each step and each validation; by default nothing.
 
         Args:
             step: How many steps are done.
-            steps: How many will be.
+            steps: How many will be, as schedules go now: `step / steps` is how far they are.
         """
 
     def symmetries(self) -> Callable[[AnyBatch, Draws], AnyBatch] | None:
@@ -166,6 +167,67 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
         return dict(tensors)
 
 
+@dataclass(frozen=True)
+class CumulativeValues:
+    """Where draws of one kind lie in the distributions that a model draws them from.
+
+    Attributes:
+        part: What is drawn: `totals`, `layers` (how totals are shared by layers) or `cells`.
+        kind: `energy` or `hits`.
+        event: The shower that each draw belongs to (draw,).
+        level: How deep in its part each draw is (draw,).
+        layer: The layer of each draw (draw,), -1 where it is of no single layer.
+        value: Cumulative probabilities (draw,) in [0, 1]. Where the distribution has a step (whole numbers),
+            a random place on it: if the model is right, all values are uniform and independent.
+    """
+
+    part: str
+    kind: str
+    event: Tensor
+    level: Tensor
+    layer: Tensor
+    value: Tensor
+
+
+@runtime_checkable
+class HasLikelihood(Protocol):
+    """What a surrogate offers beside generation if it knows the density of what it draws.
+
+    Densities are in the energies (MeV) of the cells that have hits; which cells those are is a probability.
+    """
+
+    conditions: tuple[str, ...]
+    """Which of energy, position and direction of the incident particle it knows."""
+
+    def log_parts(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Return the log density of each shower given its incident particle, in parts that add up.
+
+        Args:
+            batch: Showers, on the model's device.
+
+        Returns:
+            By name (`totals`, `layers`, `cells`): (event,), or (event, layer) where it is known by layer.
+        """
+        ...
+
+    def cumulative_values(self, batch: TrainingBatch, keys: Tensor) -> Iterator[CumulativeValues]:
+        """Yield where every draw of given showers lies in its distribution, kind by kind.
+
+        Args:
+            batch: Showers, on the model's device.
+            keys: int64 (event,), from which random places on steps follow.
+        """
+        ...
+
+    def likelihood_of(self, energies: Tensor) -> Callable[[IncidentTensors], Tensor]:
+        """Return the log density (event,) of given showers as a function of their incident particles.
+
+        Args:
+            energies: The showers (event, cell) in MeV, on the model's device.
+        """
+        ...
+
+
 class Surrogate(Trainable["TrainingBatch"]):
     """A trainable generator of showers in one detector.
 
@@ -176,6 +238,8 @@ class Surrogate(Trainable["TrainingBatch"]):
     """Cells at or below it count as empty, MeV."""
     conditions: tuple[str, ...]
     """Which of energy, position and direction of the incident particle it knows."""
+    blocks_at_once: int = 1
+    """Of how many blocks of 256 showers it makes the showers in one call, where they are asked for."""
 
     @abstractmethod
     def noise(self) -> Mapping[str, Noise]:

@@ -27,7 +27,23 @@ class StudyEntry(Description):
     start: str | None = None
     """Label of an earlier entry whose bundle (same seed and data size) its weights are started from."""
     seeds: list[int] | None = Field(None, min_length=1)
-    """Seeds of this entry instead of the study's: more where a claim rests on it."""
+    """Seeds of this entry instead of the study's."""
+    group: str | None = None
+    """Entries of one group share their variance from seed to seed; by default those of one recipe."""
+
+
+class Claim(Description):
+    """One statement that a study shall decide, written down before it runs."""
+
+    statement: str
+    better: str
+    """Label of the entry that has the smaller value if the statement is true."""
+    worse: str
+    """Label of the other."""
+    metric: str
+    """A metric of the rows, or a curve of theirs with `energy_bin`."""
+    energy_bin: int | None = None
+    """Which bin of the curve: 0 is the lowest energy, -1 the highest."""
 
 
 class Study(Description):
@@ -57,6 +73,8 @@ class Study(Description):
     cells: tuple[int, ...] | None = None
     """Flat cells whose spectra are judged; null chooses them as `EvaluationSettings.cells` does."""
     generation_seed: int = 1
+    claims: list[Claim] = []
+    """What is decided, all claims together (see `calokit.studies.claims`)."""
 
 
 @dataclass(frozen=True)

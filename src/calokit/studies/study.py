@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,14 @@ def _make_row(
         "test_file": test.path.name,
         "test_sha256": test.sha256,
         "test_showers": len(test),
+        "legs": [leg.to_mapping() for leg in bundle.legs],
         "steps": made["steps"],
         "presentations": made["presentations"],
         "cpu_minutes": round(made["cpu_seconds"] / 60, 2),
         "milliseconds_per_shower": round(judged.milliseconds_per_shower, 4),
         "metrics": judged.metrics,
         "curves": judged.curves,
+        "monitor": _monitor_of(folder),
         "commit": _commit_of(file.path.parent),
         "device": made["device"],
         "accelerator": made.get("accelerator"),
@@ -125,6 +128,12 @@ def _train_where_missing(
         start = None if run.start is None else folders.bundle(run.start)
         data = file.find_showers(file.study.data)
         start_training(run.recipe, data, folder, progress, start_from=start, device=device)
+
+
+def _monitor_of(folder: Path) -> list[dict[str, Any]]:
+    """Return what the validations of a run found about its showers: its step, then `squared_error_by_energy`."""
+    lines = (json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
+    return [{"step": line["step"], **line["monitor"]} for line in lines if line.get("monitor")]
 
 
 def _commit_of(folder: Path) -> str:

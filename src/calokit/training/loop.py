@@ -31,6 +31,7 @@ from calokit.training.checkpoint import (
     write_checkpoint,
 )
 from calokit.training.data import ShuffledShowers
+from calokit.training.pace import TimeBudget, find_place
 from calokit.training.prepared import BatchSource
 from calokit.training.rates import learning_rate
 
@@ -53,6 +54,7 @@ class _State:
     data_seconds: float = 0.0
     validation: dict[str, float] = field(default_factory=dict)
     monitor: dict[str, Any] = field(default_factory=dict)
+    pace: list[list[int]] = field(default_factory=list)
 
     def to_mapping(self) -> dict[str, Any]:
         content = dict(vars(self))
@@ -81,6 +83,8 @@ class TrainingLoop:
         validation: Showers for the validation loss.
         folder: Where `checkpoint.safetensors` and `log.jsonl` stand.
         precision: Number format and memory layout.
+        seconds: How long the training shall take, all sittings together; its steps and schedules then follow
+            the clock and not `settings.steps`. What they were is in `settings` after the training.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class TrainingLoop:
         validation: ShowerFile,
         folder: Path,
         precision: Precision,
+        seconds: float | None = None,
     ) -> None:
         self.model = model
         self.device = model.device
@@ -115,6 +120,7 @@ class TrainingLoop:
         self.symmetries = model.symmetries() if settings.square_symmetries else None
         self.monitored = self.source.monitored(settings.monitor_showers)
         self.state = _State()
+        self.budget = None if seconds is None else TimeBudget(seconds)
         self._unread: list[tuple[int, dict[str, Tensor]]] = []
         self._losses: dict[str, float] = {}
 
@@ -138,18 +144,22 @@ class TrainingLoop:
         self.precision.lay_out(self.model)
         self.precision.lay_out(self.average)
         self.state = _State.from_mapping(checkpoint.state)
+        if self.budget is not None:
+            self._follow(self.state.pace)
         _cut_log(self.folder / "log.jsonl", self.state.step)
 
     def run(self, advance: Advance) -> Trainable[Any]:
         """Train up to the last step (or early stopping) and return the averaged (or best) model."""
-        settings, state = self.settings, self.state
+        state = self.state
         saved = time.monotonic()
         with (
             self.device.own_layer_draws(),
             (self.folder / "log.jsonl").open("a") as log,
             Prefetch(self.source.training(state.step)) as batches,
         ):
-            while state.step < settings.steps and not state.stopped:
+            while self._goes_on():
+                if self.budget is not None and self.budget.due(state.step):
+                    self._plan(self.budget, advance)
                 self._take_step(batches, log)
                 advance(1, " ".join(f"{name} {loss:.4f}" for name, loss in self._losses.items()))
                 if time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -159,6 +169,31 @@ class TrainingLoop:
         if self.best is not None:
             self.average.load_state_dict(self.best)
         return self.average.eval()
+
+    def _goes_on(self) -> bool:
+        """Whether there are steps to take; a training by the clock has none planned at its start."""
+        planned = self.budget is None or bool(self.state.pace)
+        return not self.state.stopped and not (planned and self.state.step >= self.settings.steps)
+
+    def _plan(self, budget: TimeBudget, advance: Advance) -> None:
+        """Plan how many steps the time allows, and let the schedules lead there."""
+        state = self.state
+        guess = self.precision.milliseconds / 1e3
+        if state.step:
+            guess = state.seconds / state.step
+        steps = budget.plan(state.step, state.seconds, guess)
+        if state.pace and state.pace[-1][1] == steps:
+            return
+        kept = [plan for plan in state.pace if plan[0] < state.step]
+        self._follow([*kept, [state.step, steps]])
+        advance(0, total=steps)
+
+    def _follow(self, pace: list[list[int]]) -> None:
+        """Take over plans of the steps."""
+        self.state.pace = pace
+        if pace:
+            changed = {"steps": pace[-1][1], "pace": tuple((start, steps) for start, steps in pace)}
+            self.settings = self.settings.model_copy(update=changed)
 
     def _take_step(self, batches: Iterator[Any], log: Any) -> None:
         """Take one step with all that is due after it, and keep the books."""
@@ -216,7 +251,7 @@ class TrainingLoop:
         if self.symmetries is not None:
             batch = self.symmetries(batch, draws)
         self.model.train()
-        self.model.begin_step(step, self.settings.steps)
+        self._begin(self.model)
         with self.precision.autocast(self.device):
             losses = self.model.losses(batch, draws)
         total: Tensor = torch.stack(list(losses.values())).sum()
@@ -246,7 +281,7 @@ class TrainingLoop:
     def _validate(self) -> None:
         """Find the averaged model's losses on validation showers, the same draws every time."""
         self.average.eval()
-        self.average.begin_step(self.state.step, self.settings.steps)
+        self._begin(self.average)
         sums: dict[str, float] = {}
         seen = 0
         for number, batch in enumerate(self.source.validating()):
@@ -259,6 +294,12 @@ class TrainingLoop:
         self.state.validation = {name: value / seen for name, value in sums.items()}
         self._monitor()
         self._stop_early(self.average.stopping_loss(self.state.validation, self.state.monitor))
+
+    def _begin(self, model: Trainable[Any]) -> None:
+        """Tell a model where its schedules stand."""
+        step = self.state.step
+        place = find_place(step, self.settings.steps, self.settings.pace)
+        model.begin_step(step, place.steps * step / place.step if step else place.steps)
 
     def _monitor(self) -> None:
         """Ask what the model says of a few validation showers, the same draws every time."""

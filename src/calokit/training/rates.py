@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 
 from calokit.recipes.recipe import OneCycle, TrainingSettings
+from calokit.training.pace import find_place
 
 
 def learning_rate(part: str, step: int, settings: TrainingSettings) -> float:
     """Return the learning rate of a part at a step, the first step being 0."""
     cycle = settings.one_cycle.get(part)
     if cycle is not None:
-        return one_cycle_rate(step, settings.steps, cycle)
+        place = find_place(step, settings.steps, settings.pace)
+        return one_cycle_rate(place.step, place.steps, cycle)
     return settings.learning_rate * rate_factor(step, settings)
 
 
 def rate_factor(step: int, settings: TrainingSettings) -> float:
     """Return the learning rate's factor: a linear warm-up, then a cosine to zero at the last step."""
     rise = min(1.0, (step + 1) / max(1, settings.warmup_steps))
-    return rise * 0.5 * (1.0 + math.cos(math.pi * step / settings.steps))
+    place = find_place(step, settings.steps, settings.pace)
+    return rise * 0.5 * (1.0 + math.cos(math.pi * place.step / place.steps))
 
 
-def one_cycle_rate(step: int, steps: int, cycle: OneCycle) -> float:
+def one_cycle_rate(step: float, steps: int, cycle: OneCycle) -> float:
     """Return the rate of one cycle (arXiv:1708.07120, in the form of torch's OneCycleLR with two cosines).
 
     It rises from highest / start_divisor to highest at the step rising_part x steps, and falls from there to

@@ -17,7 +17,7 @@ from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.machine import describe_machine
 from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import load_detector
-from calokit.errors import RunError, ThresholdWarning
+from calokit.errors import ConfigurationError, RunError, ThresholdWarning
 from calokit.files import check_folder_writable, make_folder, write_json, write_text
 from calokit.models.families import build_model
 from calokit.models.protocols import Trainable
@@ -57,7 +57,7 @@ def start_training(
     data: Path,
     folder: Path,
     progress: Progress = show_progress,
-    steps_for_seconds: float | None = None,
+    seconds: float | None = None,
     start_from: Path | None = None,
     device: Device = CPU,
 ) -> TrainedRun:
@@ -68,20 +68,23 @@ def start_training(
         data: A native shower file; its `train` split trains, its `validation` split validates.
         folder: The run folder; it must not hold a run already.
         progress: Shows how far it is; see `calokit.progress`.
-        steps_for_seconds: Choose the number of steps so that training takes about this long on this
-            machine (measured before the start and recorded), instead of the recipe's.
+        seconds: Train for this long, whatever else the machine does, instead of the recipe's steps; the steps
+            that it made and their pace are recorded, so that the run's recipe repeats it.
         start_from: A bundle whose weights and transforms are taken over as far as the model has them; what
             the bundle lacks is fitted or initialised as usual.
         device: What trains.
 
     Raises:
         RunError: The folder holds a run already.
+        ConfigurationError: Neither steps nor a bundle to start from.
         OutputError: The folder cannot be written.
         SplitError: The file offers no training showers.
         DetectorError: The showers belong to another detector than the recipe.
     """
     if (folder / "run.json").exists():
         raise RunError(f"{folder} holds a run already; continue it with --resume, or choose another folder.")
+    if recipe.training.steps == 0 and start_from is None:
+        raise ConfigurationError("training.steps=0 takes the weights of a bundle: name it with --start-from.")
     check_folder_writable(folder)
     train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
@@ -94,9 +97,6 @@ def start_training(
     device.put(model)
     batch = device.put(model.prepare(sample[: recipe.training.batch_size]))
     precision = choose_precision(model, batch, recipe.training)
-    if steps_for_seconds is not None:
-        steps = max(200, int(1e3 * steps_for_seconds / (1.15 * precision.milliseconds)))
-        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
     make_folder(folder)
     run = {
         "recipe": recipe.to_mapping(),
@@ -105,12 +105,12 @@ def start_training(
         "precision": precision.to_mapping(),
         "ranges": [vars(one) for one in measure_ranges(train)],
         "start": start,
-        "steps_for_seconds": steps_for_seconds,
+        "seconds": seconds,
         **describe_machine(),
         **device.describe(),
     }
     write_text(folder / "recipe.yaml", recipe.to_yaml())
-    loop = _make_loop(model, recipe, source, train, folder, precision)
+    loop = _make_loop(model, recipe, source, train, folder, precision, seconds)
     loop.save()
     write_json(folder / "run.json", run)
     return _finish(loop, recipe, train, folder, run, progress)
@@ -161,7 +161,8 @@ def continue_training(
     device = Device.of(run["device"]) if device is None else device
     run |= device.describe()
     model = device.put(build_model(recipe.model, train.detector, recipe.training.seed))
-    loop = _make_loop(model, recipe, source, train, folder, Precision(**run["precision"]))
+    precision = Precision(**run["precision"])
+    loop = _make_loop(model, recipe, source, train, folder, precision, run.get("seconds"))
     loop.restore()
     return _finish(loop, recipe, train, folder, run, progress)
 
@@ -171,22 +172,29 @@ def _change_steps(folder: Path, run: dict[str, Any], recipe: Recipe, steps: int)
     done = int(read_checkpoint(folder / "checkpoint.safetensors").state["step"])
     if steps < done:
         raise RunError(f"the run in {folder} has {done} steps done already; {steps} are fewer.")
-    changed = recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
     before = [*run.get("steps_changed", []), {"at": done, "from": recipe.training.steps, "to": steps}]
-    run |= {"recipe": changed.to_mapping(), "steps_changed": before}
+    changed = _with_training(recipe, {"steps": steps, "pace": ()})
+    run |= {"recipe": changed.to_mapping(), "steps_changed": before, "seconds": None}
     write_text(folder / "recipe.yaml", changed.to_yaml())
     write_json(folder / "run.json", run)
     return changed
 
 
-def planned_steps(folder: Path) -> int:
-    """Return how many steps the run in a folder has still to do (0 where it holds none)."""
+def _with_training(recipe: Recipe, changes: dict[str, Any]) -> Recipe:
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds a run that has steps still to do."""
     try:
         run = json.loads((folder / "run.json").read_text())
         state = read_checkpoint(folder / "checkpoint.safetensors").state
     except (FileNotFoundError, json.JSONDecodeError, RunError):
-        return 0
-    return int(run["recipe"]["training"]["steps"]) - int(state["step"])
+        return False
+    if run.get("seconds") is not None and not state["pace"]:
+        return True
+    steps = state["pace"][-1][1] if run.get("seconds") is not None else run["recipe"]["training"]["steps"]
+    return bool(state["step"] < steps)
 
 
 def _open_data(recipe: Recipe, data: Path) -> ShowerFile:
@@ -223,9 +231,10 @@ def _make_loop(
     train: ShowerFile,
     folder: Path,
     precision: Precision,
+    seconds: float | None,
 ) -> TrainingLoop:
     validation = open_showers(train.path, Split.VALIDATION, like=train.detector)
-    return TrainingLoop(model, recipe.training, source, validation, folder, precision)
+    return TrainingLoop(model, recipe.training, source, validation, folder, precision, seconds)
 
 
 def _finish(
@@ -237,8 +246,13 @@ def _finish(
     progress: Progress,
 ) -> TrainedRun:
     doing, done = ("continuing", loop.state.step) if loop.state.step else ("training", 0)
-    with progress(recipe.training.steps, f"{doing} {recipe.name} in {folder}", "steps", done) as advance:
+    with progress(loop.settings.steps, f"{doing} {recipe.name} in {folder}", "steps", done) as advance:
         model = loop.run(advance)
+    if loop.settings != recipe.training:  # the clock has chosen the steps
+        recipe = _with_training(recipe, {"steps": loop.settings.steps, "pace": loop.settings.pace})
+        run |= {"recipe": recipe.to_mapping()}
+        write_text(folder / "recipe.yaml", recipe.to_yaml())
+        write_json(folder / "run.json", run)
     with progress(None, f"calibrating {recipe.name}", "models") as advance:
         _calibrate(model, loop, recipe)
         advance(1)
@@ -253,6 +267,7 @@ def _finish(
         "presentations": loop.state.step * recipe.training.batch_size,
         "seconds": round(loop.state.seconds, 1),
         "cpu_seconds": round(loop.state.cpu_seconds, 1),
+        "seconds_asked": run.get("seconds"),
         "validation": loop.state.validation,
         "start": run.get("start"),
         **({"steps_changed": run["steps_changed"]} if "steps_changed" in run else {}),

@@ -30,7 +30,13 @@ def take_over(model: Trainable[Any], path: Path) -> dict[str, Any]:
             + (f" (no {missing[0]} of that shape)." if missing else ".")
         )
     model.load_state_dict(known, strict=False)
-    return {"recipe": metadata["recipe"]["name"], "sha256": file_sha256(path), **metadata["provenance"]}
+    recipe = metadata["recipe"]
+    return {
+        "recipe": recipe["name"],
+        "settings": recipe,
+        "sha256": file_sha256(path),
+        **metadata["provenance"],
+    }
 
 
 def check_detector(recipe: Recipe, detector: Detector) -> None:

@@ -69,11 +69,16 @@ def settle_steps(folder: Path, typed: Typed) -> int | None:
 
 
 def _check_seconds(folder: Path, run: Mapping[str, Any], own: Recipe, typed: Typed) -> None:
-    if typed.seconds is not None and typed.seconds != run.get("steps_for_seconds"):
+    if typed.seconds is not None and typed.seconds != run.get("seconds"):
         raise RunError(
-            f"--minutes chooses the steps of a new run; that in {folder} has {own.training.steps}. "
+            f"--minutes is for a new run; that in {folder} has {_told_length(run, own)}. "
             f"--set {STEPS}=N makes it longer."
         )
+
+
+def _told_length(run: Mapping[str, Any], own: Recipe) -> str:
+    seconds = run.get("seconds")
+    return f"{own.training.steps} steps" if seconds is None else f"{seconds / 60:g} minutes"
 
 
 def _check_start(folder: Path, run: Mapping[str, Any], typed: Typed) -> None:

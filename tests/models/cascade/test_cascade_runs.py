@@ -39,6 +39,21 @@ def test_a_bundle_makes_the_showers_of_the_trained_model(tmp_path: Path, shower_
     assert (first[first > 0] > model.threshold_mev).all()
 
 
+def test_a_start_from_a_bundle_keeps_weights_and_fits_the_totals_anew(
+    tmp_path: Path, shower_file: MakeFile
+) -> None:
+    first = start_training(load_recipe("cascade", TINY), shower_file(150), tmp_path / "first", silent)
+    few = shower_file(60, seed=5, name="few.h5")
+    recipe = load_recipe("cascade", [*TINY, "training.steps=1", "training.learning_rate=1e-12"])
+    second = start_training(recipe, few, tmp_path / "second", silent, start_from=first.bundle_path)
+    before, after = (run.bundle.model.state_dict() for run in (first, second))
+    for name, tensor in before.items():
+        if name.startswith("totals.") and ("trend" in name or name.endswith("bounds")):
+            continue
+        np.testing.assert_allclose(after[name].numpy(), tensor.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
+    assert not np.allclose(after["totals.energy_trend.range"], before["totals.energy_trend.range"])
+
+
 def test_recipes_of_the_cascade_fit_their_detectors() -> None:
     recipes = [recipe for recipe in list_recipes() if recipe.model.kind == "cascade"]
     assert "cascade" in {recipe.name for recipe in recipes}

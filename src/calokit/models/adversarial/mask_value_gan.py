@@ -114,7 +114,7 @@ class GanSurrogate(Surrogate):
         """Return generator and discriminator."""
         return {"generator": self.network, "discriminator": self.discriminator}
 
-    def begin_step(self, step: int, steps: int) -> None:
+    def begin_step(self, step: int, steps: float) -> None:
         """Set the strength of the noise and whose turn it is."""
         self.progress = step / steps
         settings = self.settings

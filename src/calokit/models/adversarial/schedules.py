@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from calokit.config import Description
+from calokit.errors import ConfigurationError
 
 
 class NoiseSchedule(Description):
@@ -23,9 +24,16 @@ class NoiseSchedule(Description):
     """
 
     kind: Literal["linear", "exponential", "constant", "cosine"] = "linear"
-    start: float = Field(1.0, gt=0)
-    end: float = Field(0.7, gt=0)
+    start: float = Field(1.0, ge=0)
+    end: float = Field(0.7, ge=0)
     """Strength at the last step; without meaning where it is constant."""
+
+    @model_validator(mode="after")
+    def _check_decay(self) -> Self:
+        """Refuse a decay from or to nothing."""
+        if self.kind == "exponential" and not (self.start > 0 and self.end > 0):
+            raise ConfigurationError("noise_schedule: an exponential needs start and end above 0.")
+        return self
 
     def strength(self, progress: float) -> float:
         """Return the strength when a part (0 to 1) of the training is done."""

@@ -106,6 +106,27 @@ class EnergyDraw:
             choice: What is allowed.
             ratio: z (row,).
         """
+        weights, places, bottoms, tops, width = self._standardise(shape, choice, ratio)
+        steep = self._spread(
+            torch.zeros_like(ratio), nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio)
+        )
+        mass = log_mass(bend(bottoms), bend(tops))
+        density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
+        return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
+
+    def cumulative(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
+        """Return the probability (row,) of a smaller z than `ratio`; arguments as for the density."""
+        weights, places, bottoms, tops, _ = self._standardise(shape, choice, ratio)
+        falling = self._kinds.to(weights.device) == 2  # the second child has the less, the more the first
+        left = torch.where(falling, places, bottoms)
+        right = torch.where(falling, tops, places)
+        part = log_mass(bend(left), bend(right)) - log_mass(bend(bottoms), bend(tops))
+        return (torch.softmax(weights, 1) * torch.exp(part.clamp_max(0.0))).sum(1).clamp(0.0, 1.0)
+
+    def _standardise(
+        self, shape: Tensor, choice: EnergyChoice, ratio: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return logarithms of weights, and z and its bounds in widths of each term; and the widths."""
         low, high = choice.bounds()
         ratio = torch.maximum(torch.minimum(ratio, high), low)
         first, second = choice.mean_hits(ratio)
@@ -116,13 +137,10 @@ class EnergyDraw:
         weights, location, width = self._mixture(shape, choice)
         weights = self._only_possible(weights, location, bottoms, tops)
         location = _keep_near(location, width, bottoms, tops)
-        places = (self._spread(ratio, first, second) - location) / width
-        steep = self._spread(
-            torch.zeros_like(ratio), nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio)
+        places, bottoms, tops = (
+            (one - location) / width for one in (self._spread(ratio, first, second), bottoms, tops)
         )
-        mass = log_mass(bend((bottoms - location) / width), bend((tops - location) / width))
-        density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
-        return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
+        return weights, places, bottoms, tops, width
 
     def draw(self, shape: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
         """Draw z (row,) from two uniform numbers (row,) each."""

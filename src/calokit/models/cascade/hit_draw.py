@@ -72,6 +72,25 @@ class HitDraw:
         between = torch.logsumexp(normal[:, 2:] + one - all_, 1)
         return torch.where(taken <= 0, normal[:, 0], torch.where(taken >= choice.hits, normal[:, 1], between))
 
+    def cumulative(self, outputs: Tensor, choice: HitChoice, taken: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the probability (row,) of fewer hits in the first child, and that of fewer or as many."""
+        logits, low, high, location, width = self._mixture(outputs, choice)
+        weights = torch.softmax(logits, 1)
+        inside = torch.minimum(torch.maximum(taken[:, None], low - 1), high)
+        whole = log_mass((low - 0.5 - location) / width, (high + 0.5 - location) / width)
+
+        def between(last: Tensor) -> Tensor:
+            """Return the probability of none or of so many (row, 1) or fewer, but not of all."""
+            mass = log_mass((low - 0.5 - location) / width, (last + 0.5 - location) / width)
+            share = torch.where(last < low, 0.0, torch.exp(mass - whole))
+            return weights[:, 0] + (weights[:, 2:] * share).sum(1)
+
+        none, every = taken <= 0, taken >= choice.hits
+        before, upto = between(inside - 1), between(inside)
+        below = torch.where(none, torch.zeros_like(before), torch.where(every, between(high), before))
+        top = torch.where(none, weights[:, 0], torch.where(every, torch.ones_like(upto), upto))
+        return below.clamp(0.0, 1.0), top.clamp(0.0, 1.0)
+
     def draw(self, outputs: Tensor, choice: HitChoice, first: Tensor, second: Tensor) -> Tensor:
         """Draw the first child's hits (row,) from two uniform numbers (row,) each."""
         logits, low, high, location, width = self._mixture(outputs, choice)

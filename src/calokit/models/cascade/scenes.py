@@ -125,6 +125,21 @@ class Surroundings(nn.Module):
         """Return where the line of flight meets a layer (event, 2), in mm."""
         return facts.positions + float(self.tree.layer_z[layer]) * facts.slopes
 
+    def moments(self, facts: EventFacts, sums: list[Tensor]) -> list[Tensor]:
+        """Return the moments (event, 2, MOMENTS) of the layer before each layer and of all before it.
+
+        Args:
+            facts: What is known of each event.
+            sums: Of each layer, as `weigh` returns them.
+        """
+        last = total = torch.zeros_like(sums[0])
+        moments = []
+        for layer, found in enumerate(sums):
+            flight = self.flight(facts, layer)
+            moments.append(torch.stack([moments_of(last, flight), moments_of(total, flight)], 1))
+            last, total = found, total + found
+        return moments
+
     def depth_scene(self, facts: EventFacts, values: BoxValues) -> Scene:
         """Return the scene of the tree of layers."""
         events = len(facts.positions)

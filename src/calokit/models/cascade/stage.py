@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,36 @@ from calokit.models.cascade.sight import Part, Scene
 from calokit.models.cascade.tables import BoxTables
 
 COLOURS = 4
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The boxes of given showers that have hits and are cut, and how.
+
+    Attributes:
+        rows: The boxes, level after level.
+        seen: What they see (row, input).
+        choice: What could be done with their hits.
+        taken: Hits of the first child (row,).
+        both: The rows whose children both have hits (pair,).
+        share: What these could do with their energy.
+        first: Energy of the first child of these, in thresholds (pair,).
+        second: Of the second child (pair,).
+    """
+
+    rows: Rows
+    seen: Tensor
+    choice: HitChoice
+    taken: Tensor
+    both: Tensor
+    share: EnergyChoice
+    first: Tensor
+    second: Tensor
+
+    @property
+    def ratio(self) -> Tensor:
+        """z = ln(first child's energy / second child's) (pair,)."""
+        return torch.log(self.first / self.second)
 
 
 class Stage(nn.Module):
@@ -78,33 +109,40 @@ class Stage(nn.Module):
 
         The density is one in the energies of hits, in thresholds.
         """
-        rows = self.active(scene)
         blocks = scene.values.hits.shape[1]
         total = scene.values.hits.new_zeros(blocks)
-        if not len(rows):
-            return total, 0
         with torch.no_grad():
-            seen = self.see(scene, rows)
-            energy, choice = self._choice(scene, rows)
-            one, two = rows.places(self.tables.halves).unbind(1)
-            taken = scene.values.hits.view(-1)[one]
-            both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
-            share = EnergyChoice(energy[both], taken[both], choice.hits[both] - taken[both])
-            first, second = (scene.values.energy.view(-1)[place[both]] for place in (one, two))
-        hits, shapes = self._run(rows, seen, choice, both, share)
-        found = self.hits.log_probability(hits, choice, taken)
-        density = self.energy.log_density(shapes, share, torch.log(first / second))
-        jacobian = torch.log((first + second) / (first * second))
-        total = total.index_add(0, rows.block, found)
-        return total.index_add(0, rows.block[both], density + jacobian), len(rows)
+            cuts = self.cuts(scene)
+        if not len(cuts.rows):
+            return total, 0
+        found, density = self.log_densities(cuts)
+        total = total.index_add(0, cuts.rows.block, found)
+        return total.index_add(0, cuts.rows.block[cuts.both], density), len(cuts.rows)
 
-    def _run(
-        self, rows: Rows, seen: Tensor, choice: HitChoice, both: Tensor, share: EnergyChoice
-    ) -> tuple[Tensor, Tensor]:
+    def cuts(self, scene: Scene) -> Cuts:
+        """Return how the boxes of given showers were cut."""
+        rows = self.active(scene)
+        energy, choice = self._choice(scene, rows)
+        one, two = rows.places(self.tables.halves).unbind(1)
+        taken = scene.values.hits.view(-1)[one]
+        both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
+        share = EnergyChoice(energy[both], taken[both], choice.hits[both] - taken[both])
+        first, second = (scene.values.energy.view(-1)[place[both]] for place in (one, two))
+        return Cuts(rows, self.see(scene, rows), choice, taken, both, share, first, second)
+
+    def log_densities(self, cuts: Cuts) -> tuple[Tensor, Tensor]:
+        """Return the log probability of the hits of every row, and the log density of the rows `both`."""
+        hits, shapes = self.run(cuts)
+        found = self.hits.log_probability(hits, cuts.choice, cuts.taken)
+        density = self.energy.log_density(shapes, cuts.share, cuts.ratio)
+        return found, density + torch.log((cuts.first + cuts.second) / (cuts.first * cuts.second))
+
+    def run(self, cuts: Cuts) -> tuple[Tensor, Tensor]:
         """Return the outputs of all networks: for the hits of all rows, for the energy of the rows `both`."""
         hits, shapes = [], []
-        for network, piece in self._levels(rows):
-            hidden = network.look(seen[piece])
+        choice, both, share = cuts.choice, cuts.both, cuts.share
+        for network, piece in self._levels(cuts.rows):
+            hidden = network.look(cuts.seen[piece])
             hits.append(network.hit_outputs(hidden))
             start, stop = torch.searchsorted(both, both.new_tensor([piece.start, piece.stop])).tolist()
             some = both[start:stop]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from calokit.detector import Detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.incident_features import IncidentFeatures
+from calokit.models.cascade.likelihood import CascadeLikelihood
 from calokit.models.cascade.planes import grow_trees
 from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings, moments_of
 from calokit.models.cascade.settings import CascadeSettings
@@ -40,7 +40,7 @@ from calokit.models.cascade.threshold import choose_threshold
 from calokit.models.cascade.totals import Totals
 from calokit.models.cascade.tree import SplitTree
 from calokit.models.cascade.window import AROUND, BESIDE
-from calokit.models.protocols import Surrogate
+from calokit.models.protocols import CumulativeValues, Surrogate
 from calokit.showers import Showers
 
 FIRST_BOX = 16
@@ -62,7 +62,7 @@ TOTALS_FEATURES = 3
 
 
 @dataclass(frozen=True)
-class _Cells:
+class CellValues:
     """Showers as the cascade sees them.
 
     Attributes:
@@ -86,6 +86,7 @@ class CascadeSurrogate(Surrogate):
         detector: Any.
     """
 
+    blocks_at_once = 8
     threshold: Tensor
     exact_lines: Tensor
 
@@ -129,7 +130,7 @@ class CascadeSurrogate(Surrogate):
             self.threshold.fill_(choose_threshold(sample.energies))
         batch = TrainingBatch.of(sample)
         self.incident.fit(batch.incidents)
-        cells = self._cells(batch)
+        cells = self.cells_of(batch)
         full = cells.count > 0
         visible = cells.visible * self.threshold
         self.totals.fit(batch.incidents.energies[full], visible[full], cells.count[full])
@@ -138,11 +139,16 @@ class CascadeSurrogate(Surrogate):
         exact = np.where(found[1] <= SMALLEST_WIDTH, found[2], 0.0)
         self.exact_lines.copy_(torch.from_numpy(exact))
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
-        cells = self._cells(few)
-        facts = self._facts(few.incidents, cells.visible, cells.count)
-        for stage, scene in self._scenes(facts, cells):
+        cells = self.cells_of(few)
+        facts = self.facts(few.incidents, cells.visible, cells.count)
+        for stage, scene in self.scenes(facts, cells):
             stage.fit(scene)
             stage.place_lines(*lines)
+
+    def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return all but the trends and bounds of the totals: those are of the showers trained on now."""
+        own = {f"totals.{name}" for name, _ in self.totals.named_buffers()}
+        return {name: one for name, one in tensors.items() if name not in own}
 
     def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch] | None:
         """Return the mirror images and turns of the detector, or None where it has none."""
@@ -165,9 +171,20 @@ class CascadeSurrogate(Surrogate):
 
         A density in the energies (MeV) of the cells that have hits; which cells those are is a probability.
         """
-        totals, boxes, _ = self._log_densities(batch)
-        spacing = (self._cells(batch).count - 1).clamp_min(0) * math.log(self.threshold_mev)
-        return totals + boxes - spacing
+        parts = self.log_parts(batch).values()
+        return torch.stack([part.view(len(batch), -1).sum(1) for part in parts]).sum(0)
+
+    def log_parts(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Return the parts (event,) of the log density: of totals, layers, and the cells of each layer."""
+        return CascadeLikelihood(self).log_parts(batch)
+
+    def cumulative_values(self, batch: TrainingBatch, keys: Tensor) -> Iterator[CumulativeValues]:
+        """Yield where every draw of given showers lies in its distribution; see `HasLikelihood`."""
+        return CascadeLikelihood(self).cumulative_values(batch, keys)
+
+    def likelihood_of(self, energies: Tensor) -> Callable[[IncidentTensors], Tensor]:
+        """Return the log density of given showers as a function of their incident particles."""
+        return CascadeLikelihood(self).of_incidents(energies)
 
     def precision_in_use(self, device: Device) -> Precision:
         """Return float32: logarithms of energies need its digits."""
@@ -214,14 +231,16 @@ class CascadeSurrogate(Surrogate):
         terms = (settings.shared_terms, settings.own_terms, settings.line_terms)
         return Stage(tables, [OwnPart(), *parts], settings.width, settings.layers, settings.hit_terms, terms)
 
-    def _cells(self, batch: TrainingBatch) -> _Cells:
+    def cells_of(self, batch: TrainingBatch) -> CellValues:
+        """Return showers as the cascade sees them."""
         energies = batch.energies.T
         above = energies > self.threshold
         energy = torch.where(above, energies / self.threshold, 0.0).contiguous()
         hits = above.to(energy.dtype).contiguous()
-        return _Cells(energy, hits, energy.sum(0), hits.sum(0))
+        return CellValues(energy, hits, energy.sum(0), hits.sum(0))
 
-    def _facts(self, incidents: IncidentTensors, visible: Tensor, count: Tensor) -> EventFacts:
+    def facts(self, incidents: IncidentTensors, visible: Tensor, count: Tensor) -> EventFacts:
+        """Return what is known of events: incident particles, visible energy in thresholds, hits (event,)."""
         logarithms = [torch.log1p(visible), torch.log1p(count)]
         totals = torch.stack([*logarithms, logarithms[0] - logarithms[1]], 1)
         return EventFacts(
@@ -232,7 +251,7 @@ class CascadeSurrogate(Surrogate):
 
     def _log_densities(self, batch: TrainingBatch) -> tuple[Tensor, Tensor, int]:
         """Return log densities of totals and of boxes (event,), and how many boxes were cut."""
-        cells = self._cells(batch)
+        cells = self.cells_of(batch)
         features = self.incident(batch.incidents)
         with self.device.full_precision():
             totals = self.totals.log_density(
@@ -242,16 +261,16 @@ class CascadeSurrogate(Surrogate):
                 cells.count,
                 self.threshold,
             )
-        facts = self._facts(batch.incidents, cells.visible, cells.count)
+        facts = self.facts(batch.incidents, cells.visible, cells.count)
         boxes = cells.visible.new_zeros(len(batch))
         count = 0
-        for stage, scene in self._scenes(facts, cells):
+        for stage, scene in self.scenes(facts, cells):
             density, cut = stage.log_density(scene)
             boxes = boxes.index_add(0, scene.event, density)
             count += cut
         return totals.float(), boxes, count
 
-    def _scenes(self, facts: EventFacts, cells: _Cells) -> Iterator[tuple[Stage, Scene]]:
+    def scenes(self, facts: EventFacts, cells: CellValues) -> Iterator[tuple[Stage, Scene]]:
         """Yield every stage with all that is known of given showers."""
         layers = [
             torch.stack([cells.energy[self.tree.cells_of(layer)], cells.hits[self.tree.cells_of(layer)]])
@@ -295,19 +314,11 @@ class CascadeSurrogate(Surrogate):
         """Return the memory and the moments (event, 2, moment) of every layer."""
         memory = self.surroundings.first_memory(len(facts.positions))
         memories = [memory]
+        for layer, cells in enumerate(layers[:-1]):
+            memory = self.surroundings.remember(memory, cells, layer)
+            memories.append(memory)
         sums = [self.surroundings.weigh(layer, cells[0]) for layer, cells in enumerate(layers)]
-        nothing = torch.zeros_like(sums[0])
-        moments = []
-        total = nothing
-        for layer, cells in enumerate(layers):
-            flight = self.surroundings.flight(facts, layer)
-            last = sums[layer - 1] if layer else nothing
-            moments.append(torch.stack([moments_of(last, flight), moments_of(total, flight)], 1))
-            total = total + sums[layer]
-            if layer + 1 < len(layers):
-                memory = self.surroundings.remember(memory, cells, layer)
-                memories.append(memory)
-        return memories, moments
+        return memories, self.surroundings.moments(facts, sums)
 
     def _draw(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Draw showers (event, cell) in MeV."""
@@ -320,7 +331,7 @@ class CascadeSurrogate(Surrogate):
                 features, incidents.energies, self.threshold, tuple(uniforms[:5])
             )
         visible = visible / self.threshold
-        facts = self._facts(incidents, visible, count)
+        facts = self.facts(incidents, visible, count)
         totals = self._draw_layers(facts, visible, count, keys)
         return self._to_mev(self._draw_cells(facts, totals, keys))
 

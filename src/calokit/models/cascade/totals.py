@@ -95,6 +95,11 @@ class NormalMixture:
         whole = _log_normal_mass((low[:, None] - location) / width, (high[:, None] - location) / width)
         return torch.logsumexp(weights + density - whole, 1)
 
+    def cumulative(self, outputs: Tensor, low: Tensor, high: Tensor, value: Tensor) -> Tensor:
+        """Return the probability (row,) of less than a value within the bounds."""
+        inside = torch.minimum(torch.maximum(value, low), high)
+        return torch.exp(self.log_probability(outputs, low, high, low, inside)).clamp(0.0, 1.0)
+
     def draw(self, outputs: Tensor, low: Tensor, high: Tensor, first: Tensor, second: Tensor) -> Tensor:
         """Draw a value (row,) within the bounds from two uniform numbers (row,) each."""
         weights, location, width = self._mixture(outputs)
@@ -190,6 +195,28 @@ class Totals(nn.Module):
         count = self._count(features, visible, place, counted, threshold)
         loud = nn.functional.logsigmoid(-outputs[:, 0]) + energy + count
         return torch.where(full, loud, silent)
+
+    def cumulative(
+        self, features: Tensor, incident: Tensor, visible: Tensor, hits: Tensor, threshold: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cumulative values of both draws, as intervals [below, top] (event, 2).
+
+        Those of the visible energy (none at all is the least), and of the hits given it, which say nothing
+        of a shower without hits. Arguments as for the density.
+        """
+        outputs = self.energy_network(features).double()
+        full = hits > 0
+        silent = torch.sigmoid(outputs[:, 0])
+        visible = torch.where(full, visible, 1.001 * threshold)
+        centre, width, low, high = self._energy_bounds(incident, threshold)
+        place = ((torch.log(visible.double() / incident.double()) - centre) / width).clamp(low, high)
+        loud = silent + (1 - silent) * self.mixture.cumulative(outputs[:, 1:], low, high, place)
+        energy = torch.stack([torch.where(full, loud, torch.zeros_like(loud)), loud.where(full, silent)], 1)
+        scale, bottom, top, outputs = self._hit_bounds(features, visible, place, threshold)
+        counted = torch.minimum(hits.clamp_min(1).double(), self._most(visible, threshold))
+        ends = [(torch.log(counted + shift) - scale[0]) / scale[1] for shift in (-0.5, 0.5)]
+        count = [self.mixture.cumulative(outputs, bottom, top, end) for end in ends]
+        return energy, torch.stack(count, 1)
 
     def draw(
         self, features: Tensor, incident: Tensor, threshold: Tensor, uniforms: tuple[Tensor, ...]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
@@ -76,12 +77,16 @@ class RegressionSurrogate(Surrogate):
         return SquareSymmetries(self.image)
 
     def noise(self) -> dict[str, Noise]:
-        """Return what decides hits, where they are drawn."""
-        return {"hits": Noise("uniform", self.image.cells)} if self.settings.gate == "draw" else {}
+        """Return what decides hits, where they are drawn, and what moves values, where they have noise."""
+        cells = self.image.cells
+        wanted = {"hits": Noise("uniform", cells)} if self.settings.gate == "draw" else {}
+        return wanted | ({"values": Noise("normal", cells)} if self.settings.noise_width > 0 else {})
 
     def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Compose value and gated mask and cut at the threshold; cells are independent given the particle."""
         logits, values = self.images(incidents)
+        if self.settings.noise_width > 0:
+            values = functional.relu(values + self.settings.noise_width * noise["values"])
         gate = open_gate(logits, self.settings.gate, noise.get("hits"))
         energies = gate * self.values.inverse(values, incidents.energies)
         most = incidents.energies if self.settings.at_most_incident else None

@@ -62,6 +62,8 @@ class RegressionSettings(MaskValueSettings):
 
     model: ClassVar[str] = "calokit.models.mask_value.regression:RegressionSurrogate"
     kind: Literal["regression"] = "regression"
+    noise_width: float = Field(0.0, ge=0)
+    """Width of the normal noise added to a generated value, in the unit of the values; training has none."""
 
 
 class SectionsSettings(ModelSettings):

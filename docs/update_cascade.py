@@ -1,0 +1,94 @@
+"""Write the tables of docs/cascade.md from what the benchmarks measured: `python docs/update_cascade.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from page_tables import NOT_YET, fill, markdown, result
+
+from calokit.report.rounding import round_to_error
+
+HOME = Path(__file__).resolve().parent.parent
+PAGE = HOME / "docs" / "cascade.md"
+AREAS = (
+    "classifier.auc_boosted",
+    "classifier.auc_boosted_read_out",
+    "classifier.auc_low",
+    "classifier.auc_high",
+)
+
+
+def shipped() -> str:
+    """Return the shipped cascades on their whole test files, each beside its floor."""
+    table = [
+        [
+            "bundle",
+            "showers a class",
+            "trees",
+            "trees, read out",
+            "network, cells",
+            "network, observables",
+            "ms a shower",
+        ]
+    ]
+    for path in sorted((HOME / "zoo").glob("*_cascade.calokit")):
+        card = result(f"scorecard_{path.stem}")
+        if card is None:
+            continue
+        cells = [
+            _beside(*card["measurements"][name]) if name in card["measurements"] else "" for name in AREAS
+        ]
+        time = f"{card['milliseconds_per_shower']:.2g}"
+        table.append([f"`zoo/{path.name}`", f"{card['test_showers']:,}", *cells, time])
+    return markdown(table) if len(table) > 1 else NOT_YET
+
+
+def steps() -> str:
+    """Return every step on the way: likelihood and strong judge on validation showers."""
+    record = result("cascade_steps")
+    if record is None:
+        return NOT_YET
+    table = [["detector", "step", "CPU min", "ln likelihood a shower", "a class", "trees"]]
+    table[0] += ["trees, read out", "CPU ms"]
+    for row in sorted(record["rows"], key=lambda row: str(row["detector"])):
+        areas = [_plain(row[f"auc_{kind}"], row[f"auc_{kind}_error"]) for kind in ("raw", "read_out")]
+        likelihood = _plain(row["log_likelihood"], row["log_likelihood_error"])
+        minutes, time = f"{row['training_cpu_minutes']:.1f}", f"{row['cpu_ms_a_shower']:.2g}"
+        table.append([row["detector"], row["step"], minutes, likelihood])
+        table[-1] += [f"{row['showers_per_class']:,}", *areas, time]
+    return markdown(table)
+
+
+def few() -> str:
+    """Return what starting from a trained cascade is worth with few showers."""
+    record = result("adapting")
+    if record is None:
+        return NOT_YET
+    facts = record["settings"]
+    table = [["showers in hand", "start", "ln likelihood a shower"]]
+    table += [
+        [f"{row['showers']:,}", row["start"], _plain(row["log_likelihood"], row["log_likelihood_error"])]
+        for row in record["rows"]
+    ]
+    words = (
+        f"Positrons in the ZDC crystals: the base was trained below {facts['below_gev']:g} GeV, the showers in "
+        f"hand and {facts['judged_on']:,} others that judge are above {facts['above_gev']:g} GeV; "
+        f"{facts['steps']:,} steps of {facts['batch']} at most, the weights of the best validation kept."
+    )
+    return f"{words}\n\n{markdown(table)}"
+
+
+def _plain(value: float, error: float) -> str:
+    return round_to_error(value, error).plain()
+
+
+def _beside(value: float, error: float, floor: float, floor_error: float) -> str:
+    return f"{_plain(value, error)} ({_plain(floor, floor_error)})"
+
+
+TABLES: dict[str, Callable[[], str]] = {"shipped": shipped, "steps": steps, "few": few}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fill(PAGE.read_text(), TABLES))

@@ -1,0 +1,111 @@
+"""Log-likelihoods of showers, and those that are far less likely than others of their energy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.ndimage import median_filter
+
+from calokit.arrays import Float64
+
+NEIGHBOURS = 201
+"""Showers next in energy that one is compared with."""
+WIDTH_OF_NORMAL = 1.4826
+"""Standard deviation of a normal distribution over its median distance from the median."""
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A shower that is less likely than others of its energy.
+
+    Attributes:
+        shower: Its number in the file.
+        energy_gev: Incident energy.
+        log_likelihood: In nats.
+        score: Distance from the median of its neighbours in energy, in robust standard deviations.
+        part: The part that is least likely, in words.
+        part_score: Its score.
+    """
+
+    shower: int
+    energy_gev: float
+    log_likelihood: float
+    score: float
+    part: str
+    part_score: float
+
+
+@dataclass(frozen=True)
+class ShowerLikelihoods:
+    """Log-likelihoods of showers given their incident particles.
+
+    Attributes:
+        energies_gev: Incident energies (event,).
+        parts: In nats, by name: (event,), or (event, layer); their sum is the log-likelihood.
+    """
+
+    energies_gev: Float64
+    parts: Mapping[str, Float64]
+
+    @cached_property
+    def totals(self) -> Float64:
+        """The log-likelihoods (event,)."""
+        return np.sum([part.reshape(len(part), -1).sum(1) for part in self.parts.values()], axis=0)
+
+    @cached_property
+    def scores(self) -> dict[str, Float64]:
+        """Robust scores (event,) of the whole (`all`), of every part, and of every layer of a part."""
+        found = {"all": robust_scores(self.totals, self.energies_gev)}
+        for name, part in self.parts.items():
+            found[name] = robust_scores(part.reshape(len(part), -1).sum(1), self.energies_gev)
+            if part.ndim == 2 and part.shape[1] > 1:
+                for layer in range(part.shape[1]):
+                    found[f"{name} of layer {layer}"] = robust_scores(part[:, layer], self.energies_gev)
+        return found
+
+    def outliers(self, count: int) -> list[Outlier]:
+        """Return the least likely showers, the least likely first."""
+        score = self.scores["all"]
+        names = [name for name in self.scores if name != "all"]
+        parts = np.stack([self.scores[name] for name in names])
+        found = []
+        for shower in np.argsort(score, kind="stable")[:count].tolist():
+            worst = int(parts[:, shower].argmin())
+            found.append(
+                Outlier(
+                    shower,
+                    float(self.energies_gev[shower]),
+                    float(self.totals[shower]),
+                    float(score[shower]),
+                    names[worst],
+                    float(parts[worst, shower]),
+                )
+            )
+        return found
+
+
+def robust_scores(values: Float64, energies: Float64) -> Float64:
+    """Return how far values lie from the median of their neighbours in energy, in robust widths (event,).
+
+    Medians run over the 201 values next in energy; the width is the median distance from that median there,
+    as a normal distribution's.
+
+    Example:
+        >>> values = np.append(np.linspace(-1, 1, 401), -9.0)
+        >>> scores = robust_scores(values, np.ones(402))
+        >>> float(scores[-1]) < -9.0, float(np.abs(scores[:-1]).max()) < 3.0
+        (True, True)
+    """
+    order = np.argsort(energies, kind="stable")
+    sorted_values = values[order].astype(np.float64)
+    window = min(NEIGHBOURS, 2 * (len(values) // 2) + 1)
+    median = median_filter(sorted_values, size=window, mode="mirror")
+    off = sorted_values - median
+    width = WIDTH_OF_NORMAL * median_filter(np.abs(off), size=window, mode="mirror")
+    smallest = 1e-6 * max(float(np.abs(off).max()), 1e-12)
+    scores = np.empty_like(off)
+    scores[order] = off / np.maximum(width, smallest)
+    return scores
