@@ -107,7 +107,9 @@ def test_shapes_are_those_of_evaluation(showers: Showers) -> None:
     """As `momentum_shape`, at 150 mm, and for a particle along the axis too."""
     directions = showers.directions.copy()
     directions[0] = 0.0, 0.0, 1.0
-    sample = Showers(showers.energies, showers.incident_energies, showers.detector, showers.positions, directions)
+    sample = Showers(
+        showers.energies, showers.incident_energies, showers.detector, showers.positions, directions
+    )
     shape = ShowerShape(CartesianImage(showers.detector), 150.0)
     batch = TrainingBatch.of(sample)
     true = momentum_shape(sample, 150.0)

@@ -71,7 +71,14 @@ def convert(
         raise ConfigurationError("calokit convert needs IN and OUT; calokit convert --formats lists formats.")
     from calokit.files import check_writable
     from calokit.showers import open_showers
-    from calokit.showers.formats import Choices, open_foreign, read_mapping, write_lhcb, write_native, write_showerdata
+    from calokit.showers.formats import (
+        Choices,
+        open_foreign,
+        read_mapping,
+        write_lhcb,
+        write_native,
+        write_showerdata,
+    )
     from calokit.showers.particle_names import plain_particle
 
     if to is not TargetForm.NATIVE:

@@ -1,7 +1,7 @@
 """Recipes for the LHCb-like calorimeter: three GANs, each with and without an auxiliary regressor.
 
-The document (seeds 004) gives neither sizes nor rates; those of `lhcb_wgan_gp` are of the released generator and
-its notebook, those of `lhcb_hinge` of a re-implementation where it has them, the rest is ours.
+The document (seeds 004) gives neither sizes nor rates; those of `lhcb_wgan_gp` are of the released generator
+and its notebook, those of `lhcb_hinge` of a re-implementation where it has them, the rest is ours.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def lhcb_wgan_gp_asymmetry() -> Recipe:
 
 def lhcb_hinge() -> Recipe:
     """Plain convolutions with spectral norm, hinge and projection."""
-    return _recipe("lhcb_hinge", "plain convolutions, hinge", POSTER, _convolutional(), 2e-4, 2e-4, (0.5, 0.999))
+    return _recipe(
+        "lhcb_hinge", "plain convolutions, hinge", POSTER, _convolutional(), 2e-4, 2e-4, (0.5, 0.999)
+    )
 
 
 def lhcb_hinge_asymmetry() -> Recipe:
@@ -72,12 +74,8 @@ def _released() -> ImageGanSettings:
 def _convolutional() -> ImageGanSettings:
     return ImageGanSettings(
         threshold_mev=THRESHOLD_MEV,
-        generator=GeneratorSettings(
-            form="upsampled", random_inputs=64, channels=128, spectral_norm=True
-        ),
-        critic=CriticSettings(
-            form="projection", channels=(16, 16, 32, 64, 64), spectral_norm=True, sees_total=True
-        ),
+        generator=GeneratorSettings(form="upsampled", random_inputs=64, channels=128, spectral_norm=True),
+        critic=CriticSettings(form="projection", channels=(16, 16, 32, 64, 64), spectral_norm=True),
     )
 
 
@@ -85,7 +83,7 @@ def _attentive() -> ImageGanSettings:
     return ImageGanSettings(
         threshold_mev=THRESHOLD_MEV,
         generator=GeneratorSettings(spectral_norm=True, attention=True),
-        critic=CriticSettings(form="projection", spectral_norm=True, attention=True, sees_total=True),
+        critic=CriticSettings(form="projection", spectral_norm=True, attention=True),
     )
 
 

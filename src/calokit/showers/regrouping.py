@@ -97,8 +97,8 @@ def regroup(showers: Showers, rows: int, columns: int, detector: Detector | None
 
     Example:
         >>> from calokit.detector import load_detector
-        >>> fine = Showers(np.ones((1, 900), np.float32), np.array([1e3], np.float32), load_detector("lhcb_ecal"))
-        >>> coarse = regroup(fine, 3, 3)
+        >>> ones, detector = np.ones((1, 900), np.float32), load_detector("lhcb_ecal")
+        >>> coarse = regroup(Showers(ones, np.array([1e3], np.float32), detector), 3, 3)
         >>> coarse.energies.shape, float(coarse.energies[0, 0])
         ((1, 100), 9.0)
     """

@@ -98,10 +98,12 @@ class ProjectionCritic(nn.Module):
 
 
 def _embedding(wrap: Wrap, condition: int, width: int) -> nn.Module:
-    return nn.Sequential(wrap(nn.Linear(condition, width)), nn.LeakyReLU(SLOPE), wrap(nn.Linear(width, width)))
+    return nn.Sequential(
+        wrap(nn.Linear(condition, width)), nn.LeakyReLU(SLOPE), wrap(nn.Linear(width, width))
+    )
 
 
-CRITICS: Mapping[str, type[DenseCritic] | type[ProjectionCritic]] = {
+CRITICS: Mapping[str, type[DenseCritic | ProjectionCritic]] = {
     "dense": DenseCritic,
     "projection": ProjectionCritic,
 }

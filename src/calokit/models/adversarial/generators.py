@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +66,7 @@ class TransposedGenerator(nn.Module):
 
 
 class UpsampledGenerator(nn.Module):
-    """A dense layer to 3 x 3 places, which are enlarged to 7, 14, 28 and the readout, and convolved each time.
+    """A dense layer to 3 x 3 places, enlarged to 7, 14, 28 and the readout, and convolved each time.
 
     The plain convolutional generator of a re-implementation, which multiplies the random numbers by an
     embedding of the particle; ours puts both side by side, so that the mean shower can follow the particle.
@@ -90,7 +91,7 @@ class UpsampledGenerator(nn.Module):
             )
         self.first = wrap(nn.Linear(inputs, 9 * widths[0]))
         self.blocks = nn.ModuleList()
-        for incoming, outgoing in zip(widths[:-1], widths[1:], strict=True):
+        for incoming, outgoing in pairwise(widths):
             convolution = wrap(nn.Conv2d(incoming, outgoing, 3, padding=1))
             self.blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(outgoing), nn.ReLU()))
         if settings.attention:
@@ -114,7 +115,7 @@ class UpsampledGenerator(nn.Module):
         return functional.relu(image)
 
 
-GENERATORS: Mapping[str, type[TransposedGenerator] | type[UpsampledGenerator]] = {
+GENERATORS: Mapping[str, type[TransposedGenerator | UpsampledGenerator]] = {
     "transposed": TransposedGenerator,
     "upsampled": UpsampledGenerator,
 }

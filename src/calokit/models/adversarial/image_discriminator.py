@@ -11,6 +11,7 @@ from calokit.models.batches import IncidentTensors
 from calokit.models.parts.places import CartesianImage
 from calokit.models.parts.shower_shape import ShowerShape
 
+
 class RegressedShape(nn.Module):
     """What the auxiliary regressor shall tell of showers, in units of its spread over the training showers.
 

@@ -1,4 +1,4 @@
-"""A GAN of whole images: LHCb's published forms and ours, with or without an auxiliary regressor (seeds 004)."""
+"""A GAN of whole images: forms published for LHCb and ours, with or without an auxiliary regressor."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class ImageGanSurrogate(Surrogate):
         return {"generator": generator_loss(self.settings.objective, score)}
 
     def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
-        """Return squared distances of mean images and of mean visible fractions; no loss of a game says more."""
+        """Return squared distances of mean images and mean visible fractions; a game's losses say little."""
         made = self.showers(batch.incidents, draws.noise(self.noise(), len(batch)))
         one, other = (self.transform(energies).mean(0) for energies in (batch.energies, made))
         found, true = (_log_fraction(one, batch.incidents).mean() for one in (made, batch.energies))
@@ -180,7 +180,7 @@ class ImageGanSurrogate(Surrogate):
         return images + self.settings.instance_noise * draws.normal(*images.shape)
 
     def _score(self, images: Tensor, condition: Tensor, incidents: IncidentTensors) -> Tensor:
-        """Return scores (event,); what the discriminator is told beside image and particle follows from them."""
+        """Return scores (event,); whatever the discriminator is told follows from image and particle."""
         total = None
         if self.settings.critic.sees_total:
             energies = self.transform.inverse(images.flatten(1).float())

@@ -19,8 +19,8 @@ class GeneratorSettings(Description):
     """A generator of images."""
 
     form: Literal["transposed", "upsampled"] = "transposed"
-    """2 x 2 places unfolded by transposed convolutions (airogachev/LHCb_CaloGAN), or 3 x 3 places enlarged and
-    convolved."""
+    """2 x 2 places unfolded by transposed convolutions (airogachev/LHCb_CaloGAN), or 3 x 3 places enlarged
+    and convolved."""
     random_inputs: int = Field(256, ge=1)
     channels: int = Field(256, ge=8)
     """Of the widest convolution."""
@@ -100,8 +100,8 @@ class ImageGanSettings(ModelSettings):
     at_most_incident: bool = True
     """Whether a shower of more energy than its particle's is scaled down to it."""
     stops_on: Literal["losses", "prd_area"] = "losses"
-    """What `training.patience` watches: distances of mean images, or the smaller PRD area of images and shapes
-    of `training.monitor_showers` generated showers."""
+    """What `training.patience` watches: distances of mean images, or the smaller PRD area of images and
+    shapes of `training.monitor_showers` generated showers."""
 
     def misfit(self, detector: Detector) -> str | None:
         """Return what a detector lacks: one layer of at most 32 x 32 cells."""

@@ -1,4 +1,4 @@
-"""Showers out to the LHCb form: npz with `EnergyDeposit`, `ParticlePoint`, `ParticleMomentum`, `ParticlePDG`."""
+"""Showers out to the LHCb form: an npz file of energies, points, momenta and PDG numbers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _image_shape(view: ShowerFile) -> tuple[int, int]:
     readouts = [section.readout for section in detector.sections]
     if len(readouts) > 1 or detector.number_of_layers > 1 or not isinstance(readouts[0], CartesianReadout):
         raise DetectorError(
-            f"detector {detector.name!r}: the LHCb form holds one layer of rows and columns, no other readout."
+            f"detector {detector.name!r}: the LHCb form holds one layer of rows and columns, nothing else."
         )
     return readouts[0].layer_shape
 

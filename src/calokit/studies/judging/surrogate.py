@@ -15,6 +15,7 @@ from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, open_showers
 from calokit.studies.description import Study
 from calokit.studies.judging.judged import Judged
+from calokit.studies.judging.prd_areas import ScoreByGroup
 
 CURVES_KEPT = ("response", "resolution", "mse")
 """Curves over the incident energy that a row keeps."""
@@ -40,6 +41,7 @@ def judge_surrogate(
         classifier_seeds=study.classifier_seeds,
         kept_metrics=study.kept_metrics,
         cells=study.cells,
+        readout=study.readout,
         seed=study.generation_seed,
     )
     card = evaluate_showers(
@@ -52,7 +54,11 @@ def judge_surrogate(
     )
     path = folder / "scorecard.json"
     write_text(path, card.to_json())
-    return Judged(generated.milliseconds_per_shower, _metrics_of(card), _curves_of(card), path)
+    metrics = _metrics_of(card)
+    if study.prd_groups:
+        judge = ScoreByGroup.of(test, floor, settings.threshold_mev)
+        metrics |= judge.metrics(open_showers(generated_path), study.prd_groups)
+    return Judged(generated.milliseconds_per_shower, metrics, _curves_of(card), path)
 
 
 def _metrics_of(card: Scorecard) -> dict[str, list[float]]:
