@@ -41,7 +41,7 @@ class ScoreByGroup:
         """Return value, error, floor and its error by name.
 
         `prd_2.images`, `prd_2.physics` and `prd_2.smaller` are of groups of 2 x 2 cells, and
-        `prd_2.published` is the score with the published scorer's faults.
+        `prd_1.published` is the score with the published scorer's faults.
         """
         found: dict[str, list[float]] = {}
         made = _read(generated, self.threshold_mev)
@@ -67,16 +67,13 @@ def _floor_of(judge: ScoreByGroup, group: int) -> dict[str, Distance] | None:
 
 
 def _areas(reference: Showers, made: Showers, group: int) -> dict[str, Distance]:
-    """Return the three areas of groups of cells, and the published score."""
+    """Return the three areas of groups of cells, and for single cells the published score."""
     one, other = (regroup(sample, group, group) for sample in (reference, made))
     score: ImageAndPhysicsScore = momentum_score(one, other, settings=SETTINGS)
-    published = published_momentum_score(one, other, settings=SETTINGS)
-    return {
-        "images": score.images,
-        "physics": score.physics,
-        "smaller": score.value,
-        "published": published.value,
-    }
+    areas = {"images": score.images, "physics": score.physics, "smaller": score.value}
+    if group == 1:
+        areas["published"] = published_momentum_score(one, other, settings=SETTINGS).value
+    return areas
 
 
 def _read(view: ShowerFile, threshold_mev: float) -> Showers:
