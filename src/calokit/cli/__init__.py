@@ -23,6 +23,7 @@ from calokit.cli.likelihood import likelihood
 from calokit.cli.options import accept_any_encoding
 from calokit.cli.recipes import recipes
 from calokit.cli.reconstruct import reconstruct
+from calokit.cli.regroup import regroup
 from calokit.cli.simulate import samples, simulate
 from calokit.cli.study import study
 from calokit.cli.train import train
@@ -43,6 +44,7 @@ for command in (
     samples,
     simulate,
     digitise,
+    regroup,
     convert,
     inspect,
     recipes,
