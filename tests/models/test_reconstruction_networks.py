@@ -421,7 +421,7 @@ def test_wrong_detectors_and_bundles_are_refused(
     with pytest.raises(DetectorError, match="reconstructs in detector 'luxe_ecal'"):
         reconstruct_showers(trained, open_showers(zdc))
     run = start_training(tiny_recipe("zdc_regression", "training.steps=2"), zdc, tmp_path / "zdc", silent)
-    with pytest.raises(BundleError, match="generates showers; use `calokit generate`"):
+    with pytest.raises(BundleError, match="generates showers and knows no likelihood"):
         reconstruct_showers(run.bundle, open_showers(zdc))
     from calokit.inference import ShowerGenerator
 
