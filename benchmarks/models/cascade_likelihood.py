@@ -23,6 +23,7 @@ from calokit.classical.methods import ClassicalInputs, ClassicalMethods
 from calokit.classical.track_fit import directions_to_slopes
 from calokit.inference import measure_likelihood, read_bundle, reconstruct_showers
 from calokit.showers import ShowerFile, open_showers
+from calokit.units import MEV_PER_GEV
 
 NAME = "cascade_likelihood"
 LIKELIHOOD = "likelihood"
@@ -52,10 +53,11 @@ def measure_calibration(bundle: Bundle, test: ShowerFile) -> list[Row]:
 
 
 def errors_of(columns: Columns, known: ClassicalInputs) -> dict[str, Float64]:
-    """Return estimate - truth by quantity: energies in parts of the truth, mm, degrees."""
+    """Return estimate - truth by quantity: GeV, parts of the true energy, mm, degrees."""
     found = {}
     if "energy" in columns:
-        found["energy"] = columns["energy"].astype(np.float64) / known.energies - 1.0
+        off = columns["energy"].astype(np.float64) - known.energies
+        found |= {"energy (GeV)": off / MEV_PER_GEV, "energy / truth": off / known.energies}
     if "position" in columns:
         off = columns["position"].astype(np.float64) - known.positions
         found |= {"x (mm)": off[:, 0], "y (mm)": off[:, 1]}
@@ -71,9 +73,10 @@ def errors_of(columns: Columns, known: ClassicalInputs) -> dict[str, Float64]:
 def pulls_of(columns: Columns, known: ClassicalInputs) -> dict[str, float]:
     """Return how often the truth lies within one given standard deviation, by quantity."""
     found = {}
-    scales = {"energy": known.energies, "x (mm)": 1.0, "y (mm)": 1.0}
+    scales = {"energy (GeV)": MEV_PER_GEV, "energy / truth": known.energies, "x (mm)": 1.0, "y (mm)": 1.0}
     widths = {
-        "energy": columns.get("energy_uncertainty"),
+        "energy (GeV)": columns.get("energy_uncertainty"),
+        "energy / truth": columns.get("energy_uncertainty"),
         **{f"{axis} (mm)": _column(columns, "position_uncertainty", n) for n, axis in enumerate("xy")},
         **{
             f"angle {axis} (degrees)": _column(columns, "direction_uncertainty", n)

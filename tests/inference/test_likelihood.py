@@ -115,6 +115,15 @@ def test_directions_that_follow_from_impacts_are_not_looked_for() -> None:
     assert len(ConditionSpace.of(RANGES, ("energy",))) == 1
 
 
+def test_the_prior_in_energy_is_that_of_the_incident_particles() -> None:
+    rng = np.random.default_rng(1)
+    for energies, power in ((rng.uniform(1e3, 1e5, 4000), 1.0), (np.exp(rng.uniform(7, 11, 4000)), 0.0)):
+        space = ConditionSpace.of(RANGES, ("energy",), Incidents(energies.astype(np.float32), None, None))
+        assert space.power == pytest.approx(power, abs=0.1)
+    one = Incidents(np.full(5, 1e4, np.float32), None, None)
+    assert ConditionSpace.of(RANGES, ("energy",), one).power == 1.0
+
+
 def test_the_cascade_knows_where_its_showers_came_from(cascade: Bundle, few: ShowerFile) -> None:
     prior = open_showers(HOME / "samples" / "zdc_ecal_positrons.h5").head(500).read_all().incidents
     made = reconstruct_showers(cascade, few, no_progress, prior=prior)
