@@ -106,7 +106,7 @@ def read(paths: list[Path], target: Path) -> LayerCounts:
 
 
 def estimate(columns: Float64, energies: Float64) -> Float64:
-    """Return energies (event,) of a line in columns (event, k), fitted without the showers it is applied to."""
+    """Return energies (event,) of a line in columns (event, k), fitted without those it is applied to."""
     fold = np.arange(len(energies)) // len(np.unique(energies)) % FOLDS
     found = np.zeros(len(energies))
     for one in range(FOLDS):
