@@ -92,9 +92,7 @@ def measure_likelihood(
         for number, showers in enumerate(view.chunks(block)):
             outside.append(_leaving(bundle, model, showers.incidents))
             batch = device.put(TrainingBatch.of(showers))
-            keys = draw_noise(
-                Noise("key"), len(showers), draw_generator(seed, Purpose.LIKELIHOOD, number)
-            )
+            keys = draw_noise(Noise("key"), len(showers), draw_generator(seed, Purpose.LIKELIHOOD, number))
             started = time.perf_counter()
             parts.append(_look_at(model, batch, device.put(keys[:, 0]), test, energies[done:]))
             seconds += time.perf_counter() - started
