@@ -189,7 +189,8 @@ def learning() -> str:
     table = [["showers", "epochs", *[COLUMNS[metric] for metric in shown]]]
     for one in entries:
         showers, presentations = one.rows[0]["showers"], one.rows[0]["presentations"]
-        table.append([f"{showers:,}", f"{presentations / showers:.2g}", *_cells(one, shown)])
+        epochs = round_to_error(presentations / showers, 0.05 * presentations / showers).value
+        table.append([f"{showers:,}", epochs, *_cells(one, shown)])
     return markdown(table)
 
 
