@@ -143,6 +143,16 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
         del showers, draws
         return {}
 
+    def stopping_loss(self, validation: Mapping[str, float], monitor: Mapping[str, Any]) -> float:
+        """Return what early stopping wants to be small; by default the sum of the validation losses.
+
+        Args:
+            validation: What `validation_losses` gave, averaged over the validation showers.
+            monitor: What `monitor` said; nothing where no showers are monitored.
+        """
+        del monitor
+        return sum(validation.values())
+
     def precision_in_use(self, device: Device) -> Precision:
         """Return the number format that the finished model is used in on a device, if not told otherwise."""
         del device
@@ -214,6 +224,18 @@ class HasLikelihood(Protocol):
 
         Args:
             energies: The showers (event, cell) in MeV, on the model's device.
+        """
+        ...
+
+    def scan_energies(self, energies: Tensor, candidates: Tensor) -> Tensor:
+        """Return what is quickly known of incident energies, to begin a search with.
+
+        Args:
+            energies: The showers (event, cell) in MeV, on the model's device.
+            candidates: Incident energies in MeV (candidate,).
+
+        Returns:
+            The log density (event, candidate) of the totals alone, on the axis.
         """
         ...
 

@@ -94,6 +94,7 @@ def _make_row(
         "legs": [leg.to_mapping() for leg in bundle.legs],
         "steps": made["steps"],
         "presentations": made["presentations"],
+        "validation": made["validation"],
         "cpu_minutes": round(made["cpu_seconds"] / 60, 2),
         "milliseconds_per_shower": round(judged.milliseconds_per_shower, 4),
         "metrics": judged.metrics,
