@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from calokit.bundles.ranges import ENERGY, ConditionRange
@@ -19,6 +20,10 @@ BEYOND = math.log(2.0)
 """Energies are looked for up to a factor of two beyond the training range."""
 TIED = 0.05
 """Directions are tied to the impacts where their spread about a line is a smaller part than this of all."""
+SMALLEST_RANGE = 1e-3
+"""Energies whose logarithms spread less tell nothing of a power."""
+STEEPEST = 50.0
+"""Largest change of the prior over the range of energies, in nats."""
 PAIRS = (("impact x", "theta cos phi"), ("impact y", "theta sin phi"))
 """Coordinates that a likelihood couples: impact and slope along one axis."""
 
@@ -33,12 +38,15 @@ class ConditionSpace:
         high: Upper ends (coordinate,).
         tie: theta cos phi and theta sin phi as a line in the impact, (3, 2): offset, slopes in x and y; None
             where directions are free or not known.
+        power: The prior density of ln(energy) is exp(power ln(energy)): 1 where energies are uniform, 0 where
+            their logarithms are.
     """
 
     names: tuple[str, ...]
     low: Tensor
     high: Tensor
     tie: Tensor | None = None
+    power: float = 1.0
 
     @classmethod
     def of(
@@ -49,8 +57,8 @@ class ConditionSpace:
         Args:
             ranges: Of the training showers; energies are looked for a factor of two beyond.
             conditions: What the model knows: energy, position, direction.
-            prior: Incident particles as the showers may have. Where their directions follow from the impacts
-                (as from a distant vertex), only the impact is looked for.
+            prior: Incident particles as the showers may have: their mean ln(energy) sets the power. Where
+                directions follow from impacts (as from a distant vertex), only the impact is looked for.
         """
         known = [one for one in ranges if one.kind in conditions]
         tie = None if prior is None else _tie_directions(prior)
@@ -62,12 +70,13 @@ class ConditionSpace:
             torch.tensor([one.smallest - more for one, more in zip(known, beyond, strict=True)]),
             torch.tensor([one.largest + more for one, more in zip(known, beyond, strict=True)]),
             tie,
+            1.0 if prior is None else _find_power(prior),
         )
 
     def to(self, device: Device) -> ConditionSpace:
         """Return the box on a device."""
         tie = None if self.tie is None else device.put(self.tie)
-        return ConditionSpace(self.names, device.put(self.low), device.put(self.high), tie)
+        return replace(self, low=device.put(self.low), high=device.put(self.high), tie=tie)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -92,6 +101,24 @@ class ConditionSpace:
         else:
             directions = self.tie[0] + positions @ self.tie[1:]
         return IncidentTensors(torch.exp(columns[ENERGY]), positions, directions)
+
+
+def _find_power(prior: Incidents) -> float:
+    """Return the power at which exp(power x) has the mean of the logarithms x of the energies."""
+    values = np.log(prior.energies.astype(np.float64))
+    low, high = values.min(), values.max()
+    if high - low < SMALLEST_RANGE:
+        return 1.0
+    grid = np.linspace(low, high, 1001)
+
+    def miss(power: float) -> float:
+        weights = np.exp(power * (grid - high))
+        return float((weights * grid).sum() / weights.sum() - values.mean())
+
+    steepest = STEEPEST / (high - low)
+    if miss(-steepest) > 0 or miss(steepest) < 0:
+        return 1.0
+    return float(brentq(miss, -steepest, steepest))
 
 
 def _tie_directions(prior: Incidents) -> Tensor | None:

@@ -158,7 +158,7 @@ class LikelihoodFit:
         def log_posterior(points: Tensor) -> Tensor:
             inside = points.clamp(self.space.low, self.space.high)
             found = likelihood(self.space.incidents(inside.float())).double()
-            return found + inside[:, self.space.names.index(ENERGY)]
+            return found + self.space.power * inside[:, self.space.names.index(ENERGY)]
 
         peak = self._climb(log_posterior, *self._start(log_posterior, energies))
         points, weights = self._sample(log_posterior, peak)
@@ -176,8 +176,8 @@ class LikelihoodFit:
         energy = space.names.index(ENERGY)
         low, high = float(space.low[energy]) + BEYOND, float(space.high[energy]) - BEYOND
         candidates = torch.linspace(low, high, CANDIDATES, device=start.device).double()
-        scanned = self.model.scan_energies(energies, torch.exp(candidates).float()).double() + candidates
-        weights = torch.softmax(scanned, 1)
+        scanned = self.model.scan_energies(energies, torch.exp(candidates).float()).double()
+        weights = torch.softmax(scanned + space.power * candidates, 1)
         start[:, energy] = weights @ candidates
         spread = (weights * (candidates - start[:, energy, None]).square()).sum(1).sqrt()
         step = self.first_steps.expand_as(start).clone()
