@@ -13,7 +13,7 @@ HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "cascade.md"
 AREAS = (
     "classifier.auc_boosted",
-    "classifier.auc_boosted_read_out",
+    "readout.auc_boosted",
     "classifier.auc_low",
     "classifier.auc_high",
 )
@@ -72,8 +72,8 @@ def few() -> str:
         for row in record["rows"]
     ]
     words = (
-        f"Positrons in the ZDC crystals: the base was trained below {facts['below_gev']:g} GeV, the showers in "
-        f"hand and {facts['judged_on']:,} others that judge are above {facts['above_gev']:g} GeV; "
+        f"Positrons in the ZDC crystals: the base was trained below {facts['below_gev']:g} GeV, the showers "
+        f"in hand and {facts['judged_on']:,} others that judge are above {facts['above_gev']:g} GeV; "
         f"{facts['steps']:,} steps of {facts['batch']} at most, the weights of the best validation kept."
     )
     return f"{words}\n\n{markdown(table)}"

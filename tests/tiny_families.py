@@ -21,6 +21,14 @@ TINY_FAMILIES: dict[str, dict[str, Any]] = {
     "flow": {"channels": 4, "blocks": 1, "totals_width": 8, "totals_layers": 1, "totals_steps": 2},
     "regression": {"hidden_dim": 4, "energy_penalty": 1.0},
     "gan": {"hidden_dim": 4, "random_inputs": 3, "discriminator_channels": 2, "objective": "cross_entropy"},
+    "image_gan": {
+        "generator": {"random_inputs": 3, "channels": 16, "spectral_norm": True, "attention": True},
+        "critic": {"form": "projection", "channels": (4, 4, 4), "attention": True, "sees_total": True},
+        "regressor": {"channels": (2, 2), "learns_fakes": True},
+        "gradient_penalty": 1.0,
+        "instance_noise": 0.01,
+        "objective": "cross_entropy",
+    },
     "sections": {"trunk_width": 8, "channels": 4, "blocks": 1, "summary_width": 8, "summary_layers": 1},
     "hits": {"width": 8, "channels": 2, "head_width": 8, "targets": ("energy", "place"), "members": 2},
     "counting_hits": {
@@ -35,6 +43,8 @@ TINY_FAMILIES: dict[str, dict[str, Any]] = {
     "voxels_place": {"channels": (2, 2, 2), "dense": (8,), "shared": True, "window_rows": 16},
     "particles": {"channels": 4, "blocks": 1},
     "cascade": {"width": 8, "layers": 1, "totals_width": 8},
+    "volume_gan": {"width": 0.05, "random_inputs": 3},
+    "mixture": {"member": {"kind": "regression", "hidden_dim": 4}, "shares": (0.25, 0.75)},
 }
 """What of each family's settings is smaller than its default, or switches on what else would lie idle."""
 MANY_CELLS = 30_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from calokit.detector import load_detector
-from calokit.errors import CalokitError
-from calokit.showers import Showers, open_showers
+from calokit.errors import CalokitError, DetectorError, ShowerFileError
+from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.showers.formats import Choices, Conversion, convert_file
+from calokit.showers.formats import write_lhcb as write_lhcb_file
 from calokit.showers.formats.readers.luxe import MEV_PER_MIP
+from made_up_runs import silent
+from tiny_families import showers_in
 
 RNG = np.random.default_rng(11)
 
@@ -269,6 +273,39 @@ def test_lhcb_units_become_calokits(tmp_path: Path, save: Any, monkeypatch: pyte
     assert showers.pdg is not None
     assert showers.pdg.tolist() == [11, 22] * 3
     assert conversion.particle == "several (11, 22)"
+
+
+def test_the_lhcb_form_out_and_in_again(tmp_path: Path) -> None:
+    """Cells, impacts, directions, energies and particles come back as they were."""
+    showers = replace(showers_in("lhcb_ecal"), particles=None, entries=None)
+    with ShowerWriter(tmp_path / "ours.h5", showers.detector, "e+", "made up") as writer:
+        writer.write(showers)
+    write_lhcb_file(open_showers(tmp_path / "ours.h5", "all"), tmp_path / "theirs.npz", silent)
+    with np.load(tmp_path / "theirs.npz") as arrays:
+        assert arrays["EnergyDeposit"].shape == (len(showers), 30, 30)
+        assert arrays["ParticlePoint"][0] == pytest.approx([*showers.positions[0] / 10, -19.8], rel=1e-6)
+    conversion, back = converted(tmp_path / "theirs.npz")
+    assert conversion.particle == "e+"
+    np.testing.assert_array_equal(back.energies, showers.energies)
+    np.testing.assert_allclose(back.positions, showers.positions, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(back.directions, showers.directions, atol=1e-6)
+    np.testing.assert_allclose(back.incident_energies, showers.incident_energies, rtol=1e-6)
+    np.testing.assert_array_equal(back.pdg, showers.pdg)
+
+
+def test_what_the_lhcb_form_cannot_hold_is_refused(tmp_path: Path) -> None:
+    bare = replace(showers_in("lhcb_ecal"), particles=None, entries=None, directions=None)
+    layered = replace(showers_in("clic_ecal"), particles=None, entries=None)
+    for showers, error, words in (
+        (bare, ShowerFileError, "needs directions"),
+        (layered, DetectorError, "one layer"),
+    ):
+        path = tmp_path / f"{showers.detector.name}.h5"
+        with ShowerWriter(path, showers.detector, "e+", "made up") as writer:
+            writer.write(showers)
+        with pytest.raises(error, match=words):
+            write_lhcb_file(open_showers(path, "all"), tmp_path / "out.npz", silent)
+        assert not (tmp_path / "out.npz").exists()
 
 
 @pytest.mark.parametrize("trailing", [(), (1,)])

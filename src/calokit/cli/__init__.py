@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from calokit.cli.adagan import adagan
 from calokit.cli.calibrate import calibrate
 from calokit.cli.convert import convert
 from calokit.cli.demo import demo
@@ -22,6 +23,7 @@ from calokit.cli.likelihood import likelihood
 from calokit.cli.options import accept_any_encoding
 from calokit.cli.recipes import recipes
 from calokit.cli.reconstruct import reconstruct
+from calokit.cli.regroup import regroup
 from calokit.cli.simulate import samples, simulate
 from calokit.cli.study import study
 from calokit.cli.train import train
@@ -42,10 +44,12 @@ for command in (
     samples,
     simulate,
     digitise,
+    regroup,
     convert,
     inspect,
     recipes,
     train,
+    adagan,
     generate,
     calibrate,
     reconstruct,

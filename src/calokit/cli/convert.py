@@ -18,6 +18,7 @@ class TargetForm(StrEnum):
 
     NATIVE = "native"
     SHOWERDATA = "showerdata"
+    LHCB = "lhcb"
 
 
 def convert(
@@ -27,7 +28,8 @@ def convert(
         str | None, typer.Option("--format", help="The format of IN; without it, it is recognised.")
     ] = None,
     to: Annotated[
-        TargetForm, typer.Option(help="The form of OUT; showerdata takes a native or CaloChallenge file.")
+        TargetForm,
+        typer.Option(help="The form of OUT; showerdata and lhcb take a native or CaloChallenge file."),
     ] = TargetForm.NATIVE,
     formats: Annotated[bool, typer.Option("--formats", help="List the formats and end.")] = False,
     detector: Annotated[
@@ -69,13 +71,24 @@ def convert(
         raise ConfigurationError("calokit convert needs IN and OUT; calokit convert --formats lists formats.")
     from calokit.files import check_writable
     from calokit.showers import open_showers
-    from calokit.showers.formats import Choices, open_foreign, read_mapping, write_native, write_showerdata
+    from calokit.showers.formats import (
+        Choices,
+        open_foreign,
+        read_mapping,
+        write_lhcb,
+        write_native,
+        write_showerdata,
+    )
     from calokit.showers.particle_names import plain_particle
 
-    if to is TargetForm.SHOWERDATA:
+    if to is not TargetForm.NATIVE:
         view = open_showers(source, detector=named_detector(detector))
-        points = write_showerdata(view, target)
-        make_console().print(f"{len(view)} showers, {points} points: {target}")
+        if to is TargetForm.LHCB:
+            write_lhcb(view, target)
+            make_console().print(f"{len(view)} showers: {target}")
+        else:
+            points = write_showerdata(view, target)
+            make_console().print(f"{len(view)} showers, {points} points: {target}")
         return
     for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
         if value is not None and not 0 < value < float("inf"):

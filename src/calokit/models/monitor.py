@@ -1,4 +1,4 @@
-"""What validation says about the showers themselves: squared error by incident energy, step after step."""
+"""What validation says about the showers themselves: squared error by energy, PRD areas, step after step."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from calokit.evaluation.metrics.binned import BinnedMoments, energy_edges, plain_values
+from calokit.evaluation.metrics.precision_recall import PrecisionRecallSettings
+from calokit.evaluation.samples.momentum_score import momentum_score
 from calokit.evaluation.samples.pairing import squared_errors
 from calokit.models.batches import IncidentTensors
 from calokit.showers import Showers
@@ -49,4 +52,31 @@ def squared_error_by_energy(
         "error": plain_values(by_bin.errors),
         "all": plain_values(total.values)[0],
         "all_error": plain_values(total.errors)[0],
+    }
+
+
+def area_of_images_and_shapes(
+    truth: Showers, energies: NDArray[np.float32], threshold_mev: float
+) -> dict[str, float]:
+    """Return the PRD areas of images and of shapes along the momentum, and the smaller of them.
+
+    Few clusterings, so that it can be asked for in the course of a training; see `momentum_score`.
+
+    Args:
+        truth: With positions and directions.
+        energies: (event, cell) MeV, generated for the same incidents.
+        threshold_mev: Cells at or below it count as empty.
+
+    Returns:
+        `images`, `physics`, `smaller`, and the `error` of the last.
+    """
+    made = Showers(energies, truth.incident_energies, truth.detector, truth.positions, truth.directions)
+    clusters = max(2, min(PrecisionRecallSettings().clusters, len(truth) // 10))
+    settings = PrecisionRecallSettings(clusters=clusters, runs=2, seed=1)
+    found = momentum_score(truth, made, threshold_mev, settings)
+    return {
+        "images": found.images.value,
+        "physics": found.physics.value,
+        "smaller": found.value.value,
+        "error": found.value.error,
     }

@@ -143,6 +143,16 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
         del showers, draws
         return {}
 
+    def stopping_loss(self, validation: Mapping[str, float], monitor: Mapping[str, Any]) -> float:
+        """Return what early stopping wants to be small; by default the sum of the validation losses.
+
+        Args:
+            validation: What `validation_losses` gave, averaged over the validation showers.
+            monitor: What `monitor` said; nothing where no showers are monitored.
+        """
+        del monitor
+        return sum(validation.values())
+
     def precision_in_use(self, device: Device) -> Precision:
         """Return the number format that the finished model is used in on a device, if not told otherwise."""
         del device
@@ -226,6 +236,27 @@ class HasLikelihood(Protocol):
 
         Returns:
             The log density (event, candidate) of the totals alone, on the axis.
+        """
+        ...
+
+
+@runtime_checkable
+class CompletesShowers(Protocol):
+    """What a surrogate offers that can draw the cells of some layers given everything else."""
+
+    def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
+        """Return showers whose cells behind the first layers are drawn anew.
+
+        Kept are the cells of the first layers (what lies above the threshold), and energy and number of hits
+        of each other layer.
+
+        Args:
+            batch: Showers and incident particles, on the model's device.
+            keys: int64 (event,), from which all draws follow.
+            layers: How many layers are kept; 0 draws all cells.
+
+        Returns:
+            (event, cell) MeV.
         """
         ...
 

@@ -13,6 +13,7 @@ from calokit.config import Description, digest_of
 from calokit.errors import ConfigurationError, suggest_near_miss
 from calokit.recipes import load_recipe
 from calokit.recipes.recipe import Recipe
+from calokit.showers.digitisation import Digitisation
 
 
 class StudyEntry(Description):
@@ -73,6 +74,11 @@ class Study(Description):
     cells: tuple[int, ...] | None = None
     """Flat cells whose spectra are judged; null chooses them as `EvaluationSettings.cells` does."""
     generation_seed: int = 1
+    readout: Digitisation | None = None
+    """Judge by boosted trees once more with all showers behind this readout."""
+    prd_groups: tuple[int, ...] = ()
+    """Measure the PRD areas of images and of shapes along the momentum with so many cells a side as one:
+    [1, 2, 3] for the cells as they are and in groups of 2 x 2 and 3 x 3."""
     claims: list[Claim] = []
     """What is decided, all claims together (see `calokit.studies.claims`)."""
 

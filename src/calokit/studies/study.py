@@ -94,6 +94,7 @@ def _make_row(
         "legs": [leg.to_mapping() for leg in bundle.legs],
         "steps": made["steps"],
         "presentations": made["presentations"],
+        "validation": made["validation"],
         "cpu_minutes": round(made["cpu_seconds"] / 60, 2),
         "milliseconds_per_shower": round(judged.milliseconds_per_shower, 4),
         "metrics": judged.metrics,
@@ -131,7 +132,7 @@ def _train_where_missing(
 
 
 def _monitor_of(folder: Path) -> list[dict[str, Any]]:
-    """Return what the validations of a run found about its showers: its step, then `squared_error_by_energy`."""
+    """Return the squared errors that the validations of a run found, each with its step."""
     lines = (json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
     return [{"step": line["step"], **line["monitor"]} for line in lines if line.get("monitor")]
 

@@ -293,7 +293,7 @@ class TrainingLoop:
         _check_finite(sums, self.state.step)
         self.state.validation = {name: value / seen for name, value in sums.items()}
         self._monitor()
-        self._stop_early(sum(self.state.validation.values()))
+        self._stop_early(self.average.stopping_loss(self.state.validation, self.state.monitor))
 
     def _begin(self, model: Trainable[Any]) -> None:
         """Tell a model where its schedules stand."""

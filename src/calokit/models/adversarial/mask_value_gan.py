@@ -21,7 +21,13 @@ from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.errors import RunError
 from calokit.models.adversarial.discriminators import ImageDiscriminator
-from calokit.models.adversarial.objectives import discriminator_loss, generator_loss, gradient_penalty
+from calokit.models.adversarial.objectives import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    held_fixed,
+    is_discriminators_turn,
+)
 from calokit.models.adversarial.settings import GanSettings
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
@@ -111,8 +117,8 @@ class GanSurrogate(Surrogate):
     def begin_step(self, step: int, steps: float) -> None:
         """Set the strength of the noise and whose turn it is."""
         self.progress = step / steps
-        round_length = self.settings.discriminator_steps + self.settings.generator_steps
-        first = step % round_length < self.settings.discriminator_steps
+        settings = self.settings
+        first = is_discriminators_turn(step, settings.discriminator_steps, settings.generator_steps)
         self.turn = "discriminator" if first else "generator"
 
     def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
@@ -120,11 +126,8 @@ class GanSurrogate(Surrogate):
         if self.turn == "discriminator":
             return {"discriminator": self._discriminator_loss(batch, draws)}
         draw = self._draw(batch.incidents, draws.noise(self.noise(), len(batch)))
-        for parameter in self.discriminator.parameters():
-            parameter.requires_grad_(False)
-        score = self.discriminator(*self._views(draw.energies, draw.gate, batch.incidents))
-        for parameter in self.discriminator.parameters():
-            parameter.requires_grad_(True)
+        with held_fixed(self.discriminator):
+            score = self.discriminator(*self._views(draw.energies, draw.gate, batch.incidents))
         adversarial = generator_loss(self.settings.objective, score)
         terms = [self.settings.adversarial_weight * adversarial, *self._terms(draw, batch).values()]
         return {"generator": torch.stack(terms).sum()}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from calokit.compute.draws import Draws
@@ -38,9 +39,15 @@ def generator_loss(objective: Objective, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    score: Callable[..., Tensor], real: Sequence[Tensor], fake: Sequence[Tensor], draws: Draws
+    score: Callable[..., Tensor],
+    real: Sequence[Tensor],
+    fake: Sequence[Tensor],
+    draws: Draws,
+    centre: float = 1.0,
 ) -> Tensor:
-    """Return the mean of (|gradient| - 1)^2 between real and fake (WGAN-GP, arXiv:1704.00028, eq. 3).
+    """Return the mean of (|gradient| - centre)^2 between real and fake.
+
+    A centre of 1 is WGAN-GP (arXiv:1704.00028, eq. 3), one of 0 the zero-centred penalty (arXiv:1902.03984).
 
     The gradient is that of every input which differs between real and fake: an input that is left out could
     be weighted without bound.
@@ -50,6 +57,7 @@ def gradient_penalty(
         real: The inputs of real showers, (event, ...) each.
         fake: Those of as many generated showers.
         draws: Draw the place between the two, the same for all inputs of an event.
+        centre: The norm that is wanted.
     """
     place = draws.uniform(len(real[0]))
     between = [
@@ -60,5 +68,27 @@ def gradient_penalty(
     ]
     gradients = torch.autograd.grad(score(*between).sum(), between, create_graph=True)
     whole = torch.cat([gradient.flatten(1) for gradient in gradients], dim=1)
-    penalty: Tensor = (whole.norm(dim=1) - 1.0).square().mean()
+    penalty: Tensor = (whole.norm(dim=1) - centre).square().mean()
     return penalty
+
+
+def is_discriminators_turn(step: int, discriminator_steps: int, generator_steps: int) -> bool:
+    """Tell whose turn a step is: in each round the discriminator's come first.
+
+    Example:
+        >>> [is_discriminators_turn(step, 2, 1) for step in range(4)]
+        [True, True, False, True]
+    """
+    return step % (discriminator_steps + generator_steps) < discriminator_steps
+
+
+@contextmanager
+def held_fixed(part: nn.Module) -> Iterator[None]:
+    """Let gradients flow through a part without any for its own weights."""
+    for parameter in part.parameters():
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in part.parameters():
+            parameter.requires_grad_(True)

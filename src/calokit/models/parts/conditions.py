@@ -83,6 +83,57 @@ class IncidentEncoder(nn.Module):
         return columns + [torch.exp(-distance / length) for length in EDGE_LENGTHS_MM]
 
 
+class IncidentComponents(nn.Module):
+    """Turns incident particles into the components of their momentum and their impact, as LHCb's GANs do.
+
+    Momenta are in units of the sample's root mean square, impacts in that of their spread. The direction
+    gives the components; the kinetic energy stands for the momentum, which it is but for the mass.
+
+    Args:
+        conditions: Which of energy, position and direction enter; without a direction momenta point along z.
+    """
+
+    momentum_scale: Tensor
+    position_scale: Tensor
+
+    def __init__(self, conditions: tuple[Condition, ...]) -> None:
+        super().__init__()
+        self.conditions = conditions
+        self.register_buffer("momentum_scale", torch.ones(3))
+        self.register_buffer("position_scale", torch.ones(2))
+        self.width = 3 + 2 * ("position" in conditions)
+
+    def fit(self, incidents: IncidentTensors) -> None:
+        """Set the scales from a sample of training incidents."""
+        momenta = self._momenta(incidents).double()
+        largest = momenta.abs().amax().clamp_min(1e-3)
+        self.momentum_scale.copy_(torch.maximum(momenta.square().mean(0).sqrt(), 1e-3 * largest))
+        if "position" in self.conditions:
+            incidents.need(("positions",), "the recipe")
+            assert incidents.positions is not None
+            self.position_scale.copy_(_width(incidents.positions.double()))
+
+    def forward(self, incidents: IncidentTensors) -> Tensor:
+        """Return (event, width) inputs."""
+        columns = [self._momenta(incidents) / self.momentum_scale]
+        if "position" in self.conditions:
+            incidents.need(("positions",), "the model")
+            assert incidents.positions is not None
+            columns.append(incidents.positions / self.position_scale)
+        return torch.cat(columns, dim=1)
+
+    def _momenta(self, incidents: IncidentTensors) -> Tensor:
+        """Return (event, 3) in MeV."""
+        unit = incidents.energies.new_tensor([0.0, 0.0, 1.0]).expand(len(incidents), 3)
+        if "direction" in self.conditions:
+            incidents.need(("directions",), "the model")
+            assert incidents.directions is not None
+            theta = incidents.directions.norm(dim=1, keepdim=True)
+            across = incidents.directions * torch.sinc(theta / math.pi)
+            unit = torch.cat([across, torch.cos(theta)], dim=1)
+        return unit * incidents.energies[:, None]
+
+
 def _width(values: Tensor) -> Tensor:
     """Standard deviation over events, never below 1e-3 of the largest magnitude (a fixed beam has none)."""
     spread = values.std(dim=0, correction=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from calokit.bundles.bundle import Bundle
 from calokit.compute.device import CPU, Device
-from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
+from calokit.evaluation import Evaluation, EvaluationSettings, Scorecard
 from calokit.files import write_text
 from calokit.inference import generate_file, incidents_like
 from calokit.inference.generate import need_surrogate
@@ -15,9 +15,11 @@ from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, open_showers
 from calokit.studies.description import Study
 from calokit.studies.judging.judged import Judged
+from calokit.studies.judging.prd_areas import ScoreByGroup
 
 CURVES_KEPT = ("response", "resolution", "mse")
 """Curves over the incident energy that a row keeps."""
+_EVALUATIONS: dict[tuple[Any, ...], Evaluation] = {}
 
 
 def judge_surrogate(
@@ -40,19 +42,28 @@ def judge_surrogate(
         classifier_seeds=study.classifier_seeds,
         kept_metrics=study.kept_metrics,
         cells=study.cells,
+        readout=study.readout,
         seed=study.generation_seed,
     )
-    card = evaluate_showers(
-        test,
-        open_showers(generated_path),
-        floor=floor,
-        settings=settings,
-        progress=progress,
-        device=device.name,
-    )
+    card = _evaluation_for(test, floor, settings, device).judge(open_showers(generated_path), progress)
     path = folder / "scorecard.json"
     write_text(path, card.to_json())
-    return Judged(generated.milliseconds_per_shower, _metrics_of(card), _curves_of(card), path)
+    metrics = _metrics_of(card)
+    if study.prd_groups:
+        judge = ScoreByGroup.of(test, floor, settings.threshold_mev)
+        metrics |= judge.metrics(open_showers(generated_path), study.prd_groups)
+    return Judged(generated.milliseconds_per_shower, metrics, _curves_of(card), path)
+
+
+def _evaluation_for(
+    test: ShowerFile, floor: ShowerFile | None, settings: EvaluationSettings, device: Device
+) -> Evaluation:
+    """Return the judge of a study's rows, the same for all of one threshold: it looks at truth only once."""
+    views = [(view.sha256, len(view)) for view in (test, floor) if view is not None]
+    key = (*views, settings.digest(), device.name)
+    if key not in _EVALUATIONS:
+        _EVALUATIONS[key] = Evaluation(test, floor, settings, device.name)
+    return _EVALUATIONS[key]
 
 
 def _metrics_of(card: Scorecard) -> dict[str, list[float]]:

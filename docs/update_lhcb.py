@@ -1,0 +1,170 @@
+"""Write the tables of docs/lhcb.md from the rows of its study: `python docs/update_lhcb.py`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from page_tables import NOT_YET, fill, markdown, result
+
+from calokit.report.rounding import round_to_error
+from calokit.studies.table import read_table
+
+HOME = Path(__file__).resolve().parent.parent
+PAGE = HOME / "docs" / "lhcb.md"
+STUDY = HOME / "studies" / "lhcb_system.jsonl"
+SCALE = "-c64-96k"
+"""What every label of the study ends with."""
+SCANNED = {"wgan-gp": 0.0, "wgan-gp-asymmetry-weight-0.1": 0.1, "wgan-gp-asymmetry": 1.0}
+SCANNED |= {"wgan-gp-asymmetry-weight-10": 10.0}
+"""Weight of the regressor's loss, by label."""
+
+Row = dict[str, Any]
+
+COLUMNS = {
+    "prd_1.images": "PRD area, images",
+    "prd_1.physics": "PRD area, shapes",
+    "prd_1.smaller": "the smaller",
+    "separation.asymmetry": "asymmetries (1e-3)",
+    "separation.width_along": "widths (1e-3)",
+    "response.max_deviation": "response, worst bin (%)",
+    "resolution.mean_deviation": "resolution (%)",
+    "classifier.auc_low": "AUC, cells",
+    "classifier.auc_high": "AUC, observables",
+    "classifier.auc_boosted": "AUC, trees",
+    "classifier.auc_boosted_read_out": "trees, read out",
+}
+GROUPS = {"prd_1": "20 mm", "prd_2": "40 mm", "prd_3": "60 mm"}
+SCALES = {"(1e-3)": 1e3, "(%)": 1e2}
+
+
+def entries() -> dict[str, list[Row]]:
+    """Return the rows of each entry, in the order in which they were made."""
+    found: dict[str, list[Row]] = {}
+    for row in read_table(STUDY):
+        found.setdefault(row["label"].removesuffix(SCALE), []).append(row)
+    return found
+
+
+def architectures() -> str:
+    """Return every entry with its metrics, the mean over its seeds, and in a last row their floor."""
+    known = entries()
+    if not known:
+        return NOT_YET
+    table = [["entry", "seeds", "CPU min", *COLUMNS.values()]]
+    for label, rows in known.items():
+        minutes = f"{np.mean([row['cpu_minutes'] for row in rows]):.1f}"
+        cells = [_mean(rows, metric, title) for metric, title in COLUMNS.items()]
+        table.append([label, str(len(rows)), minutes, *cells])
+    first = next(iter(known.values()))[:1]
+    floors = [_mean(first, metric, title, floor=True) for metric, title in COLUMNS.items()]
+    table.append(["truth against truth", "", "", *floors])
+    return markdown(table)
+
+
+def groups() -> str:
+    """Return the smaller PRD area in cells of 20, 40 and 60 mm, and the published score beside it."""
+    known = entries()
+    if not known:
+        return NOT_YET
+    titles = [f"{size}, {what}" for size in GROUPS.values() for what in ("images", "shapes")]
+    table = [["entry", *titles, "20 mm, published scorer"]]
+    names = [f"{group}.{what}" for group in GROUPS for what in ("images", "physics")] + ["prd_1.published"]
+    for label, rows in known.items():
+        table.append([label, *[_mean(rows, name, "") for name in names]])
+    first = next(iter(known.values()))[:1]
+    table.append(["truth against truth", *[_mean(first, name, "", floor=True) for name in names]])
+    return markdown(table)
+
+
+def weights() -> str:
+    """Return how good the regressor and the generated asymmetries are against the weight of its loss."""
+    known = entries()
+    table = [["weight", "seeds", "variance of the asymmetries that the regressor explains (%)"]]
+    table[0] += ["asymmetries (1e-3)", "PRD area, shapes", "the smaller"]
+    for label, weight in sorted(SCANNED.items(), key=lambda pair: pair[1]):
+        rows = known.get(label, [])
+        if rows:
+            errors = [row["validation"]["regressor"] for row in rows if "regressor" in row["validation"]]
+            explained = f"{100 * (1 - float(np.mean(errors))):.1f}" if errors else "-"
+            cells = [
+                _mean(rows, metric, COLUMNS[metric])
+                for metric in ("separation.asymmetry", "prd_1.physics", "prd_1.smaller")
+            ]
+            table.append([f"{weight:g}", str(len(rows)), explained, *cells])
+    return markdown(table) if len(table) > 1 else NOT_YET
+
+
+def bins() -> str:
+    """Return response and resolution over truth's in bins of the incident energy, of each entry's seeds."""
+    known = entries()
+    if not known:
+        return NOT_YET
+    edges = next(iter(known.values()))[0]["curves"]["response"]["edges_gev"]
+    titles = [f"{low:.3g} to {high:.3g} GeV" for low, high in pairwise(edges)]
+    table = [["entry, response / resolution over truth's", *titles]]
+    for label, rows in known.items():
+        pair = [_ratios(rows, curve) for curve in ("response", "resolution")]
+        table.append([label, *[f"{one:.3f} / {two:.2f}" for one, two in zip(*pair, strict=True)]])
+    return markdown(table)
+
+
+def speed() -> str:
+    """Return the time of a shower of every recipe at full size."""
+    found = result("lhcb_speed")
+    if found is None:
+        return NOT_YET
+    table = [["recipe", "weights of the generator", "batch", "ms a shower", "ms of processor time"]]
+    table += [
+        [
+            f"`{row['recipe']}`",
+            f"{row['generator weights']:,}",
+            f"{row['batch']:,}",
+            f"{row['ms a shower']:.2g}",
+            f"{row['processor ms a shower']:.2g}",
+        ]
+        for row in found["rows"]
+    ]
+    load = (
+        f"Load of the machine's {found['cores']} cores at the start: {found['load_average_one_minute']:.0f}."
+    )
+    return f"{markdown(table)}\n\n{load}"
+
+
+def _mean(rows: Iterable[Row], metric: str, title: str, floor: bool = False) -> str:
+    """Return the mean over seeds; its error is of their scatter, or of the one there is."""
+    found = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
+    if not found:
+        return ""
+    scale = SCALES.get(title.split()[-1] if title else "", 1.0)
+    place = 2 if floor else 0
+    values = [scale * one[place] for one in found]
+    own = scale * math.sqrt(float(np.mean([one[place + 1] ** 2 for one in found])) / len(found))
+    scatter = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return str(round_to_error(float(np.mean(values)), max(own, scatter)).plain())
+
+
+def _ratios(rows: list[Row], curve: str) -> list[float]:
+    """Return the mean over seeds of a curve over truth's."""
+    pairs = [row["curves"][curve] for row in rows]
+    return [
+        float(np.mean([one["value"][place] / one["reference"][place] for one in pairs]))
+        for place in range(len(pairs[0]["value"]))
+    ]
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "architectures": architectures,
+    "groups": groups,
+    "weights": weights,
+    "bins": bins,
+    "speed": speed,
+}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fill(PAGE.read_text(), TABLES))
