@@ -133,7 +133,10 @@ def test_the_prior_in_energy_is_that_of_the_incident_particles() -> None:
 def test_the_cascade_knows_where_its_showers_came_from(cascade: Bundle, few: ShowerFile) -> None:
     prior = open_showers(HOME / "samples" / "zdc_ecal_positrons.h5").head(500).read_all().incidents
     made = reconstruct_showers(cascade, few, no_progress, prior=prior)
-    assert set(made.columns) == {"energy", "energy_uncertainty", "position", "position_uncertainty"}
+    names = ("energy", "position", "direction")
+    assert set(made.columns) == {*names, *(f"{name}_uncertainty" for name in names)}
+    slopes = made.columns["direction"][:, :2] / made.columns["direction"][:, 2:]
+    assert np.allclose(slopes, made.columns["position"] / 36_000, atol=2e-4)  # as the particles fly
     known = few.read_all()
     assert known.positions is not None
     hit = known.visible_energies > 100.0
