@@ -139,14 +139,17 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("test", type=Path)
     parser.add_argument("--beside", type=Path, nargs="*", default=[])
-    parser.add_argument("--calibrate", type=int, default=2000, help="test showers of the calibration")
+    parser.add_argument(
+        "--calibrate", type=int, default=2000, help="test showers of the calibration; 0 keeps the last"
+    )
     parser.add_argument("--reconstruct", type=int, default=1000, help="test showers that are reconstructed")
     parser.add_argument("--fit", type=int, default=20_000, help="training showers of the classical methods")
     options = parser.parse_args()
     bundle, view = read_bundle(options.bundle), open_showers(options.test)
     circumstances = describe_circumstances(int(os.environ.get("OMP_NUM_THREADS", "1")))
     row: Row = {"bundle": options.bundle.stem, "test": options.test.stem}
-    row["calibration"] = measure_calibration(bundle, view.head(options.calibrate))
+    if options.calibrate:
+        row["calibration"] = measure_calibration(bundle, view.head(options.calibrate))
     test, train = view.head(min(options.reconstruct, len(view))), open_showers(options.train)
     made = reconstruct_showers(bundle, test, prior=next(train.incident_chunks()))
     row |= {"showers": len(test), "milliseconds": made.milliseconds_per_shower}
@@ -157,6 +160,9 @@ def main() -> None:
     row |= {"fitted_on": min(options.fit, len(train)), "methods": compare_rows(methods, known)}
     kept = RESULTS / f"{NAME}.json"
     rows = json.loads(kept.read_text())["rows"] if kept.is_file() else []
+    for one in rows:
+        if (one["bundle"], one["test"]) == (row["bundle"], row["test"]):
+            row = {"calibration": one["calibration"], **row}
     rows = [one for one in rows if (one["bundle"], one["test"]) != (row["bundle"], row["test"])]
     print(write_record(NAME, [*rows, row], circumstances))
 

@@ -15,8 +15,14 @@ from torch import Tensor
 import calokit
 from calokit.bundles.ranges import ConditionRange
 from calokit.detector import Detector
-from calokit.errors import BundleError, DetectorError
-from calokit.inference import Bundle, measure_likelihood, read_bundle, reconstruct_showers
+from calokit.errors import BundleError, ConfigurationError, DetectorError
+from calokit.inference import (
+    Bundle,
+    complete_showers,
+    measure_likelihood,
+    read_bundle,
+    reconstruct_showers,
+)
 from calokit.inference.condition_space import ConditionSpace
 from calokit.inference.likelihood_fit import LikelihoodFit
 from calokit.models.batches import IncidentTensors, TrainingBatch
@@ -127,7 +133,10 @@ def test_the_prior_in_energy_is_that_of_the_incident_particles() -> None:
 def test_the_cascade_knows_where_its_showers_came_from(cascade: Bundle, few: ShowerFile) -> None:
     prior = open_showers(HOME / "samples" / "zdc_ecal_positrons.h5").head(500).read_all().incidents
     made = reconstruct_showers(cascade, few, no_progress, prior=prior)
-    assert set(made.columns) == {"energy", "energy_uncertainty", "position", "position_uncertainty"}
+    names = ("energy", "position", "direction")
+    assert set(made.columns) == {*names, *(f"{name}_uncertainty" for name in names)}
+    slopes = made.columns["direction"][:, :2] / made.columns["direction"][:, 2:]
+    assert np.allclose(slopes, made.columns["position"] / 36_000, atol=2e-4)  # as the particles fly
     known = few.read_all()
     assert known.positions is not None
     hit = known.visible_energies > 100.0
@@ -184,3 +193,18 @@ def test_showers_of_another_detector_are_refused(few: ShowerFile) -> None:
     bundle = read_bundle(HOME / "zoo" / "lhcb_cascade.calokit")
     with pytest.raises(DetectorError, match="is for detector 'lhcb_ecal'"):
         measure_likelihood(bundle, few)
+
+
+def test_completed_showers_come_from_bundles_that_can(cascade: Bundle, few: ShowerFile) -> None:
+    showers = few.read_all()
+    same = complete_showers(cascade, showers, 1)
+    kept = np.where(showers.energies > cascade.model.threshold_mev, showers.energies, 0)  # type: ignore[union-attr]
+    assert np.array_equal(same.energies, kept)
+    drawn = complete_showers(cascade, showers, 0)
+    assert np.allclose(drawn.visible_energies, kept.sum(1), rtol=1e-4)
+    assert np.array_equal(drawn.energies, complete_showers(cascade, showers, 0).energies)
+    assert not np.array_equal(drawn.energies, complete_showers(cascade, showers, 0, seed=2).energies)
+    with pytest.raises(ConfigurationError, match="has 1 layers"):
+        complete_showers(cascade, showers, 2)
+    with pytest.raises(BundleError, match="completes no showers"):
+        complete_showers(read_bundle(HOME / "zoo" / "zdc_flow.calokit"), showers, 0)

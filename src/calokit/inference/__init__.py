@@ -1,6 +1,7 @@
 """Using trained bundles."""
 
 from calokit.bundles.bundle import Bundle, read_bundle, write_bundle
+from calokit.inference.complete import complete_showers
 from calokit.inference.generate import ShowerGenerator, generate_file, incidents_at, incidents_like
 from calokit.inference.likelihood import Likelihood, measure_likelihood
 from calokit.inference.reconstruct import Reconstruction, reconstruct_showers
@@ -10,6 +11,7 @@ __all__ = [
     "Likelihood",
     "Reconstruction",
     "ShowerGenerator",
+    "complete_showers",
     "generate_file",
     "incidents_at",
     "incidents_like",

@@ -17,7 +17,7 @@ from calokit.models.batches import IncidentTensors
 from calokit.showers import Incidents
 
 BEYOND = math.log(2.0)
-"""Energies are looked for up to a factor of two beyond the training range."""
+"""Where no prior is given, energies are looked for up to a factor of two beyond the training range."""
 TIED = 0.05
 """Directions are tied to the impacts where their spread about a line is a smaller part than this of all."""
 SMALLEST_RANGE = 1e-3
@@ -40,6 +40,7 @@ class ConditionSpace:
             where directions are free or not known.
         power: The prior density of ln(energy) is exp(power ln(energy)): 1 where energies are uniform, 0 where
             their logarithms are.
+        beyond: How far ln(energy) reaches beyond the training range to either side.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,7 @@ class ConditionSpace:
     high: Tensor
     tie: Tensor | None = None
     power: float = 1.0
+    beyond: float = 0.0
 
     @classmethod
     def of(
@@ -55,7 +57,7 @@ class ConditionSpace:
         """Return the box of the training range.
 
         Args:
-            ranges: Of the training showers; energies are looked for a factor of two beyond.
+            ranges: Of the training showers; without a prior, energies are looked for a factor of two beyond.
             conditions: What the model knows: energy, position, direction.
             prior: Incident particles as the showers may have: their mean ln(energy) sets the power. Where
                 directions follow from impacts (as from a distant vertex), only the impact is looked for.
@@ -64,13 +66,15 @@ class ConditionSpace:
         tie = None if prior is None else _tie_directions(prior)
         if tie is not None:
             known = [one for one in known if one.kind != "direction"]
-        beyond = [BEYOND if one.name == ENERGY else 0.0 for one in known]
+        beyond = BEYOND if prior is None else 0.0
+        more = [beyond if one.name == ENERGY else 0.0 for one in known]
         return cls(
             tuple(one.name for one in known),
-            torch.tensor([one.smallest - more for one, more in zip(known, beyond, strict=True)]),
-            torch.tensor([one.largest + more for one, more in zip(known, beyond, strict=True)]),
+            torch.tensor([one.smallest - far for one, far in zip(known, more, strict=True)]),
+            torch.tensor([one.largest + far for one, far in zip(known, more, strict=True)]),
             tie,
             1.0 if prior is None else _find_power(prior),
+            beyond,
         )
 
     def to(self, device: Device) -> ConditionSpace:

@@ -20,7 +20,7 @@ from calokit.bundles.ranges import ENERGY, KINDS
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.detector import Detector
-from calokit.inference.condition_space import BEYOND, ConditionSpace
+from calokit.inference.condition_space import ConditionSpace
 from calokit.models.batches import TrainingBatch
 from calokit.models.estimators.protocol import Estimates, unit_vectors
 from calokit.models.protocols import HasLikelihood
@@ -174,7 +174,7 @@ class LikelihoodFit:
         space = self.space
         start = ((space.low + space.high) / 2).double().expand(len(energies), -1).clone()
         energy = space.names.index(ENERGY)
-        low, high = float(space.low[energy]) + BEYOND, float(space.high[energy]) - BEYOND
+        low, high = float(space.low[energy]) + space.beyond, float(space.high[energy]) - space.beyond
         candidates = torch.linspace(low, high, CANDIDATES, device=start.device).double()
         scanned = self.model.scan_energies(energies, torch.exp(candidates).float()).double()
         weights = torch.softmax(scanned + space.power * candidates, 1)
@@ -248,7 +248,7 @@ class LikelihoodFit:
             assert incidents.positions is not None
             place = _moments(incidents.positions.view(*shape, 2), weights)
             found |= {"position": place[0], "position_uncertainty": place[1]}
-        if "theta cos phi" in self.space.names:
+        if "theta cos phi" in self.space.names or self.space.tie is not None:
             assert incidents.directions is not None
             angle = incidents.directions.norm(dim=1, keepdim=True).clamp_min(1e-9)
             slopes = (incidents.directions * torch.tan(angle) / angle).view(*shape, 2)

@@ -240,6 +240,27 @@ class HasLikelihood(Protocol):
         ...
 
 
+@runtime_checkable
+class CompletesShowers(Protocol):
+    """What a surrogate offers that can draw the cells of some layers given everything else."""
+
+    def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
+        """Return showers whose cells behind the first layers are drawn anew.
+
+        Kept are the cells of the first layers (what lies above the threshold), and energy and number of hits
+        of each other layer.
+
+        Args:
+            batch: Showers and incident particles, on the model's device.
+            keys: int64 (event,), from which all draws follow.
+            layers: How many layers are kept; 0 draws all cells.
+
+        Returns:
+            (event, cell) MeV.
+        """
+        ...
+
+
 class Surrogate(Trainable["TrainingBatch"]):
     """A trainable generator of showers in one detector.
 

@@ -13,11 +13,12 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
-from calokit.models.cascade.likelihood import LINE_WIDTHS, reach_of_lines
+from calokit.models.cascade.likelihood import LINE_WIDTHS, WALL, reach_of_lines
 from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
 from calokit.models.cascade.stage import Cuts, uniform_pair
+from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.models.cascade.totals import NormalMixture
-from calokit.models.protocols import HasLikelihood
+from calokit.models.protocols import CompletesShowers, HasLikelihood
 
 ROWS = 4000
 
@@ -115,6 +116,14 @@ def test_values_of_other_showers_are_not_uniform() -> None:
     assert worst < 1e-6
 
 
+def compare(model: CascadeSurrogate, found: torch.Tensor, whole: torch.Tensor, batch: TrainingBatch) -> None:
+    """Equal where the totals can be drawn; beyond, what is searched falls off."""
+    visible = batch.energies.where(batch.energies > model.threshold, 0.0).sum(1)
+    beyond = model.totals.beyond(batch.incidents.energies, visible, model.threshold)
+    assert bool((beyond == 0).any())
+    assert torch.allclose(found, whole - WALL * beyond.float(), rtol=1e-4, atol=1e-2)
+
+
 @pytest.mark.parametrize("name", ["zdc_ecal", "luxe_ecal", "calochallenge_1_photons"])
 def test_parts_add_up_and_follow_other_incident_particles(name: str) -> None:
     detector = load_detector(name)
@@ -127,7 +136,7 @@ def test_parts_add_up_and_follow_other_incident_particles(name: str) -> None:
         whole = model.log_likelihood(batch)
         assert torch.allclose(sum(one.view(8, -1).sum(1) for one in parts.values()), whole)
         as_function = model.likelihood_of(batch.energies)
-        assert torch.allclose(as_function(batch.incidents), whole, rtol=1e-4, atol=1e-2)
+        compare(model, as_function(batch.incidents), whole, batch)
         assert batch.incidents.positions is not None
         assert batch.incidents.directions is not None
         moved = IncidentTensors(
@@ -136,8 +145,37 @@ def test_parts_add_up_and_follow_other_incident_particles(name: str) -> None:
             batch.incidents.directions + 0.01,
         )
         other = model.log_likelihood(TrainingBatch(moved, batch.energies))
-        assert torch.allclose(as_function(moved), other, rtol=1e-4, atol=1e-2)
+        compare(model, as_function(moved), other, TrainingBatch(moved, batch.energies))
         assert float((other - whole)[1:].abs().min()) > 1e-3
+
+
+def test_completed_showers_keep_what_is_known_and_follow_the_density() -> None:
+    """Of showers that the model generated, the completed ones must be as well calibrated."""
+    detector = load_detector("calochallenge_1_photons")
+    model = shaken(detector)
+    assert isinstance(model, CompletesShowers)
+    events, layers = 400, 2
+    incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
+    batch = TrainingBatch(incidents, model.generate(incidents, torch.Generator().manual_seed(1)))
+    whole = model.complete(batch, keys(events), detector.number_of_layers)
+    assert torch.equal(whole, batch.energies)
+    drawn = model.complete(batch, keys(events, 3), layers)
+    assert torch.equal(drawn, model.complete(batch, keys(events, 3), layers))
+    first = model.tree.first_cells[layers]
+    assert torch.equal(drawn[:, :first], batch.energies[:, :first])
+    assert not torch.equal(drawn[:, first:], batch.energies[:, first:])
+    for layer in range(layers, detector.number_of_layers):
+        here = model.tree.cells_of(layer)
+        assert torch.equal((drawn[:, here] > 0).sum(1), (batch.energies[:, here] > 0).sum(1))
+        sums = [one[:, here].double().sum(1) for one in (drawn, batch.energies)]
+        assert torch.allclose(sums[0], sums[1], rtol=1e-4)
+    tested = 0
+    for found in model.cumulative_values(TrainingBatch(incidents, drawn), keys(events, 7)):
+        values = found.value[found.layer >= layers].double().numpy()
+        if len(values) > 100:
+            assert kstest(values, "uniform").pvalue > 1e-4
+            tested += 1
+    assert tested >= 2
 
 
 def test_single_hits_on_a_line_without_width_stand_for_all_that_is_drawn_there() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -212,6 +212,20 @@ class CascadeSurrogate(Surrogate):
         ]
         return torch.cat(pieces)
 
+    @torch.no_grad()
+    def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
+        """Return showers whose cells behind the first layers are drawn anew; see `CompletesShowers`."""
+        self.incident.need(batch.incidents)
+        cells = self.cells_of(batch)
+        facts = self.facts(batch.incidents, cells.visible, cells.count)
+        places = [self.tree.cells_of(layer) for layer in range(self.tree.layers)]
+        known = [torch.stack([cells.energy[place], cells.hits[place]]) for place in places]
+        totals = torch.stack([one.sum(1) for one in known], 1)
+        drawn = self._to_mev(self._draw_cells(facts, totals, keys, known[:layers]))
+        first = self.tree.first_cells[layers]
+        drawn[:, :first] = torch.where(batch.energies > self.threshold, batch.energies, 0.0)[:, :first]
+        return drawn
+
     def _make_stage(self, plane: int | None) -> Stage:
         """Return the networks of a plane's tree, or of the layers' (None)."""
         settings, names = self.settings, self.settings.parts
@@ -339,8 +353,17 @@ class CascadeSurrogate(Surrogate):
         totals = self._draw_layers(facts, visible, count, keys)
         return self._to_mev(self._draw_cells(facts, totals, keys))
 
-    def _draw_cells(self, facts: EventFacts, totals: Tensor, keys: Tensor) -> Tensor:
-        """Draw the cells (cell, event) of layers whose energies and hits (2, layer, event) are given."""
+    def _draw_cells(
+        self, facts: EventFacts, totals: Tensor, keys: Tensor, known: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """Draw the cells (cell, event) of layers whose energies and hits (2, layer, event) are given.
+
+        Args:
+            facts: What is known of each event.
+            totals: Energies and hits of all layers.
+            keys: One int64 an event.
+            known: Energies and hits (2, cell, event) of the cells of the first layers, which are not drawn.
+        """
         features = self.surroundings.layer_features(*totals)
         events = torch.arange(len(keys), device=keys.device)
         memory = self.surroundings.first_memory(len(keys))
@@ -355,12 +378,18 @@ class CascadeSurrogate(Surrogate):
                 same = values is not None and kind == self.tree.plane_of[layer - 1]
                 before = _look_back_once(before, values if same else None, memory, plane.tree)
             flight = self.surroundings.flight(facts, layer)
-            values = BoxValues.empty(plane.tree.boxes, totals[:, layer])
+            given = layer < len(known)
+            values = (
+                BoxValues.of_cells(plane.tree, *known[layer])
+                if given
+                else BoxValues.empty(plane.tree.boxes, totals[:, layer])
+            )
             moments = torch.stack([moments_of(last, flight), moments_of(total, flight)], 1)
             scene = Scene(
                 values, before, events, facts.features, features[layer], flight, facts.slopes, moments
             )
-            stage.draw(scene, keys, self.first_numbers[layer])
+            if not given:
+                stage.draw(scene, keys, self.first_numbers[layer])
             cells = torch.stack([values.energy[plane.tree.leaves], values.hits[plane.tree.leaves]])
             drawn.append(cells[0])
             if layer + 1 < self.tree.layers:

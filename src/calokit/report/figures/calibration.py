@@ -59,7 +59,7 @@ def draw_cumulative_values(rows: Sequence[CalibrationRow]) -> Figure:
         colour = GENERATED_COLOURS[number % len(GENERATED_COLOURS)]
         axes.stairs(density, edges, baseline=None, color=colour, linewidth=1.4)
         reach = 1.25 * max(3.0 * chance, float(np.abs(density - 1).max()))
-        axes.set_ylim(1 - reach, 1 + 1.5 * reach)
+        axes.set_ylim(max(1 - reach, 0.0), 1 + 1.5 * reach)
         axes.text(0.04, 0.95, name_draw(row), transform=axes.transAxes, va="top", fontsize=9)
         axes.text(
             0.96,

@@ -46,7 +46,7 @@ def report_reconstruction(
     if "energy" in made.columns:
         energies = {**classical.energies, name: made.columns["energy"].astype(np.float64)}
     places = None
-    if "position" in made.columns:
+    if {"position", "direction"} <= set(made.columns):
         angles = np.arctan(directions_to_slopes(made.columns["direction"]))
         places = Places(
             FIT,

@@ -63,7 +63,7 @@ def judge_reconstruction(
             covered = measure_coverage(estimated, width, known.energies)
             metrics["energy.pull_width"] = [*covered.pull_width, 1.0, 0.0]
             metrics["energy.coverage_683"] = [*covered.covered[1].tolist(), 0.683, 0.0]
-    if "position" in made.columns:
+    if {"position", "direction"} <= set(made.columns):
         metrics |= _place_metrics(made.columns, known, classical)
     return Judged(made.milliseconds_per_shower, metrics, curves, path)
 
