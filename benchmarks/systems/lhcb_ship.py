@@ -2,9 +2,9 @@
 
     python -m benchmarks.systems.lhcb_ship SETS --runs FOLDER
 
-SETS holds the shower files, --runs the runs of studies/lhcb_system.yaml. Best is the largest PRD area
-(the smaller of images and shapes) in its last validation; nothing of the test file is looked at. Its scale goes
-into the recipe's name.
+SETS holds the shower files, --runs the runs of studies/lhcb_system.yaml. The best run is that of the largest
+PRD area (the smaller of images and shapes) in its last validation; nothing of the test file is looked at. Its
+scale goes into the recipe's name.
 """
 
 from __future__ import annotations
