@@ -13,7 +13,7 @@ HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "cascade.md"
 AREAS = (
     "classifier.auc_boosted",
-    "classifier.auc_boosted_read_out",
+    "readout.auc_boosted",
     "classifier.auc_low",
     "classifier.auc_high",
 )
@@ -72,11 +72,46 @@ def few() -> str:
         for row in record["rows"]
     ]
     words = (
-        f"Positrons in the ZDC crystals: the base was trained below {facts['below_gev']:g} GeV, the showers in "
-        f"hand and {facts['judged_on']:,} others that judge are above {facts['above_gev']:g} GeV; "
+        f"Positrons in the ZDC crystals: the base was trained below {facts['below_gev']:g} GeV, the showers "
+        f"in hand and {facts['judged_on']:,} others that judge are above {facts['above_gev']:g} GeV; "
         f"{facts['steps']:,} steps of {facts['batch']} at most, the weights of the best validation kept."
     )
     return f"{words}\n\n{markdown(table)}"
+
+
+def calibration() -> str:
+    """Return the calibration of all draws of a kind, of each cascade whose likelihood was measured."""
+    record = result("cascade_likelihood")
+    if record is None:
+        return NOT_YET
+    table = [["bundle", "draws of", "number", "largest deviation (%)", "floor (%)", "p", "variance of sums"]]
+    for row in record["rows"]:
+        for one in row["calibration"]:
+            words = [f"{100 * one[key]:.2f}" for key in ("deviation", "floor")]
+            p_value = "< 0.0001" if one["p_value"] < 1e-4 else f"{one['p_value']:.2g}"
+            together = "" if one["together"] is None else _plain(*one["together"])
+            name = f"{one['kind']}, {one['part']}"
+            table.append([row["bundle"], name, f"{one['draws']:,}", *words, p_value, together])
+    return markdown(table)
+
+
+def found() -> str:
+    """Return incident particles found by the likelihood beside other methods, on the same showers."""
+    record = result("cascade_likelihood")
+    if record is None:
+        return NOT_YET
+    table = [["test file", "quantity", "method", "RMS", "68 % within", "bias", "truth within 1 sigma (%)"]]
+    table[0].append("RMS of the likelihood / its own")
+    for row in record["rows"]:
+        for one in sorted(row["methods"], key=lambda one: str(one["quantity"])):
+            numbers = [f"{one[key]:.3g}" for key in ("rms", "half_width_68", "bias")]
+            inside = one["within_one_sigma"]
+            covered = "" if inside is None else f"{100 * inside:.0f}"
+            mine = one["method"] == "likelihood"
+            ratio = "1" if mine else _plain(*one["likelihood_over_it"])
+            name = f"`{row['test']}`, {row['showers']:,}"
+            table.append([name, one["quantity"], one["method"], *numbers, covered, ratio])
+    return markdown(table)
 
 
 def _plain(value: float, error: float) -> str:
@@ -87,7 +122,13 @@ def _beside(value: float, error: float, floor: float, floor_error: float) -> str
     return f"{_plain(value, error)} ({_plain(floor, floor_error)})"
 
 
-TABLES: dict[str, Callable[[], str]] = {"shipped": shipped, "steps": steps, "few": few}
+TABLES: dict[str, Callable[[], str]] = {
+    "shipped": shipped,
+    "steps": steps,
+    "few": few,
+    "calibration": calibration,
+    "found": found,
+}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from calokit.report.rounding import round_to_error
 PAGE = Path(__file__).resolve().parent / "your_own_detector.md"
 AREAS = {
     "classifier.auc_boosted": "boosted trees on all observables",
-    "classifier.auc_boosted_read_out": "the same, read out",
+    "readout.auc_boosted": "the same, read out",
     "classifier.auc_low": "network on cells",
     "classifier.auc_high": "network on observables",
 }

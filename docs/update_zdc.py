@@ -1,132 +1,311 @@
-"""Write the tables of docs/zdc.md from benchmarks/results/zdc_system.json: `python docs/update_zdc.py`."""
+"""Write the tables of docs/zdc.md from the ZDC studies and bundles: `python docs/update_zdc.py`."""
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from page_tables import NOT_YET, RESULTS, fill, markdown, result
+import numpy as np
+from page_tables import NOT_YET, fill, markdown, result
 
+from calokit.bundles.bundle import Bundle, read_bundle
+from calokit.bundles.legs import cpu_minutes_in_all, presentations_in_all
+from calokit.bundles.standing import standing_of
+from calokit.evaluation.metrics.binned import BinnedMoments
+from calokit.evaluation.samples.pairing import squared_errors
 from calokit.report.rounding import round_to_error
+from calokit.showers import open_showers
+from calokit.studies.claims import Decision, Entry, decide_claims, read_entries
+from calokit.studies.description import StudyFile
+from calokit.units import MEV_PER_GEV
 
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "zdc.md"
-LEARNED = {"zdc_learning": "learning-h16-128k", "zdc_system": "regression-h16-128k"}
-"""The label of the learning curve's entry in each study."""
-NEUTRON_METRICS = ("classifier", "response", "resolution", "hits", "separation.visible", "separation.depth")
-
-Row = dict[str, Any]
+STUDIES = ("zdc_system", "zdc_learning", "zdc_iterations", "zdc_findings")
+THRESHOLD_MEV = 0.1
+NEUTRON_METRICS = (
+    "classifier",
+    "response.m",
+    "resolution.m",
+    "hits",
+    "separation.visible",
+    "separation.depth",
+)
 
 COLUMNS = {
     "mse.mean": "MSE of cell / E (1e-5)",
-    "separation.cell_130": "cell 130 (1e-3)",
-    "separation.cell_210": "cell 210 (1e-3)",
     "separation.cells_mean": "all cells (1e-3)",
     "response.mean_deviation": "response (%)",
     "resolution.mean_deviation": "resolution (%)",
     "classifier.auc_low": "AUC, cells",
     "classifier.auc_high": "AUC, observables",
+    "classifier.auc_boosted": "AUC, trees",
 }
 SCALES = {"(1e-5)": 1e5, "(1e-3)": 1e3, "(%)": 1e2}
 """What a value is multiplied by, told by the end of its title."""
+CLAIMED = {**COLUMNS, "mse": "MSE of cell / E, highest energies (1e-5)"}
 
 
-def read() -> dict[str, Any]:
-    """Read the system's outcome."""
-    content: dict[str, Any] = json.loads((RESULTS / "zdc_system.json").read_text())
-    return content
+def study(name: str) -> StudyFile:
+    """Read one of the studies."""
+    return StudyFile.read(HOME / "studies" / f"{name}.yaml")
 
 
-def recipes() -> str:
-    """Return every entry of the studies with its metrics and, in a last row a study, their floor."""
-    table = [["entry", "seeds", "showers", "CPU min", *COLUMNS.values()]]
-    rows = read()["rows"]
-    for study in dict.fromkeys(row["study"] for row in rows):
-        own = [row for row in rows if row["study"] == study]
-        table.append([f"**{study}**, {own[0]['judged_on']}", *[""] * (len(table[0]) - 1)])
-        for row in own:
-            cells = [_value(row, metric, title) for metric, title in COLUMNS.items()]
-            counts = [str(row["seeds"]), f"{row['showers']:,}", f"{row['cpu_minutes']:.1f}"]
-            table.append([row["label"], *counts, *cells])
-        floors = [_value(own[0], metric, title, floor=True) for metric, title in COLUMNS.items()]
-        table.append(["truth against truth", "", "", "", *floors])
+def claims() -> str:
+    """Return every claim of the studies and what became of it."""
+    decisions = decide_claims([study(name) for name in STUDIES])
+    table = [["claim", "measured by", "first", "second", "σ", "chance", "here"]]
+    for one in decisions:
+        title = CLAIMED[one.claim.metric]
+        told = [
+            one.claim.statement.replace("|", "\\|"),
+            title,
+            _seeds(one.better, title),
+            _seeds(one.worse, title),
+        ]
+        table.append([*told, *_decided(one)])
     return markdown(table)
+
+
+def _decided(one: Decision) -> list[str]:
+    if one.deviations is None or one.probability is None:
+        return ["", "", one.verdict]
+    verdict = one.verdict if one.verdict == "undecided" else f"**{one.verdict}**"
+    return [f"{one.deviations:+.1f}", f"{one.probability:.1g}", verdict]
+
+
+def _seeds(values: Sequence[float], title: str) -> str:
+    """Return mean and standard error over seeds."""
+    if not values:
+        return ""
+    scaled = _scale(title) * np.array(values)
+    error = scaled.std(ddof=1) / math.sqrt(len(scaled)) if len(scaled) > 1 else 0.0
+    return _rounded(float(scaled.mean()), float(error))
+
+
+def entries_of(name: str) -> str:
+    """Return the entries of a study, mean over the seeds, and truth against truth."""
+    entries = list(read_entries([study(name)]).values())
+    if not entries:
+        return NOT_YET
+    known = [name for name in COLUMNS if all(name in row["metrics"] for one in entries for row in one.rows)]
+    table = [["entry", "seeds", "presentations", "CPU min", *[COLUMNS[name] for name in known]]]
+    for one in entries:
+        shown, minutes = _made(one)
+        table.append([one.name, str(len(one.rows)), f"{shown:,}", f"{minutes:.1f}", *_cells(one, known)])
+    floor = [_floor(entries[0], name) for name in known]
+    return markdown([*table, ["truth against truth", "", "", "", *floor]])
+
+
+def _made(entry: Entry) -> tuple[int, float]:
+    """Return presentations and processor minutes of a seed, from the first step of the first stage."""
+    legs = entry.rows[0].get("legs")
+    shown = sum(leg["presentations"] for leg in legs) if legs else entry.rows[0]["presentations"]
+    minutes = [sum(leg["cpu_minutes"] for leg in row.get("legs", [row])) for row in entry.rows]
+    return shown, float(np.mean(minutes))
+
+
+def _cells(entry: Entry, metrics: Sequence[str]) -> list[str]:
+    """Return an entry's means over seeds, with the error of the seeds or, where larger, of the sample."""
+    cells = []
+    for name in metrics:
+        found = np.array([row["metrics"][name][:2] for row in entry.rows])
+        spread = found[:, 0].std(ddof=1) / math.sqrt(len(found)) if len(found) > 1 else 0.0
+        scale = _scale(COLUMNS[name])
+        cells.append(_rounded(scale * found[:, 0].mean(), scale * max(spread, found[:, 1].mean())))
+    return cells
+
+
+def _floor(entry: Entry, metric: str) -> str:
+    if metric == "mse.mean":
+        return f"{_twins([1.0, 200.0])[0]} (twins)"
+    scale, found = _scale(COLUMNS[metric]), entry.rows[0]["metrics"][metric]
+    return _rounded(scale * found[2], scale * found[3])
+
+
+def _twins(edges_gev: Sequence[float]) -> list[str]:
+    """Return the MSE (1e-5) between two true showers of one particle, in bins of its energy."""
+    first, second = (
+        open_showers(HOME / "samples" / f"zdc_ecal_positrons_{name}.h5").read_all()
+        for name in ("test", "twins")
+    )
+    moments = BinnedMoments(
+        MEV_PER_GEV * np.array(edges_gev) * np.array([0.99, *[1.0] * (len(edges_gev) - 2), 1.01])
+    )
+    moments.add(first.incident_energies.astype(np.float64), squared_errors(first, second, THRESHOLD_MEV))
+    found = moments.mean()
+    return [
+        _rounded(1e5 * value, 1e5 * error) for value, error in zip(found.values, found.errors, strict=True)
+    ]
+
+
+def iterations() -> str:
+    """Return the squared error on validation showers in bins of the energy over the presentations."""
+    rows = next(iter(read_entries([study("zdc_iterations")]).values())).rows if _has("zdc_iterations") else []
+    if not rows:
+        return NOT_YET
+    edges = rows[0]["monitor"][0]["edges_gev"]
+    table = [["presentations", "all", *[f"{low:.3g} to {high:.3g} GeV" for low, high in pairwise(edges)]]]
+    batch = rows[0]["presentations"] // rows[0]["steps"]
+    for points in zip(*[row["monitor"] for row in rows], strict=True):
+        found = np.array([[point["all"], *point["mse"]] for point in points])
+        errors = found.std(0, ddof=1) / math.sqrt(len(found)) if len(found) > 1 else 0.0 * found[0]
+        cells = [
+            _rounded(1e5 * value, 1e5 * error) for value, error in zip(found.mean(0), errors, strict=True)
+        ]
+        table.append([f"{batch * points[0]['step']:,}", *cells])
+    return markdown([*table, ["twins", _twins([1.0, 200.0])[0], *_twins(edges)]])
+
+
+def ends() -> str:
+    """Return the squared error on the test split in bins of the energy at the end of both lengths."""
+    names = {"zdc_system": "regression-h16-128k", "zdc_iterations": "regression-h16-256k"}
+    found = read_entries([study(name) for name in names])
+    known = [found[name] for name in names.values() if name in found]
+    edges = known[0].rows[0]["curves"]["mse"]["edges_gev"]
+    table = [["entry", *[f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges)]]]
+    for one in known:
+        values = np.array([row["curves"]["mse"]["value"] for row in one.rows])
+        table.append([one.name, *[_seeds(column.tolist(), "(1e-5)") for column in values.T]])
+    return markdown([*table, ["twins", *_twins(edges)]])
 
 
 def bins() -> str:
-    """Return response and resolution over truth's in bins of the incident energy, for every entry."""
-    rows = [row for row in read()["rows"] if "response" in row["curves"]]
-    if not rows:
-        return "No row has been measured yet."
-    edges = rows[0]["curves"]["response"]["edges_gev"]
-    titles = [f"{low:.3g} to {high:.3g} GeV" for low, high in pairwise(edges)]
-    table = [["entry, response / resolution over truth's", *titles]]
-    for row in rows:
-        curves = [row["curves"][name] for name in ("response", "resolution")]
+    """Return response and resolution over truth's in bins of the incident energy, first seeds."""
+    entries = read_entries([study("zdc_system"), study("zdc_findings")])
+    shown = [one for name, one in entries.items() if name.startswith(("regression", "gan", "no-adv", "log"))]
+    edges = shown[0].rows[0]["curves"]["response"]["edges_gev"]
+    table = [["response / resolution", *[f"{low:.3g} to {high:.3g} GeV" for low, high in pairwise(edges)]]]
+    for one in shown:
+        curves = [one.rows[0]["curves"][name] for name in ("response", "resolution")]
         ratios = [_ratios(curve["value"], curve["reference"]) for curve in curves]
-        table.append([row["label"], *[" / ".join(pair) for pair in zip(*ratios, strict=True)]])
+        table.append([one.name, *[" / ".join(pair) for pair in zip(*ratios, strict=True)]])
     return markdown(table)
 
 
-def findings() -> str:
-    """Return which of the reports' findings hold."""
-    table = [["the reports", "metric", "first", "second", "difference", "here"]]
-    table += [
-        [
-            one["statement"].replace("|", "\\|"),
-            one["metric"],
-            f"{one['better'][0]}: {_rounded(*one['better'][1:])}",
-            f"{one['worse'][0]}: {_rounded(*one['worse'][1:])}",
-            f"{one['sigma']:+.1f} σ",
-            one["verdict"],
-        ]
-        for one in read()["settings"]["findings"]
-    ]
+def learning() -> str:
+    """Return the regression over its number of training showers."""
+    entries = list(read_entries([study("zdc_learning")]).values())
+    entries.append(read_entries([study("zdc_system")])["regression-h16-128k"])
+    shown = ("mse.mean", "separation.cells_mean", "response.mean_deviation", "resolution.mean_deviation")
+    table = [["showers", "epochs", *[COLUMNS[metric] for metric in shown]]]
+    for one in entries:
+        showers, presentations = one.rows[0]["showers"], one.rows[0]["presentations"]
+        table.append([f"{showers:,}", f"{presentations / showers:.2g}", *_cells(one, shown)])
     return markdown(table)
 
 
 def shipped() -> str:
-    """Return the scorecards of the shipped bundles."""
-    table = [["bundle", "presentations", "CPU min", "judged on", *COLUMNS.values()]]
-    for one in read()["settings"]["shipped"]:
-        card = one["scorecard"]
-        if card is None:
+    """Return what the shipped bundles are, how they were made and what was measured of them."""
+    known = ("classifier.auc_boosted", "classifier.auc_high", "classifier.auc_low", "mse.mean")
+    titles = [COLUMNS[name] for name in known]
+    table = [
+        [
+            "bundle",
+            "is a",
+            "response, worst bin (%)",
+            "resolution (%)",
+            *titles,
+            "judged on",
+            "presentations",
+            "CPU min",
+        ]
+    ]
+    for path in sorted((HOME / "zoo").glob("zdc_*.calokit")):
+        bundle = read_bundle(path)
+        standing = standing_of(bundle.scorecard)
+        if bundle.scorecard is None or standing is None:
             continue
-        row = {"metrics": card["measurements"]}
-        cells = [_value(row, metric, title) for metric, title in COLUMNS.items()]
-        made = [f"{one['presentations']:,}", f"{one['cpu_minutes']:.0f}"]
-        judged = f"{card['test_showers']:,} of {card['test_file']}"
-        table.append([f"`{one['bundle']}`", *made, judged, *cells])
+        kind = "generator" if standing.is_generator else "**baseline**"
+        measured = bundle.scorecard["measurements"]
+        deviations = [
+            _measured(measured, name, "(%)")
+            for name in ("response.max_deviation", "resolution.mean_deviation")
+        ]
+        cells = [_measured(measured, name, COLUMNS[name]) for name in known]
+        judged = f"{bundle.scorecard['test_showers']:,}"
+        made = [f"{presentations_in_all(bundle.legs):,}", f"{cpu_minutes_in_all(bundle.legs):.0f}"]
+        table.append([f"`{path.stem}`", kind, *deviations, *cells, judged, *made])
+    return markdown(table)
+
+
+def legs() -> str:
+    """Return the legs of the shipped bundles that were not trained in one."""
+    table = [["bundle", "leg", "recipe", "seed", "steps", "presentations", "CPU min", "note"]]
+    for path in sorted((HOME / "zoo").glob("zdc_*.calokit")):
+        bundle: Bundle = read_bundle(path)
+        for number, leg in enumerate(bundle.legs, start=1):
+            if len(bundle.legs) > 1:
+                seed = "not recorded" if leg.seed is None else str(leg.seed)
+                counts = [f"{leg.steps:,}", f"{leg.presentations:,}", f"{leg.cpu_minutes:.1f}"]
+                table.append([f"`{path.stem}`", str(number), leg.recipe, seed, *counts, leg.note])
     return markdown(table)
 
 
 def speed() -> str:
     """Return the generation times beside Geant4's."""
-    settings = read()["settings"]
-    if not settings["speed"]:
+    found = result("zdc_speed")
+    if found is None:
         return NOT_YET
     table = [["bundle", "batch", "ms a shower", "ms of processor time"]]
     table += [
         [row["bundle"], f"{row['batch']:,}", f"{row['ms/shower']:.3g}", f"{row['processor ms/shower']:.3g}"]
-        for row in settings["speed"]
+        for row in found["rows"]
     ]
-    geant4 = settings["geant4"]
+    geant4 = found["settings"]["geant4"]
     if geant4:
         times = [f"{geant4[name]:.3g}" for name in ("ms_per_shower", "processor_ms_per_shower")]
         table.append(["Geant4, the same particles", "1", *times])
     return markdown(table)
 
 
-def _value(row: Row, metric: str, title: str, floor: bool = False) -> str:
-    found = row["metrics"].get(metric)
+def centres() -> str:
+    """Return how far generated shower centres lie from true ones."""
+    found = result("zdc_diagnostics")
     if found is None:
+        return NOT_YET
+    table = [["network", "distance of centres (mm)", "median (mm)"]]
+    table += [
+        [row["bundle"], _rounded(row["centre (mm)"], row["its error"]), f"{row['median (mm)']:.1f}"]
+        for row in found["rows"]
+    ]
+    least = found["settings"]["centre_floor_mm"]
+    table.append(["truth against truth", "-" if least is None else _rounded(*least), ""])
+    return markdown(table)
+
+
+def neutrons() -> str:
+    """Return the scorecard of the neutrons' bundle."""
+    found = result("zdc_neutrons")
+    if found is None:
+        return NOT_YET
+    table = [["measurement", "generated", "truth against truth"]]
+    table += [
+        [f"`{row['metric']}`", _rounded(row["value"], row["error"]), _rounded(row["floor"], row["its error"])]
+        for row in found["rows"]
+        if row["metric"].startswith(NEUTRON_METRICS)
+    ]
+    facts = found["settings"]
+    words = f"Judged on {facts['test_showers']} showers of another seed"
+    return f"{markdown(table)}\n\n{words}, cells above {facts['threshold_mev']:g} MeV."
+
+
+def _has(name: str) -> bool:
+    return study(name).table_path.is_file()
+
+
+def _measured(measured: dict[str, Any], metric: str, title: str) -> str:
+    if metric not in measured:
         return ""
-    scale = SCALES.get(title.split()[-1], 1.0)
-    value, error = found[2:] if floor else found[:2]
-    return _rounded(scale * value, scale * error)
+    value, error = measured[metric][:2]
+    return _rounded(_scale(title) * value, _scale(title) * error)
+
+
+def _scale(title: str) -> float:
+    return SCALES.get(title.split()[-1], 1.0)
 
 
 def _rounded(value: float, error: float) -> str:
@@ -138,75 +317,17 @@ def _ratios(values: Sequence[float | None], references: Sequence[float | None]) 
     return ["-" if value is None or not truth else f"{value / truth:.2f}" for value, truth in pairs]
 
 
-def learning() -> str:
-    """Return the regression over its number of training showers."""
-    rows = [row for row in read()["rows"] if row["label"] == LEARNED["zdc_learning"]]
-    rows += [row for row in read()["rows"] if row["label"] == LEARNED["zdc_system"]]
-    if len(rows) < 2:
-        return NOT_YET
-    shown = ("mse.mean", "separation.cells_mean", "response.mean_deviation", "resolution.mean_deviation")
-    table = [["showers", "seeds", *[COLUMNS[metric] for metric in shown]]]
-    for row in sorted(rows, key=lambda one: int(one["showers"])):
-        cells = [_value(row, metric, COLUMNS[metric]) for metric in shown]
-        table.append([f"{row['showers']:,}", str(row["seeds"]), *cells])
-    return markdown(table)
-
-
-def centres() -> str:
-    """Return how far generated shower centres lie from true ones, and the cells by ring."""
-    found = result("zdc_diagnostics")
-    if found is None:
-        return NOT_YET
-    rings = ("inner", "outer")
-    titles = [f"separation of {ring} cells (1e-3)" for ring in rings]
-    table = [["network", "distance of centres (mm)", "median (mm)", "empty (%)", *titles]]
-    table += [
-        [
-            row["bundle"],
-            _rounded(row["centre (mm)"], row["its error"]),
-            f"{row['median (mm)']:.1f}",
-            f"{100 * row['empty']:.1f}",
-            *[f"{1e3 * row[f'separation, {ring} cells']:.2f}" for ring in rings],
-        ]
-        for row in found["rows"]
-    ]
-    least, first = found["settings"]["centre_floor_mm"], found["rows"][0]
-    floors = [f"{1e3 * first[f'floor, {ring} cells']:.2f}" for ring in rings]
-    table.append(["truth against truth", "-" if least is None else _rounded(*least), "", "", *floors])
-    return markdown(table)
-
-
-def neutrons() -> str:
-    """Return the scorecard of the neutrons' bundle."""
-    found = result("zdc_neutrons")
-    if found is None:
-        return NOT_YET
-    table = [["measurement", "generated", "truth against truth"]]
-    table += [
-        [
-            f"`{row['metric']}`",
-            _rounded(row["value"], row["error"]),
-            _rounded(row["floor"], row["its error"]),
-        ]
-        for row in found["rows"]
-        if row["metric"].startswith(NEUTRON_METRICS)
-    ]
-    facts = found["settings"]
-    words = (
-        f"Judged on {facts['test_showers']} showers of another seed, cells above "
-        f"{facts['threshold_mev']:g} MeV; "
-        f"{facts['milliseconds_per_shower']:.0f} ms a shower ({facts['timing_note']})."
-    )
-    return markdown(table) + "\n\n" + words
-
-
 TABLES: dict[str, Callable[[], str]] = {
-    "recipes": recipes,
+    "claims": claims,
+    "variants": lambda: entries_of("zdc_system"),
+    "findings": lambda: entries_of("zdc_findings"),
+    "iterations": iterations,
+    "ends": ends,
     "bins": bins,
-    "findings": findings,
-    "shipped": shipped,
-    "speed": speed,
     "learning": learning,
+    "shipped": shipped,
+    "legs": legs,
+    "speed": speed,
     "centres": centres,
     "neutrons": neutrons,
 }

@@ -43,6 +43,8 @@ TINY_FAMILIES: dict[str, dict[str, Any]] = {
     "voxels_place": {"channels": (2, 2, 2), "dense": (8,), "shared": True, "window_rows": 16},
     "particles": {"channels": 4, "blocks": 1},
     "cascade": {"width": 8, "layers": 1, "totals_width": 8},
+    "volume_gan": {"width": 0.05, "random_inputs": 3},
+    "mixture": {"member": {"kind": "regression", "hidden_dim": 4}, "shares": (0.25, 0.75)},
 }
 """What of each family's settings is smaller than its default, or switches on what else would lie idle."""
 MANY_CELLS = 30_000

@@ -1,8 +1,9 @@
 """Energy by convolutions over the whole shower: a learner that shares nothing with the networks on hits.
 
-No hit is looked at by itself and none has a line or neighbours of its own: three blocks of Conv3d see the
-cells as an image, pooled by means, and what they make of each layer is summed over rows and columns. A family
-from outside calokit: `CALOKIT_FAMILIES=benchmarks.models.whole_shower` makes it known.
+No hit is looked at by itself and none has a line or neighbours of its own: three blocks of Conv2d see the
+cells of all layers at once as the channels of an image, pooled by means, and what they make of it is summed
+over rows and columns. A family from outside calokit: `CALOKIT_FAMILIES=benchmarks.models.whole_shower` makes
+it known.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class WholeShowerSettings(EstimatorSettings):
     kind: Literal["whole_shower"] = "whole_shower"
     rows: int = 16
     """Rows in the middle that are looked at."""
-    channels: tuple[int, int, int] = (16, 32, 32)
+    channels: tuple[int, int, int] = (48, 64, 64)
     dense: tuple[int, int] = (64, 32)
     dropout: float = 0.1
 
@@ -52,14 +53,14 @@ class WholeShower(Reconstructor):
         layers, every_row, _ = self.grid.shape
         self.window = ((every_row - settings.rows) // 2, settings.rows)
         blocks: list[nn.Module] = []
-        inputs = CELL_NUMBERS
-        pools = (nn.AvgPool3d(2, ceil_mode=True), nn.AvgPool3d((1, 2, 2), ceil_mode=True), nn.Identity())
+        inputs = CELL_NUMBERS * layers
+        pools = (nn.AvgPool2d(2, ceil_mode=True), nn.AvgPool2d(2, ceil_mode=True), nn.Identity())
         for channels, pool in zip(settings.channels, pools, strict=True):
-            convolution = nn.Conv3d(inputs, channels, 3, padding=1, bias=False)
-            blocks += [convolution, nn.BatchNorm3d(channels), nn.ReLU(), pool]
+            convolution = nn.Conv2d(inputs, channels, 3, padding=1, bias=False)
+            blocks += [convolution, nn.BatchNorm2d(channels), nn.ReLU(), pool]
             inputs = channels
         self.convolutions = nn.Sequential(*blocks)
-        known = inputs * ((layers + 1) // 2) + layers + 1
+        known = inputs + layers + 1
         dense: list[nn.Module] = [nn.Dropout(settings.dropout)]
         for width in settings.dense:
             dense += [nn.Linear(known, width), nn.SiLU()]
@@ -77,7 +78,7 @@ class WholeShower(Reconstructor):
         """Return the energies (event,), GeV."""
         scaled = batch.images(self.grid, *self.window) / self.hit_scale_mev
         shown = torch.cat([scaled.log1p(), scaled.clamp_max(4.0) / 2, torch.exp(-scaled) - 1.0], dim=1)
-        seen = self.convolutions(shown).sum(dim=(3, 4)).flatten(1)
+        seen = self.convolutions(shown.flatten(1, 2)).sum(dim=(2, 3))
         with Device.holding(seen).full_precision():
             classical = self.classical_energy(batch)
             numbers = [seen.float() / 10.0, log_sums(batch), classical.log()[:, None] - 2.0]
@@ -105,13 +106,13 @@ def luxe_whole_shower() -> Recipe:
         detector="luxe_ecal",
         model=WholeShowerSettings(),
         training=TrainingSettings(
-            steps=6_000,
+            steps=4_000,
             batch_size=64,
             learning_rate=3e-3,
             moving_average=0.998,
             validate_every=350,
             precision="float32",
-            memory_format="channels_last",
+            memory_format="contiguous",
         ),
     )
 

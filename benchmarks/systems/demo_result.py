@@ -20,7 +20,7 @@ def main() -> None:
     """Write the demo's scorecard and training as one result."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     card = read_scorecard(folder / "report" / "scorecard_trained_here.json")
-    made = read_bundle(folder / "run" / "zdc_flow.calokit").provenance
+    made = read_bundle(folder / "run" / "zdc_cascade.calokit").provenance
     content = {
         "test_showers": card.reference.showers,
         "training_minutes": made["seconds"] / 60,

@@ -58,8 +58,9 @@ def run_page(folder: Path, small: bool, backend: str) -> list[Row]:
     rows: list[Row] = []
     for words in commands_of(page, small, backend):
         if words[0] == "train" and (folder / "run" / "run.json").is_file():
-            done = (folder / "run" / "cascade.calokit").is_file()
-            words = ["inspect", "run/cascade.calokit"] if done else ["train", "-o", "run", "--resume"]
+            if (folder / "run" / "cascade.calokit").is_file():
+                continue
+            words = ["train", "-o", "run", "--resume"]
         started = time.monotonic()
         environment = dict(os.environ, COLUMNS="110")
         command = [sys.executable, "-m", "calokit", *words]
@@ -77,7 +78,7 @@ def findings(folder: Path) -> dict[str, object]:
     areas = {
         one.name: [one.value, one.error, one.floor, one.floor_error]
         for one in card.measurements
-        if one.name.startswith("classifier.auc")
+        if one.name.startswith(("classifier.auc", "readout.auc"))
     }
     sizes = {name: len(open_showers(folder / f"{name}.h5")) for name in ("showers", "test")}
     return {

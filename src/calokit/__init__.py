@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from calokit.journey import (
         evaluate,
         generate,
+        likelihood,
         plot,
         reconstruct,
         simulate,
@@ -40,6 +41,7 @@ _HOMES = {
     "evaluate": "calokit.journey",
     "evaluate_showers": "calokit.evaluation",
     "generate": "calokit.journey",
+    "likelihood": "calokit.journey",
     "list_detectors": "calokit.detector",
     "list_recipes": "calokit.recipes",
     "load_detector": "calokit.detector",
@@ -64,6 +66,7 @@ __all__ = [
     "evaluate",
     "evaluate_showers",
     "generate",
+    "likelihood",
     "list_detectors",
     "list_recipes",
     "load_detector",

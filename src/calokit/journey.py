@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from calokit.bundles.bundle import Bundle
     from calokit.evaluation import EvaluationSettings, Scorecard
-    from calokit.inference import Reconstruction
+    from calokit.inference import Likelihood, Reconstruction
     from calokit.recipes.recipe import Recipe
     from calokit.simulation.sample import Sample
     from calokit.training.run import TrainedRun
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "evaluate",
     "generate",
+    "likelihood",
     "no_progress",
     "plot",
     "reconstruct",
@@ -181,26 +182,66 @@ def reconstruct(
     bundle: PathLike | Bundle,
     showers: PathLike | ShowerFile | Showers,
     *,
+    prior: Incidents | None = None,
     device: str = "cpu",
     progress: Progress = show_progress,
 ) -> Reconstruction:
     """Estimate energy, position and direction of showers.
 
     Args:
-        bundle: A trained reconstruction, or its file.
+        bundle: A trained reconstruction, or a surrogate that knows its likelihood, or its file.
         showers: A file, or showers in memory.
+        prior: For a likelihood: incident particles as the showers may have; where their directions follow
+            from their impacts, only the impact is looked for.
         device: auto, cpu, cuda, cuda:1 or mps.
         progress: See `calokit.progress`.
 
     Raises:
-        BundleError: The bundle generates showers instead, or is damaged.
+        BundleError: The bundle generates showers and knows no likelihood, or is damaged.
     """
     from calokit.bundles.bundle import read_bundle
     from calokit.compute.device import Device
     from calokit.inference import reconstruct_showers
 
     model = read_bundle(bundle) if isinstance(bundle, str | Path) else bundle
-    return reconstruct_showers(model, _opened(showers, "showers"), progress, Device.of(device))
+    return reconstruct_showers(model, _opened(showers, "showers"), progress, Device.of(device), prior)
+
+
+def likelihood(
+    bundle: PathLike | Bundle,
+    showers: PathLike | ShowerFile | Showers,
+    *,
+    report: PathLike | None = None,
+    seed: int = 1,
+    device: str = "cpu",
+    progress: Progress = show_progress,
+) -> Likelihood:
+    """Find how likely showers are to a surrogate that knows its density, and whether it is calibrated.
+
+    Args:
+        bundle: A trained cascade, or its file.
+        showers: A file, or showers in memory.
+        report: Write the page about it into this folder.
+        seed: Decides the random places on the steps of distributions of whole numbers.
+        device: auto, cpu, cuda, cuda:1 or mps.
+        progress: See `calokit.progress`.
+
+    Raises:
+        BundleError: The bundle knows no likelihood, or is damaged.
+        DetectorError: The showers are of another detector.
+    """
+    from calokit.bundles.bundle import read_bundle
+    from calokit.compute.device import Device
+    from calokit.inference import measure_likelihood
+    from calokit.inference.likelihood import likelihood_content
+    from calokit.report.pages.likelihood import write_likelihood_page
+
+    model = read_bundle(bundle) if isinstance(bundle, str | Path) else bundle
+    view = _opened(showers, "showers")
+    found = measure_likelihood(model, view, seed, progress, Device.of(device))
+    if report is not None:
+        write_likelihood_page(likelihood_content(found, model, view), Path(report))
+    return found
 
 
 def evaluate(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.overlay import overlay_showers
-from calokit.classical.boosted_energy import BoostedEnergy
+from calokit.classical.boosted_energy import BoostedEnergy, ShapeLine
 from calokit.classical.clusters import PeakClusters
 from calokit.classical.energy import BiasCorrection, CalibratedSum, LayerWeightedSum
 from calokit.classical.hits import CellGrid, GridHits
@@ -157,6 +157,30 @@ def test_boosted_trees_see_the_shape() -> None:
     plain = LayerWeightedSum.fit(layers[:3000], energies[:3000])
     off = [np.std(est[3000:] - energies[3000:]) for est in (boosted(layers, depth[:, None]), plain(layers))]
     assert off[0] < 0.3 * off[1]
+
+
+def test_the_line_needs_few_showers_and_the_trees_find_what_bends() -> None:
+    """A slope in one of many features is the line's, a bend in another the trees': the noise is left."""
+    rng = np.random.default_rng(6)
+    energies = rng.choice([2e3, 5e3, 9e3], 3000)
+    shape = rng.normal(size=(3000, 30))
+    pull = 4.0 * shape[:, 0] + 4.0 * np.abs(shape[:, 1]) + 0.5 * rng.normal(size=3000)
+    layers = 0.01 * (energies + np.sqrt(energies) * (3.2 - pull))[:, None] * np.array([0.6, 0.4])
+    boosted = BoostedEnergy.fit(layers[:1500], shape[:1500], energies[:1500])
+    error = (boosted(layers, shape) - energies)[1500:] / np.sqrt(energies[1500:])
+    assert error.std() < 1.4  # 4.7 without shapes; the noise alone is 0.5
+    for energy in (2e3, 5e3, 9e3):
+        here = error[energies[1500:] == energy]
+        assert abs(here.mean()) < 4 * here.std() / np.sqrt(len(here))
+
+
+def test_a_feature_that_never_changes_counts_for_nothing() -> None:
+    rng = np.random.default_rng(7)
+    features = np.stack([rng.normal(size=400), np.full(400, 3.0)], axis=1)
+    line = ShapeLine.fit(features, 2 * features[:, 0])
+    moved = features + np.array([0.0, 5.0])
+    np.testing.assert_allclose(line(moved), line(features))
+    np.testing.assert_allclose(line(features), 2 * features[:, 0], atol=0.01)
 
 
 def test_overlay_adds_cells_and_moves_positions(positrons: Showers) -> None:

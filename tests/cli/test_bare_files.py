@@ -51,3 +51,15 @@ def test_files_that_are_both_bare_name_their_detector_by_option_or_cells(
     known = command("inspect", "challenge.hdf5")
     assert known.code == 0, known.err
     assert "calochallenge_1_photons" in known.out
+
+
+def test_generated_files_of_one_name_are_refused_before_the_work(
+    command: Callable[..., Any], shower_file: MakeFile, tmp_path: Path
+) -> None:
+    reference = shower_file(40)
+    (tmp_path / "other").mkdir()
+    twin = tmp_path / "other" / reference.name
+    twin.write_bytes(reference.read_bytes())
+    ended = command("evaluate", reference, reference, twin, "-o", "report")
+    assert ended.code == 2
+    assert "two of the generated files have the same name" in ended.err

@@ -349,6 +349,19 @@ def test_inspect(calokit: Run, shower_file: MakeFile) -> None:
     assert strange.out.splitlines()[-1] == "1 finding(s)"
 
 
+def test_inspect_of_a_bundle(calokit: Run, tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[2] / "zoo"
+    told = calokit("inspect", shipped / "zdc_gan.calokit")
+    assert told.code == 0
+    words = " ".join(told.out.split())
+    assert "leg 1 zdc_regression_log, seed not recorded: 2,000 steps, 128,000 presentations" in words
+    assert "in all 384,000 presentations" in words
+    assert "standing baseline (response up to 20 %, resolution 118 % off; " in words
+    damaged = tmp_path / "damaged.calokit"
+    damaged.write_bytes((shipped / "zdc_gan.calokit").read_bytes()[:-9])
+    assert_mistake(calokit("inspect", damaged), "not a readable safetensors file")
+
+
 def test_exit_codes_of_the_installed_program(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("calokit")
     if not program.exists():

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from calokit.bundles.bundle import read_bundle
+from calokit.bundles.inspection import inspect_bundle
+from calokit.bundles.legs import cpu_minutes_in_all, presentations_in_all
 from calokit.detector import Detector
 from calokit.errors import ConfigurationError, RunError
 from calokit.models.adversarial.discriminators import ImageDiscriminator
@@ -88,6 +90,32 @@ def test_noise_schedules() -> None:
     early, late = (NoiseSchedule(kind="cosine").strength(part) for part in (0.1, 0.9))
     assert early > NoiseSchedule().strength(0.1)
     assert late < NoiseSchedule().strength(0.9)
+
+
+def test_a_decay_ends_above_nothing_and_a_constant_may_be_nothing() -> None:
+    assert NoiseSchedule(kind="constant", start=0.0).strength(1.0) == 0.0
+    with pytest.raises(ConfigurationError, match="an exponential needs start and end above 0"):
+        NoiseSchedule(kind="exponential", end=0.0)
+
+
+def test_noise_of_a_regression_moves_values_and_nothing_else(zdc: Detector, showers: Showers) -> None:
+    """The mask and the draws of the hits stay; a value moves by the width times a normal number."""
+    plain = RegressionSurrogate(RegressionSettings(hidden_dim=4, normalisation="log"), zdc)
+    plain.fit_transforms(showers)
+    noisy = RegressionSurrogate(
+        RegressionSettings(hidden_dim=4, normalisation="log", noise_width=0.1, at_most_incident=False), zdc
+    )
+    noisy.load_state_dict(plain.state_dict())
+    assert list(plain.noise()) == ["hits"]
+    incidents = IncidentTensors.of(showers.incidents)
+    with torch.no_grad():
+        drawn = draws().noise(noisy.noise(), len(incidents))
+        logits, values = noisy.eval().images(incidents)
+        made = noisy.showers(incidents, drawn)
+        moved = torch.relu(values + 0.1 * drawn["values"])
+    hit = drawn["hits"] < torch.sigmoid(logits)
+    expected = hit * noisy.values.inverse(moved, incidents.energies)
+    torch.testing.assert_close(made, torch.where(expected > noisy.threshold_mev, expected, 0.0))
 
 
 def test_strength_widens_the_noise(zdc: Detector, showers: Showers) -> None:
@@ -262,6 +290,38 @@ def test_two_stages_train(shower_file: MakeFile, tmp_path: Path) -> None:
     assert torch.equal(again.generate(incidents, seeded()), model.generate(incidents, seeded()))
     with pytest.raises(RunError, match="not a bundle with the weights"):
         take_over(model, tmp_path / "1" / "checkpoint.safetensors")
+
+
+def test_a_chain_of_trainings_is_told_leg_by_leg(shower_file: MakeFile, tmp_path: Path) -> None:
+    """Stage 1, stage 2, and the same weights at another strength of the noise: three legs, summed."""
+    data = shower_file(200)
+    first = start_training(
+        tiny("zdc_regression_log", "training.steps=4", "training.seed=5"), data, tmp_path / "1", silent
+    )
+    recipe = tiny("zdc_gan_26_lr4_ns1", "training.steps=6")
+    second = start_training(recipe, data, tmp_path / "2", silent, start_from=first.bundle_path)
+    recipe = tiny("zdc_gan_26_lr4_ns1", "training.steps=0", "model.noise_schedule.start=0")
+    start_training(recipe, data, tmp_path / "3", silent, start_from=second.bundle_path)
+    bundle = read_bundle(tmp_path / "3" / "zdc_gan_26_lr4_ns1.calokit")
+    legs = bundle.legs
+    assert [leg.recipe for leg in legs] == ["zdc_regression_log", "zdc_gan_26_lr4_ns1", "zdc_gan_26_lr4_ns1"]
+    assert [(leg.seed, leg.steps, leg.presentations) for leg in legs] == [(5, 4, 128), (1, 6, 192), (1, 0, 0)]
+    assert presentations_in_all(legs) == 320
+    assert cpu_minutes_in_all(legs) == pytest.approx(sum(leg.cpu_minutes for leg in legs))
+    assert legs[0].settings == first.bundle.recipe.to_mapping()
+    assert legs[1].settings == second.bundle.recipe.to_mapping()
+    before, after = (one.model.state_dict() for one in (read_bundle(second.bundle_path), bundle))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    rows = dict(inspect_bundle(bundle))
+    assert rows["leg 1"].startswith("zdc_regression_log, seed 5: 4 steps, 128 presentations, ")
+    assert rows["in all"].startswith("320 presentations, ")
+
+
+def test_no_steps_need_a_bundle(shower_file: MakeFile, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="name it with --start-from"):
+        start_training(
+            tiny("zdc_regression_log", "training.steps=0"), shower_file(200), tmp_path / "1", silent
+        )
 
 
 def test_the_reports_recipes_are_as_listed() -> None:

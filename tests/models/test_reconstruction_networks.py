@@ -338,6 +338,17 @@ def test_calibration_gives_unbiased_energies_and_honest_widths(luxe: Detector) -
     assert float(off.std()) == pytest.approx(1.0, abs=0.05)
 
 
+def test_widths_of_before_they_were_scaled_by_energy_are_read(luxe: Detector) -> None:
+    settings = HitsSettings(targets=("energy", "place"), width=8, channels=2, head_width=8)
+    old, new = HitsReconstructor(settings, luxe), HitsReconstructor(settings, luxe)
+    state = old.state_dict()
+    del state["width_energies"], state["width_factors"]
+    state["width_scales"] = torch.tensor([1.1, 1.2, 1.3, 1.4, 1.5])
+    new.load_state_dict(state)
+    factors = new._width_factors(torch.tensor([500.0, 8e3, 9e4]))
+    torch.testing.assert_close(factors, state["width_scales"].expand(3, 5))
+
+
 @pytest.fixture(scope="module")
 def trained(luxe_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     recipe = load_recipe("luxe_shared", TINY_HITS)
@@ -410,7 +421,7 @@ def test_wrong_detectors_and_bundles_are_refused(
     with pytest.raises(DetectorError, match="reconstructs in detector 'luxe_ecal'"):
         reconstruct_showers(trained, open_showers(zdc))
     run = start_training(tiny_recipe("zdc_regression", "training.steps=2"), zdc, tmp_path / "zdc", silent)
-    with pytest.raises(BundleError, match="generates showers; use `calokit generate`"):
+    with pytest.raises(BundleError, match="generates showers and knows no likelihood"):
         reconstruct_showers(run.bundle, open_showers(zdc))
     from calokit.inference import ShowerGenerator
 

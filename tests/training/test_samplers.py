@@ -15,6 +15,7 @@ from calokit.errors import CalokitError
 from calokit.models.batches import TrainingBatch
 from calokit.recipes.recipe import OneCycle, TrainingSettings
 from calokit.showers import open_showers
+from calokit.training import data as data_module
 from calokit.training.data import ShuffledShowers
 from calokit.training.prepared import BatchSource
 from calokit.training.rates import learning_rate, one_cycle_rate
@@ -41,24 +42,29 @@ def test_weights_are_the_reports(sampler: str) -> None:
     np.testing.assert_allclose(found, np.clip(law, 0, np.percentile(law, 99)), rtol=1e-12)
 
 
-def test_even_over_energy_draws_every_bin_as_often() -> None:
+def test_even_over_energy_gives_every_bin_the_same_weight() -> None:
     energies = log_uniform(20_000)
-    weights = EnergyWeights.measure("even_over_energy", energies)
-    drawn = energies[weights.order(energies, np.random.default_rng(2))]
-    counts, _ = np.histogram(drawn, np.linspace(energies.min(), energies.max(), 21))
-    assert counts.min() > 0.85 * counts.mean()
-    assert counts.max() < 1.15 * counts.mean()
+    weights = EnergyWeights.measure("even_over_energy", energies).of(energies)
+    in_bins, _ = np.histogram(energies, np.linspace(energies.min(), energies.max(), 21), weights=weights)
+    assert in_bins.min() > 0.85 * in_bins.mean()
+    assert in_bins.max() < 1.15 * in_bins.mean()
 
 
-@pytest.mark.parametrize("sampler", sorted(LAWS))
-def test_draws_follow_the_weights(sampler: str) -> None:
-    energies = log_uniform(20_000)
-    weights = EnergyWeights.measure(sampler, energies)
-    drawn = energies[weights.order(energies, np.random.default_rng(3))]
-    share = weights.of(energies) / weights.of(energies).sum()
-    expected = float((share * np.log(energies)).sum())
-    error = float(np.log(drawn).std()) / np.sqrt(20_000)
-    assert float(np.log(drawn).mean()) == pytest.approx(expected, abs=4 * error)
+def test_weights_of_showers_hold_over_all_pools_together(
+    shower_file: MakeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_module, "chunk_rows", lambda _: 16)
+    monkeypatch.setattr(data_module, "POOL_BYTES", 4 * 16 * 400 * 4)
+    view = open_showers(shower_file(400), "train")
+    known = view.read_all().incident_energies
+    weights = np.zeros(len(view))
+    weights[3:9], weights[-1] = 1.0, 6.0
+    source = ShuffledShowers(view, 20, seed=1, weights=weights)
+    batches = [batch for batch, _ in zip(source.batches(), range(5 * source.batches_an_epoch), strict=False)]
+    drawn = np.concatenate([batch.incident_energies for batch in batches])
+    assert set(drawn.tolist()) == set(known[weights > 0].tolist())
+    assert np.mean(drawn == known[-1]) == pytest.approx(0.5, abs=0.07)
+    np.testing.assert_array_equal(next(source.batches(7)).energies, batches[7].energies)
 
 
 def test_batches_are_weighted_and_follow_from_their_number(shower_file: MakeFile) -> None:

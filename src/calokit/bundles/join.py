@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ from calokit.showers import ShowerFile, Split
 
 MEMBERS = "members."
 """How the weights of the members begin in a model's state; everything else they must have in common."""
-CALIBRATED = ("bias_estimated", "bias_corrected", "width_scales")
+CALIBRATED = ("bias_estimated", "bias_corrected", "width_energies", "width_factors")
 """Found after training, and found anew for the ensemble."""
 
 
@@ -73,9 +74,7 @@ def join_members(bundles: Sequence[Bundle], calibration: ShowerFile) -> Bundle:
             "data_sha256": calibration.sha256,
             "data_showers": len(calibration),
         },
-        "members": [
-            {"seed": one.recipe.training.seed, "validation": one.provenance["validation"]} for one in bundles
-        ],
+        "members": [member for one in bundles for member in _described(one)],
         **{
             key: sum(one.provenance[key] for one in bundles)
             for key in ("seconds", "cpu_seconds", "presentations")
@@ -99,6 +98,13 @@ def _check_calibration(bundle: Bundle, view: ShowerFile) -> None:
 def _members(bundle: Bundle) -> int:
     settings = bundle.recipe.model
     return settings.members if isinstance(settings, HitNetworkSettings) else 0
+
+
+def _described(bundle: Bundle) -> list[dict[str, Any]]:
+    """Return seed and validation losses of each network of a bundle."""
+    own = {"seed": bundle.recipe.training.seed, "validation": bundle.provenance["validation"]}
+    known: list[dict[str, Any]] = bundle.provenance.get("members", [own])
+    return known
 
 
 def _without_seed(bundle: Bundle) -> tuple[object, object]:

@@ -18,6 +18,7 @@ class Leg:
         presentations: Showers shown, steps times batch size.
         cpu_minutes: Processor time of the steps.
         settings: The complete recipe, as plain data; None where an early bundle does not say.
+        note: What else the bundle says of it.
     """
 
     recipe: str
@@ -26,10 +27,11 @@ class Leg:
     presentations: int
     cpu_minutes: float
     settings: dict[str, Any] | None
+    note: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the leg as plain data, without its complete recipe."""
-        return {name: value for name, value in asdict(self).items() if name != "settings"}
+        return {name: value for name, value in asdict(self).items() if name not in ("settings", "note")}
 
 
 def legs_of(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[Leg]:
@@ -56,6 +58,7 @@ def legs_of(recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[Le
         presentations=provenance["presentations"],
         cpu_minutes=round(seconds / 60, 2),
         settings=dict(recipe) if "training" in recipe else None,
+        note=provenance.get("note", ""),
     )
     return [*before, own]
 

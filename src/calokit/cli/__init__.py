@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from calokit.cli.adagan import adagan
 from calokit.cli.calibrate import calibrate
 from calokit.cli.convert import convert
 from calokit.cli.demo import demo
@@ -18,6 +19,7 @@ from calokit.cli.evaluate import evaluate
 from calokit.cli.generate import generate
 from calokit.cli.geometry import geometry
 from calokit.cli.inspect import inspect
+from calokit.cli.likelihood import likelihood
 from calokit.cli.options import accept_any_encoding
 from calokit.cli.recipes import recipes
 from calokit.cli.reconstruct import reconstruct
@@ -47,9 +49,11 @@ for command in (
     inspect,
     recipes,
     train,
+    adagan,
     generate,
     calibrate,
     reconstruct,
+    likelihood,
     evaluate,
     study,
     demo,

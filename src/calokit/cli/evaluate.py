@@ -16,6 +16,7 @@ from calokit.cli.options import (
     make_console,
     named_detector,
 )
+from calokit.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from calokit.evaluation import Evaluation, Scorecard
@@ -75,7 +76,7 @@ def evaluate(
     from calokit.evaluation import Evaluation, EvaluationSettings
     from calokit.files import check_folder_writable
     from calokit.report.compared import ComparedCards
-    from calokit.report.pages.comparison import write_report
+    from calokit.report.pages.comparison import write_report, write_scorecard
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
 
@@ -99,9 +100,14 @@ def evaluate(
     truth = open_showers(reference, split, named_detector(detector))
     other = None if floor is None else open_showers(floor, like=truth.detector)
     evaluation = Evaluation(truth, other, settings, device.name)
-    cards = ComparedCards.of(
-        *(judge(evaluation, open_showers(path, like=truth.detector)) for path in generated)
-    )
+    views = [open_showers(path, like=truth.detector) for path in generated]
+    if len({path.stem for path in generated}) < len(generated):
+        raise ConfigurationError("two of the generated files have the same name; rename one of them.")
+    found = []
+    for view in views:
+        found.append(judge(evaluation, view))
+        write_scorecard(found[-1], output, several=len(views) > 1)  # kept, should a later one fail
+    cards = ComparedCards.of(*found)
     page = write_report(cards, output)
     console = make_console()
     console.print(scorecard_table(cards, console.width, console.encoding))

@@ -1,7 +1,8 @@
-"""`calokit inspect`: what a shower file holds and whether it is sane."""
+"""`calokit inspect`: what a shower file holds and whether it is sane, or what a trained model is."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,26 +11,29 @@ from rich.table import Table
 
 from calokit.cli.options import DetectorName, SplitName, make_console, named_detector
 
+BUNDLE_SUFFIX = ".calokit"
+
 
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A shower file.")],
+    file: Annotated[Path, typer.Argument(help="A shower file, or a trained model (NAME.calokit).")],
     split: SplitName = "all",
     detector: DetectorName = None,
     threshold: Annotated[float, typer.Option(min=0.0, help="A cell above it counts as hit, in MeV.")] = 0.0,
 ) -> None:
-    """Say what is inside a shower file and whether it is sane."""
+    """Say what is inside a shower file and whether it is sane, or what a trained model is."""
+    if file.suffix == BUNDLE_SUFFIX:
+        from calokit.bundles.bundle import read_bundle
+        from calokit.bundles.inspection import inspect_bundle
+
+        make_console().print(_lay_out(inspect_bundle(read_bundle(file))))
+        return
     from calokit.showers import open_showers
     from calokit.showers.inspection import inspect_showers
 
     view = open_showers(file, split, named_detector(detector))
     inspection = inspect_showers(view, threshold)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in inspection.rows:
-        table.add_row(label, text)
     console = make_console()
-    console.print(table)
+    console.print(_lay_out(inspection.rows))
     for finding in inspection.findings:
         console.print(f"! {finding}", style="yellow")
     console.print(
@@ -37,3 +41,13 @@ def inspect(
     )
     if inspection.findings:
         raise typer.Exit(code=1)
+
+
+def _lay_out(rows: Sequence[tuple[str, str]]) -> Table:
+    """Return labels and texts as a table without lines."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in rows:
+        table.add_row(label, text)
+    return table

@@ -19,7 +19,9 @@ from calokit.cli.options import (
 
 
 def reconstruct(
-    bundle: Annotated[Path, typer.Argument(help="A trained reconstruction, NAME.calokit.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="A trained reconstruction, or a surrogate with a likelihood.")
+    ],
     showers: Annotated[Path, typer.Argument(help="The showers to reconstruct.")],
     output: Output,
     split: SplitName = "all",
@@ -32,7 +34,11 @@ def reconstruct(
         ),
     ] = None,
     train: Annotated[
-        Path | None, typer.Option(help="Showers that the report's classical methods are fitted on.")
+        Path | None,
+        typer.Option(
+            help="Showers that the report's classical methods are fitted on; to a likelihood they say "
+            "whether directions follow from impacts."
+        ),
     ] = None,
     threads: Threads = 1,
     device_name: DeviceName = "auto",
@@ -56,15 +62,16 @@ def reconstruct(
     threads, device = use_threads(threads), Device.of(device_name)
     model = read_bundle(bundle)
     view = open_showers(showers, split, named_detector(detector), model.detector)
-    made = reconstruct_showers(model, view, device=device)
+    fitted = None if train is None else open_showers(train, Split.TRAIN, like=view.detector)
+    prior = None if fitted is None else next(fitted.incident_chunks())
+    made = reconstruct_showers(model, view, device=device, prior=prior)
     write_reconstruction(output, made, model, view)
     if csv is not None:
         write_csv(csv, made)
     if report is not None:
         from calokit.studies.judging.page import report_reconstruction
 
-        assert train is not None
-        fitted = open_showers(train, Split.TRAIN, like=view.detector)
+        assert fitted is not None
         page = report_reconstruction(model, made, view, fitted, report)
         make_console().print(f"report: {page}")
     make_console().print(

@@ -53,7 +53,8 @@ class ShowerLikelihoods:
     @cached_property
     def totals(self) -> Float64:
         """The log-likelihoods (event,)."""
-        return np.sum([part.reshape(len(part), -1).sum(1) for part in self.parts.values()], axis=0)
+        parts = [part.reshape(len(part), -1).sum(1) for part in self.parts.values()]
+        return np.asarray(np.sum(parts, axis=0))
 
     @cached_property
     def scores(self) -> dict[str, Float64]:
@@ -67,12 +68,14 @@ class ShowerLikelihoods:
         return found
 
     def outliers(self, count: int) -> list[Outlier]:
-        """Return the least likely showers, the least likely first."""
+        """Return, by turns, the showers that are least likely as a whole and in each part; none twice."""
         score = self.scores["all"]
         names = [name for name in self.scores if name != "all"]
         parts = np.stack([self.scores[name] for name in names])
+        ranked = [np.argsort(self.scores[name], kind="stable")[:count] for name in ("all", *self.parts)]
+        listed = dict.fromkeys(np.stack(ranked, 1).ravel().tolist())
         found = []
-        for shower in np.argsort(score, kind="stable")[:count].tolist():
+        for shower in list(listed)[:count]:
             worst = int(parts[:, shower].argmin())
             found.append(
                 Outlier(
@@ -106,6 +109,6 @@ def robust_scores(values: Float64, energies: Float64) -> Float64:
     off = sorted_values - median
     width = WIDTH_OF_NORMAL * median_filter(np.abs(off), size=window, mode="mirror")
     smallest = 1e-6 * max(float(np.abs(off).max()), 1e-12)
-    scores = np.empty_like(off)
+    scores: Float64 = np.empty_like(off)
     scores[order] = off / np.maximum(width, smallest)
     return scores

@@ -24,6 +24,7 @@ from calokit.files import write_hdf5, write_whole
 from calokit.models.batches import TrainingBatch
 from calokit.models.protocols import HasLikelihood, Trainable
 from calokit.progress import Progress, show_progress
+from calokit.report.pages.likelihood import LikelihoodContent
 from calokit.showers import Incidents, ShowerFile
 from calokit.units import MEV_PER_GEV
 
@@ -106,6 +107,27 @@ def measure_likelihood(
     return Likelihood(
         ShowerLikelihoods(energies, joined), test.rows(), threshold, 1e3 * seconds / max(done, 1)
     )
+
+
+def likelihood_content(
+    found: Likelihood, bundle: Bundle, view: ShowerFile, outliers: int = 20
+) -> LikelihoodContent:
+    """Return what the page of a likelihood shows.
+
+    Args:
+        found: The likelihood.
+        bundle: The bundle that it is of.
+        view: The showers.
+        outliers: How many unlikely showers are listed.
+    """
+    trained = bundle.provenance.get("data_showers", "unknown")
+    facts = (
+        f"{len(found)} showers of {view.path.name}, split {view.split}; {view.generator}",
+        f"bundle {bundle.name}, trained on {trained} showers; cells above {found.threshold_mev:g} MeV",
+        f"{found.milliseconds_per_shower:.2g} ms a shower",
+    )
+    listed = found.showers.outliers(outliers)
+    return LikelihoodContent(bundle.recipe.title, facts, found.showers, found.calibration, listed)
 
 
 def need_likelihood(bundle: Bundle) -> HasLikelihood:

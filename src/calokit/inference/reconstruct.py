@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,18 @@ from calokit.bundles.ranges import energies_outside, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.errors import BundleError
 from calokit.files import write_hdf5, write_whole
+from calokit.inference.condition_space import ConditionSpace
+from calokit.inference.likelihood_fit import LikelihoodFit
 from calokit.models.estimators.protocol import Reconstructor
+from calokit.models.protocols import HasLikelihood
 from calokit.progress import Progress, show_progress
-from calokit.showers import ShowerFile, Showers
+from calokit.showers import Incidents, ShowerFile, Showers
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 512
 """Showers reconstructed at a time."""
+LIKELIHOOD_BLOCK = 128
+"""The same where a likelihood is searched."""
 UNITS = {
     "energy": "MeV",
     "energy_uncertainty": "MeV",
@@ -55,30 +61,37 @@ class Reconstruction:
         milliseconds_per_shower: Wall time, finding the hits included, reading and writing not.
         outside: Share of the energies outside the training range.
         computed_on: Model of the processor or accelerator.
+        block: Showers reconstructed at a time.
     """
 
     columns: dict[str, NDArray[Any]]
     milliseconds_per_shower: float
     outside: float
     computed_on: str
+    block: int = BLOCK
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
 
 def reconstruct_showers(
-    bundle: Bundle, view: ShowerFile, progress: Progress = show_progress, device: Device = CPU
+    bundle: Bundle,
+    view: ShowerFile,
+    progress: Progress = show_progress,
+    device: Device = CPU,
+    prior: Incidents | None = None,
 ) -> Reconstruction:
     """Reconstruct every shower of a view; memory stays bounded.
 
     Args:
-        bundle: A trained reconstruction.
+        bundle: A trained reconstruction, or a surrogate that knows its likelihood (`LikelihoodFit`).
         view: The showers; their incident particles are not looked at.
         progress: Shows how far it is; see `calokit.progress`.
         device: What the network computes on.
+        prior: For a likelihood: incident particles as the showers may have, see `ConditionSpace`.
 
     Raises:
-        BundleError: The bundle generates showers instead.
+        BundleError: The bundle generates showers and knows no likelihood.
         DetectorError: The showers are of another detector.
 
     Example:
@@ -86,19 +99,32 @@ def reconstruct_showers(
         >>> bundle = read_bundle("zoo/luxe_energy.calokit")                           # doctest: +SKIP
         >>> reconstruct_showers(bundle, open_showers("showers.h5")).columns["energy"]  # doctest: +SKIP
     """
-    model = device.put(need_reconstructor(bundle))
     check_reconstructed(bundle, view)
+    estimate, block = _find_estimator(bundle, device, prior)
     seconds = 0.0
     parts: list[dict[str, NDArray[Any]]] = []
     with progress(len(view), f"reconstructing {view.path.name} with {bundle.name}", "showers") as advance:
-        for showers in view.chunks(BLOCK):
+        for showers in view.chunks(block):
             started = time.perf_counter()
-            parts.append(estimate_block(model, showers))
+            parts.append(estimate(showers))
             seconds += time.perf_counter() - started
             advance(len(showers))
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     outside = _check_range(bundle, columns)
-    return Reconstruction(columns, 1e3 * seconds / len(view), outside, device.model_name())
+    return Reconstruction(columns, 1e3 * seconds / len(view), outside, device.model_name(), block)
+
+
+def _find_estimator(
+    bundle: Bundle, device: Device, prior: Incidents | None
+) -> tuple[Callable[[Showers], dict[str, NDArray[Any]]], int]:
+    """Return what makes estimates of showers in memory, and for how many at a time."""
+    if isinstance(bundle.model, HasLikelihood):
+        device.put(bundle.model)
+        space = ConditionSpace.of(bundle.ranges, bundle.model.conditions, prior)
+        fit = LikelihoodFit(bundle.model, space, bundle.detector, device)
+        return lambda showers: fit.estimate(showers).columns(), LIKELIHOOD_BLOCK
+    model = device.put(need_reconstructor(bundle))
+    return lambda showers: estimate_block(model, showers), BLOCK
 
 
 def estimate_block(model: Reconstructor, showers: Showers) -> dict[str, NDArray[Any]]:
@@ -116,7 +142,9 @@ def need_reconstructor(bundle: Bundle) -> Reconstructor:
         BundleError: The bundle generates showers.
     """
     if not isinstance(bundle.model, Reconstructor):
-        raise BundleError(f"bundle {bundle.name} generates showers; use `calokit generate`.")
+        raise BundleError(
+            f"bundle {bundle.name} generates showers and knows no likelihood; use `calokit generate`."
+        )
     return bundle.model
 
 
@@ -136,7 +164,7 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
                 "split": str(view.split),
                 "detector": view.detector.name,
                 "milliseconds_per_shower": made.milliseconds_per_shower,
-                "timing_note": f"with the search of hits, batch {BLOCK}, {torch.get_num_threads()} "
+                "timing_note": f"with the search of hits, batch {made.block}, {torch.get_num_threads()} "
                 f"thread(s), float32, {made.computed_on}",
                 "outside_training_range": made.outside,
             }

@@ -227,6 +227,18 @@ class HasLikelihood(Protocol):
         """
         ...
 
+    def scan_energies(self, energies: Tensor, candidates: Tensor) -> Tensor:
+        """Return what is quickly known of incident energies, to begin a search with.
+
+        Args:
+            energies: The showers (event, cell) in MeV, on the model's device.
+            candidates: Incident energies in MeV (candidate,).
+
+        Returns:
+            The log density (event, candidate) of the totals alone, on the axis.
+        """
+        ...
+
 
 class Surrogate(Trainable["TrainingBatch"]):
     """A trainable generator of showers in one detector.

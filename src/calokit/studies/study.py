@@ -132,7 +132,7 @@ def _train_where_missing(
 
 
 def _monitor_of(folder: Path) -> list[dict[str, Any]]:
-    """Return what the validations of a run found about its showers: its step, then `squared_error_by_energy`."""
+    """Return the squared errors that the validations of a run found, each with its step."""
     lines = (json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines())
     return [{"step": line["step"], **line["monitor"]} for line in lines if line.get("monitor")]
 

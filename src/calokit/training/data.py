@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from calokit.arrays import Float64
 from calokit.compute.draws import Purpose, order_generator
 from calokit.errors import ShowerFileError, SplitError, UnitWarning
 from calokit.recipes.recipe import Sampler
@@ -52,12 +53,20 @@ class ShuffledShowers:
         seed: Decides the order.
         sampler: How often a shower is drawn by its incident energy; unless `even`, an epoch draws as many
             showers as there are, some several times and some never.
+        weights: Instead, how often each shower (event,) is drawn, in proportion.
 
     Raises:
         ShowerFileError: The view is smaller than one batch.
     """
 
-    def __init__(self, view: ShowerFile, batch_size: int, seed: int, sampler: Sampler = "even") -> None:
+    def __init__(
+        self,
+        view: ShowerFile,
+        batch_size: int,
+        seed: int,
+        sampler: Sampler = "even",
+        weights: Float64 | None = None,
+    ) -> None:
         if len(view) < batch_size:
             raise ShowerFileError(
                 f"{view.path}: {len(view)} showers in split {view.split}, fewer than one batch of "
@@ -66,7 +75,10 @@ class ShuffledShowers:
         self.view = view
         self.batch_size = batch_size
         self.seed = seed
-        self.weights = None if sampler == "even" else EnergyWeights.measure(sampler, _incident_energies(view))
+        if weights is None and sampler != "even":
+            energies = _incident_energies(view)
+            weights = EnergyWeights.measure(sampler, energies).of(energies)
+        self.weights = None if weights is None else weights / weights.sum()
         self.block = chunk_rows(view.detector.number_of_cells)
         self.blocks_a_pool = max(1, POOL_BYTES // (4 * view.detector.number_of_cells * self.block))
         self.batches_an_epoch = len(view) // batch_size
@@ -81,9 +93,7 @@ class ShuffledShowers:
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Return the places of all showers in the order in which an epoch draws them from one pool."""
         rng = order_generator(self.seed, Purpose.TRAINING, epoch, 0)
-        if self.weights is None:
-            return rng.permutation(len(self.view))
-        return self.weights.order(_incident_energies(self.view), rng)
+        return rng.permutation(np.repeat(np.arange(len(self.view)), self._times(epoch)))
 
     def sample(self, showers: int) -> Showers:
         """Return a shuffled, unweighted sample of at most `showers` showers and at most `SAMPLE_BYTES`."""
@@ -106,13 +116,18 @@ class ShuffledShowers:
         """Yield an epoch's batches from number `first` on, as copies, so that no batch holds its pool."""
         start = first * self.batch_size
         rest: Showers | None = None
+        times = self._times(epoch)
         for number, blocks in enumerate(self._pools(epoch)):
-            size = sum(self._block_size(block) for block in blocks)
+            drawn = np.concatenate(
+                [times[block * self.block :][: self._block_size(block)] for block in blocks]
+            )
+            size = int(drawn.sum())
             if start >= size:
                 start -= size
                 continue
             pool = self._read_pool(blocks)
-            order = self._order(pool, order_generator(self.seed, Purpose.TRAINING, epoch, number))
+            places = np.repeat(np.arange(len(pool)), drawn)
+            order = order_generator(self.seed, Purpose.TRAINING, epoch, number).permutation(places)
             if rest is not None:
                 missing = self.batch_size - len(rest)
                 rest = concatenate([rest, pool[order[:missing]]])
@@ -136,11 +151,13 @@ class ShuffledShowers:
         sizes = [self._block_size(block) for block in blocks]
         return concatenate([self.view.read(a, a + size) for a, size in zip(starts, sizes, strict=True)])
 
-    def _order(self, pool: Showers, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return the places in a pool in the order in which they shall be drawn."""
+    def _times(self, epoch: int) -> NDArray[np.int64]:
+        """Return how often an epoch draws each shower (event,); weights hold over all of them together."""
+        count = len(self.view)
         if self.weights is None:
-            return rng.permutation(len(pool))
-        return self.weights.order(pool.incident_energies.astype(np.float64), rng)
+            return np.ones(count, np.int64)
+        rng = order_generator(self.seed, Purpose.TRAINING, epoch, 0, 0)
+        return np.bincount(rng.choice(count, size=count, p=self.weights), minlength=count)
 
 
 def _incident_energies(view: ShowerFile) -> NDArray[np.float64]:

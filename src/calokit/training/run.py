@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
+from calokit.arrays import Float64
 from calokit.bundles.bundle import Bundle, write_bundle
 from calokit.bundles.ranges import ConditionRange, measure_ranges
+from calokit.bundles.tensors import read_tensors, write_tensors
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.machine import describe_machine
@@ -31,6 +33,8 @@ from calokit.training.loop import TrainingLoop
 from calokit.training.precision import choose_precision
 from calokit.training.start import check_detector, take_over
 
+WEIGHTS = "weights.safetensors"
+"""In a run folder: how often each training shower is drawn, where not all alike."""
 MACHINE = ("threads", "processor", "device", "accelerator", "python", "torch", "calokit")
 """What provenance says of the machine."""
 FIT_SHOWERS = 50_000
@@ -60,6 +64,7 @@ def start_training(
     seconds: float | None = None,
     start_from: Path | None = None,
     device: Device = CPU,
+    weights: Float64 | None = None,
 ) -> TrainedRun:
     """Train a recipe from the beginning, or from the weights of a bundle.
 
@@ -73,6 +78,7 @@ def start_training(
         start_from: A bundle whose weights and transforms are taken over as far as the model has them; what
             the bundle lacks is fitted or initialised as usual.
         device: What trains.
+        weights: How often each training shower (event,) is drawn, in proportion; all alike where not given.
 
     Raises:
         RunError: The folder holds a run already.
@@ -89,7 +95,7 @@ def start_training(
     train = _open_data(recipe, data)
     check_detector(recipe, train.detector)
     _tell_threshold(recipe, train)
-    source = _make_source(recipe, train)
+    source = _make_source(recipe, train, weights)
     model = build_model(recipe.model, train.detector, recipe.training.seed)
     sample = _fit_sample(model, source)
     model.fit_transforms(sample)
@@ -106,10 +112,13 @@ def start_training(
         "ranges": [vars(one) for one in measure_ranges(train)],
         "start": start,
         "seconds": seconds,
+        "weighted": weights is not None,
         **describe_machine(),
         **device.describe(),
     }
     write_text(folder / "recipe.yaml", recipe.to_yaml())
+    if weights is not None:
+        write_tensors(folder / WEIGHTS, {"weights": torch.from_numpy(weights)}, {"kind": "weights"})
     loop = _make_loop(model, recipe, source, train, folder, precision, seconds)
     loop.save()
     write_json(folder / "run.json", run)
@@ -157,7 +166,8 @@ def continue_training(
         raise RunError(f"{train.path} is not the file that the run in {folder} was started with.")
     if steps is not None and steps != recipe.training.steps:
         recipe = _change_steps(folder, run, recipe, steps)
-    source = _make_source(recipe, train)
+    weights = read_tensors(folder / WEIGHTS)[0]["weights"].numpy() if run.get("weighted") else None
+    source = _make_source(recipe, train, weights)
     device = Device.of(run["device"]) if device is None else device
     run |= device.describe()
     model = device.put(build_model(recipe.model, train.detector, recipe.training.seed))
@@ -212,9 +222,9 @@ def _tell_threshold(recipe: Recipe, train: ShowerFile) -> None:
             warnings.warn(f"recipe {recipe.name}: {words}", ThresholdWarning, stacklevel=3)
 
 
-def _make_source(recipe: Recipe, train: ShowerFile) -> ShuffledShowers:
+def _make_source(recipe: Recipe, train: ShowerFile, weights: Float64 | None) -> ShuffledShowers:
     settings = recipe.training
-    return ShuffledShowers(train, settings.batch_size, settings.seed, settings.sampler)
+    return ShuffledShowers(train, settings.batch_size, settings.seed, settings.sampler, weights)
 
 
 def _fit_sample(model: Trainable[Any], source: ShuffledShowers) -> Showers:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.recipes.recipe import Sampler
@@ -72,15 +71,3 @@ class EnergyWeights:
                 place = np.clip(np.searchsorted(self.edges, energies, side="right") - 1, 0, ENERGY_BINS - 1)
                 weights = 1.0 / np.maximum(self.shares[place], 1e-12)
         return np.minimum(weights, self.largest)
-
-    def order(self, energies: Float64, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Return as many places as there are showers, in the order in which they shall be drawn.
-
-        Args:
-            energies: (event,) incident energies of the showers to draw from, MeV.
-            rng: Decides the draw.
-        """
-        if self.sampler == "even":
-            return rng.permutation(len(energies))
-        weights = self.of(energies)
-        return rng.choice(len(energies), size=len(energies), replace=True, p=weights / weights.sum())

@@ -1,4 +1,4 @@
-"""What the cascade's density says about given showers: by parts, draw by draw, and of the incident particle."""
+"""What the cascade's density says of given showers: by parts, draw by draw, by incident particle."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from calokit.models.cascade.stage import Cuts, Stage
 from calokit.models.protocols import CumulativeValues
 
 if TYPE_CHECKING:
-    from calokit.models.cascade.surrogate import CascadeSurrogate
+    from calokit.models.cascade.surrogate import CascadeSurrogate, CellValues
 
 INCIDENT_BLIND = (OwnPart, BoxPart, WindowPart, LayerPart, MemoryPart)
 """Parts of what a box sees in which the incident particle has no say."""
+WALL = 50.0
+"""Nats a width by which the density of the incident particle falls where its totals cannot be drawn."""
 LINE_WIDTHS = 5.0
 """Hits within so many widths of a line without width are drawn on it."""
 
@@ -75,7 +77,9 @@ class CascadeLikelihood:
         for kind, ends, event, counter in (("energy", energy, every, 0), ("hits", hits[full], full, 1)):
             uniform = keyed_uniform(keys[event], torch.full_like(event, counter))
             nowhere = torch.zeros_like(event)
-            yield CumulativeValues("totals", kind, event, nowhere, nowhere - 1, _between(*ends.T, uniform))
+            yield CumulativeValues(
+                "totals", kind, event, nowhere, nowhere - 1, _between(ends[:, 0], ends[:, 1], uniform)
+            )
         for stage, scene in model.scenes(facts, cells):
             cuts = stage.cuts(scene)
             if len(cuts.rows):
@@ -86,11 +90,9 @@ class CascadeLikelihood:
 
         What does not depend on the incident particle is found once.
         """
-        model = self.model
-        ones = energies.new_ones(len(energies))
-        nowhere = energies.new_zeros(len(energies), 2)
-        cells = model.cells_of(TrainingBatch(IncidentTensors(ones, nowhere, nowhere), energies))
-        facts = model.facts(IncidentTensors(ones, nowhere, nowhere), cells.visible, cells.count)
+        model, anywhere = self.model, _on_axis(energies.new_ones(len(energies)))
+        cells = model.cells_of(TrainingBatch(anywhere, energies))
+        facts = model.facts(anywhere, cells.visible, cells.count)
         known = [(stage, scene, stage.cuts(scene)) for stage, scene in model.scenes(facts, cells)]
         sums = [
             model.surroundings.weigh(layer, cells.energy[model.tree.cells_of(layer)])
@@ -101,7 +103,7 @@ class CascadeLikelihood:
         def log_density(incidents: IncidentTensors) -> Tensor:
             facts = model.facts(incidents, cells.visible, cells.count)
             moments = model.surroundings.moments(facts, sums)
-            total = self._totals(incidents, cells.visible, cells.count) - unit
+            total = self._walled_totals(incidents, cells) - unit
             for stage, scene, cuts in known:
                 if len(cuts.rows):
                     moved = self._move(stage, scene, facts, moments)
@@ -111,6 +113,19 @@ class CascadeLikelihood:
             return total
 
         return log_density
+
+    @torch.no_grad()
+    def scan_energies(self, energies: Tensor, candidates: Tensor) -> Tensor:
+        """Return the log density (event, candidate) of the totals of showers (event, cell), on the axis."""
+        ones = energies.new_ones(len(energies))
+        cells = self.model.cells_of(TrainingBatch(_on_axis(ones), energies))
+        return torch.stack([self._walled_totals(_on_axis(ones * one), cells) for one in candidates], 1)
+
+    def _walled_totals(self, incidents: IncidentTensors, cells: CellValues) -> Tensor:
+        """Return the log density of totals (event,), falling off steeply where they cannot be drawn."""
+        model, visible = self.model, cells.visible * self.model.threshold
+        found = self._totals(incidents, cells.visible, cells.count)
+        return found - WALL * model.totals.beyond(incidents.energies, visible, model.threshold).float()
 
     def _totals(self, incidents: IncidentTensors, visible: Tensor, count: Tensor) -> Tensor:
         model = self.model
@@ -158,15 +173,21 @@ class CascadeLikelihood:
         event = scene.event[cuts.rows.block]
         hits, shapes = stage.run(cuts)
         free = (cuts.choice.least < cuts.choice.most).nonzero()[:, 0]
-        ends = [one[free] for one in stage.hits.cumulative(hits, cuts.choice, cuts.taken)]
-        value = _between(*ends, keyed_uniform(keys[event[free]], number[free]))
+        below, top = stage.hits.cumulative(hits, cuts.choice, cuts.taken)
+        value = _between(below[free], top[free], keyed_uniform(keys[event[free]], number[free]))
         yield CumulativeValues(part, "hits", event[free], level[free], layer[free], value)
         both = cuts.both
         if len(both):
             lines = model.exact_lines[model.exact_lines > model.threshold] / model.threshold
-            ends = [stage.energy.cumulative(shapes, cuts.share, one) for one in _reach_of_lines(cuts, lines)]
-            value = _between(*ends, keyed_uniform(keys[event[both]], number[both] + 2))
+            low, high = reach_of_lines(cuts, lines)
+            below, top = (stage.energy.cumulative(shapes, cuts.share, end) for end in (low, high))
+            value = _between(below, top, keyed_uniform(keys[event[both]], number[both] + 2))
             yield CumulativeValues(part, "energy", event[both], level[both], layer[both], value)
+
+
+def _on_axis(energies: Tensor) -> IncidentTensors:
+    nowhere = energies.new_zeros(len(energies), 2)
+    return IncidentTensors(energies, nowhere, nowhere)
 
 
 def _see_anew(stage: Stage, scene: Scene, cuts: Cuts) -> Tensor:
@@ -180,7 +201,7 @@ def _see_anew(stage: Stage, scene: Scene, cuts: Cuts) -> Tensor:
     return torch.cat(pieces, 1)
 
 
-def _reach_of_lines(cuts: Cuts, lines: Tensor) -> tuple[Tensor, Tensor]:
+def reach_of_lines(cuts: Cuts, lines: Tensor) -> tuple[Tensor, Tensor]:
     """Return z of the pairs, from and to: an interval where a single hit lies on a line without width."""
     choice: EnergyChoice = cuts.share
     low = high = cuts.ratio

@@ -45,7 +45,7 @@ class Cuts:
 
     @property
     def ratio(self) -> Tensor:
-        """z = ln(first child's energy / second child's) (pair,)."""
+        """Z = ln(first child's energy / second child's) (pair,)."""
         return torch.log(self.first / self.second)
 
 

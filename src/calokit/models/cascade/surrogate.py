@@ -186,6 +186,10 @@ class CascadeSurrogate(Surrogate):
         """Return the log density of given showers as a function of their incident particles."""
         return CascadeLikelihood(self).of_incidents(energies)
 
+    def scan_energies(self, energies: Tensor, candidates: Tensor) -> Tensor:
+        """Return the log density (event, candidate) of the totals for incident energies; `HasLikelihood`."""
+        return CascadeLikelihood(self).scan_energies(energies, candidates)
+
     def precision_in_use(self, device: Device) -> Precision:
         """Return float32: logarithms of energies need its digits."""
         del device

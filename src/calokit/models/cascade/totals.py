@@ -196,6 +196,13 @@ class Totals(nn.Module):
         loud = nn.functional.logsigmoid(-outputs[:, 0]) + energy + count
         return torch.where(full, loud, silent)
 
+    def beyond(self, incident: Tensor, visible: Tensor, threshold: Tensor) -> Tensor:
+        """Return by how many widths (event,) visible energies lie beyond what can be drawn."""
+        centre, width, low, high = self._energy_bounds(incident, threshold)
+        place = (torch.log(visible.clamp_min(1e-30).double() / incident.double()) - centre) / width
+        outside = torch.maximum(place - high, low - place).clamp_min(0.0)
+        return torch.where(visible > 0, outside, torch.zeros_like(outside))
+
     def cumulative(
         self, features: Tensor, incident: Tensor, visible: Tensor, hits: Tensor, threshold: Tensor
     ) -> tuple[Tensor, Tensor]:

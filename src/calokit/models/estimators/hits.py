@@ -8,13 +8,16 @@ A sum over hits of a function learned on each of them: Deep Sets, arXiv:1703.061
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from calokit.arrays import Float64
 from calokit.classical.energy import BiasCorrection
 from calokit.classical.hits import NEIGHBOURS
+from calokit.classical.width_scales import WidthScales
 from calokit.compute.device import Device
 from calokit.compute.draws import Draws
 from calokit.detector import Detector
@@ -28,6 +31,8 @@ HIT_NUMBERS = 8
 """Numbers about each hit beside its neighbours."""
 HITS_A_LAYER = 10.0
 """Sums by layer are divided by it, to be of order one."""
+WIDTHS = 5
+"""Uncertainties: of the energy, of x and y, and of both slopes."""
 WIDEST_LOG = 5.0
 """Limit of the logarithm of an uncertainty on the network's scale."""
 
@@ -153,7 +158,7 @@ class HitsReconstructor(Reconstructor):
     energy; an impact or slope is that of the classical line + its typical error x output. Each uncertainty is
     a second head that does not move the first (its input is cut off from the gradient), trained by the
     likelihood of a normal error and scaled after training so that it covers 68.3 % of the errors of
-    validation showers. The energy's bias is then corrected as a function of the estimate alone.
+    validation showers at every energy. The energy's bias is corrected as a function of the estimate alone.
 
     Args:
         settings: Targets and sizes.
@@ -168,13 +173,15 @@ class HitsReconstructor(Reconstructor):
         self.members = nn.ModuleList(self._make_member() for _ in range(settings.members))
         self.register_buffer("bias_estimated", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
         self.register_buffer("bias_corrected", torch.zeros(BiasCorrection.KNOTS, dtype=torch.float64))
-        self.register_buffer("width_scales", torch.ones(5))
+        self.register_buffer("width_energies", torch.logspace(3, 4, WidthScales.KNOTS).double())
+        self.register_buffer("width_factors", torch.ones(WIDTHS, WidthScales.KNOTS, dtype=torch.float64))
         self.register_buffer("layer_z", torch.from_numpy(self.grid.z_mm).float(), persistent=False)
         self.register_buffer("place_scale", torch.tensor([1.0, 1.0, 0.05, 0.05]))
 
     bias_estimated: Tensor
     bias_corrected: Tensor
-    width_scales: Tensor
+    width_energies: Tensor
+    width_factors: Tensor
     place_scale: Tensor
     layer_z: Tensor
 
@@ -266,7 +273,7 @@ class HitsReconstructor(Reconstructor):
             result["energy"], result["energy_uncertainty"] = self._correct(value[:, 0], spread[:, 0])
         if "place" in outputs:
             value, spread = outputs["place"]
-            spread = spread * self.width_scales[1:]
+            spread = spread * self._width_factors(MEV_PER_GEV * self.classical_energy(batch))[:, 1:]
             result["position"], result["position_uncertainty"] = value[:, :2], spread[:, :2]
             result["direction"] = unit_vectors(value[:, 2:])
             result["direction_uncertainty"] = spread[:, 2:] / (1.0 + value[:, 2:].square())
@@ -282,7 +289,15 @@ class HitsReconstructor(Reconstructor):
             corrected = torch.from_numpy(correction(known)).to(raw.device)
             above = torch.from_numpy(correction(1.001 * known)).to(raw.device)
             slope = (above - corrected) / (0.001 * raw)
-        return corrected.clamp_min(0.0).float(), (width * slope * self.width_scales[0]).float()
+        factor = self._width_factors(corrected)[:, 0]
+        return corrected.clamp_min(0.0).float(), (width * slope * factor).float()
+
+    def _width_factors(self, energies: Tensor) -> Tensor:
+        """Return the factors (event, 5) of the uncertainties at energy estimates (event,), MeV."""
+        known = energies.double().cpu().numpy()
+        knots = self.width_energies.cpu().numpy()
+        factors = [WidthScales(knots, one)(known) for one in self.width_factors.cpu().numpy()]
+        return torch.from_numpy(np.stack(factors, axis=1)).to(energies.device).float()
 
     def _networks(self) -> list[HitsMember]:
         return [member for member in self.members if isinstance(member, HitsMember)]
@@ -313,32 +328,38 @@ class HitsReconstructor(Reconstructor):
 
     @torch.no_grad()
     def calibrate_on(self, batch: HitBatch) -> None:
-        """Fit the bias correction and the scale of the uncertainties on validation showers."""
+        """Fit the bias correction and the scales of the uncertainties on validation showers."""
         outputs = [self._average(batch[start : start + 512]) for start in range(0, len(batch), 512)]
+        true = batch.incidents.energies.double().cpu().numpy()
+        knots = np.geomspace(true.min(), true.max() * (1.0 + 1e-6), WidthScales.KNOTS)
+        self.width_energies.copy_(torch.from_numpy(knots))
+        self.width_factors.fill_(1.0)
+        pulls: dict[int, tuple[Float64, Float64]] = {}
         if "energy" in self.settings.targets:
             raw = torch.cat([one["energy"][0][:, 0] for one in outputs]).double()
-            true = batch.incidents.energies.double().cpu().numpy()
             correction = BiasCorrection.fit(raw.cpu().numpy(), true)
             self.bias_estimated.copy_(torch.from_numpy(correction.estimated))
             self.bias_corrected.copy_(torch.from_numpy(correction.corrected))
-            self.width_scales[0] = 1.0
             width = torch.cat([one["energy"][1][:, 0] for one in outputs])
-            energy, uncertainty = self._correct(raw, width)
-            pulls = (energy - batch.incidents.energies) / uncertainty
-            self.width_scales[0] = float(_covering_scale(pulls[:, None]))
+            energy, uncertainty = (one.double().cpu().numpy() for one in self._correct(raw, width))
+            pulls[0] = (energy - true) / uncertainty, energy
         if "place" in self.settings.targets:
             value = torch.cat([one["place"][0] for one in outputs])
             width = torch.cat([one["place"][1] for one in outputs])
             places = batch.lines + self.place_scale * self._place_target(batch)
-            self.width_scales[1:] = _covering_scale((value - places) / width)
+            off = ((value - places) / width).double().cpu().numpy()
+            classical = (MEV_PER_GEV * self.classical_energy(batch)).double().cpu().numpy()
+            pulls |= {number: (off[:, number - 1], classical) for number in range(1, WIDTHS)}
+        for number, (pull, energy) in pulls.items():
+            self.width_factors[number] = torch.from_numpy(WidthScales.fit(pull, energy, true)(knots))
 
-
-def _covering_scale(pulls: Tensor) -> Tensor:
-    """Return the factors (k,) of uncertainties with which 68.3 % of the pulls (event, k) lie within one.
-
-    A few showers at the ends of the training range, whose estimates fail, do not move it.
-    """
-    return torch.quantile(pulls.abs().double(), math.erf(math.sqrt(0.5)), dim=0).float()
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Take over tensors; bundles of before widths were scaled by energy hold one scale for each."""
+        scales = state_dict.pop(f"{prefix}width_scales", None)
+        if scales is not None:
+            state_dict[f"{prefix}width_energies"] = self.width_energies.clone()
+            state_dict[f"{prefix}width_factors"] = scales.double()[:, None].expand_as(self.width_factors)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def log_sums(batch: HitBatch) -> Tensor:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from calokit.errors import CalokitError
-from calokit.evaluation.scorecard import Scorecard
+from calokit.evaluation.scorecard import Measurement, Scorecard, find_headline
 from calokit.report.compared import ComparedCards
 from calokit.report.figures.style import (
     REFERENCE_LINE,
@@ -21,8 +21,6 @@ from calokit.report.figures.style import (
 )
 from calokit.report.verdict import COMPATIBLE_BELOW, INCOMPATIBLE_FROM, Grade, grade_measurement
 
-SCORES = ("classifier.auc_low", "classifier.auc_high")
-"""Measurements that may stand for the quality, the first that every timed sample has."""
 LEAST_SAMPLES = 2
 _LINEAR_UP_TO = 2.0 * INCOMPATIBLE_FROM
 
@@ -44,7 +42,7 @@ def can_compare_times(compared: ComparedCards) -> bool:
 
 
 def draw_pareto(compared: ComparedCards) -> Figure:
-    """Draw time per shower against quality: a classifier's AUC, where there is one, and the worst deviation.
+    """Draw time per shower against quality: the largest area of all classifiers, and the worst deviation.
 
     Args:
         compared: The scorecards; those that state no time are left out.
@@ -60,12 +58,13 @@ def draw_pareto(compared: ComparedCards) -> Figure:
         raise CalokitError(
             "fewer than two samples state their time per shower; `calokit generate` writes it into its files."
         )
-    score = next((name for name in SCORES if len(_scores(compared, name)) == len(worst)), None)
+    headlines = _headlines(compared)
+    scored = len(headlines) == len(worst)
     with figure_style():
-        figure = new_plot(5.2 * (1 if score is None else 2), 4.2)
-        panels = figure.subplots(1, 1 if score is None else 2, squeeze=False)[0]
-        if score is not None:
-            _draw_scores(panels[0], compared, score)
+        figure = new_plot(5.2 * (2 if scored else 1), 4.2)
+        panels = figure.subplots(1, 2 if scored else 1, squeeze=False)[0]
+        if scored:
+            _draw_headlines(panels[0], headlines)
         _draw_worst(panels[-1], worst)
         for axes in panels:
             _mark_reference(axes, compared.first)
@@ -102,25 +101,26 @@ def _worst_deviations(cards: Sequence[Scorecard]) -> list[Contender]:
     return found
 
 
-def _scores(compared: ComparedCards, name: str) -> list[Contender]:
+def _headlines(compared: ComparedCards) -> list[tuple[Contender, Measurement]]:
+    """Return for each timed sample the classifier that tells it best from truth."""
     found = []
-    measurements = compared.rows.get(name, (None,) * len(compared.cards))
-    for index, (card, measurement) in enumerate(zip(compared.cards, measurements, strict=True)):
+    for index, card in enumerate(compared.cards):
         milliseconds = card.generated.milliseconds_per_shower
-        if measurement is not None and milliseconds:
-            found.append(
-                Contender(index, card.generated.label, milliseconds, measurement.value, measurement.error)
-            )
+        headline = find_headline(card.measurements, ("classifier.auc",))
+        if headline and milliseconds:
+            area = card.measurement(headline)
+            one = Contender(index, card.generated.label, milliseconds, area.value, area.error)
+            found.append((one, area))
     return found
 
 
-def _draw_scores(axes: Axes, compared: ComparedCards, name: str) -> None:
-    contenders, measurement = _scores(compared, name), compared.known(name)
-    low, high = (measurement.floor + sign * measurement.floor_error for sign in (-1.0, 1.0))
+def _draw_headlines(axes: Axes, headlines: Sequence[tuple[Contender, Measurement]]) -> None:
+    areas = [area for _, area in headlines]
+    low = min(area.floor - area.floor_error for area in areas)
+    high = max(area.floor + area.floor_error for area in areas)
     axes.axhspan(low, high, color=REFERENCE_LINE, alpha=0.25, linewidth=0.0)
-    axes.axhline(measurement.floor, color=REFERENCE_LINE, linewidth=0.8)
-    _draw_contenders(axes, contenders)
-    axes.set_ylabel(f"{measurement.title} (grey: floor)")
+    _draw_contenders(axes, [one for one, _ in headlines])
+    axes.set_ylabel("largest AUC of all classifiers (grey: floor)")
 
 
 def _draw_worst(axes: Axes, contenders: Sequence[Contender]) -> None:

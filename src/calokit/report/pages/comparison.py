@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from calokit.errors import CalokitError
 from calokit.evaluation.samples.gallery import MOST_HITS
-from calokit.evaluation.scorecard import EventHits
+from calokit.evaluation.scorecard import EventHits, Scorecard
 from calokit.files import check_folder_writable, file_word, write_bytes, write_text
 from calokit.report.compared import ComparedCards
 from calokit.report.figures.catalogue import list_figures
@@ -61,8 +61,7 @@ def write_report(compared: ComparedCards, folder: Path) -> Path:
     cards = compared.cards
     check_folder_writable(folder)
     for card in cards:
-        name = "scorecard.json" if len(cards) == 1 else f"scorecard_{file_word(card.generated.label)}.json"
-        write_text(folder / name, card.to_json())
+        write_scorecard(card, folder, several=len(cards) > 1)
     display = None if compared.leading is None else pack_display(compared)
     scripts = _read_scripts(with_display=display is not None)
     taken = sum(map(len, scripts)) + (0 if display is None else len(display.text))
@@ -71,6 +70,13 @@ def write_report(compared: ComparedCards, folder: Path) -> Path:
     path = folder / "report.html"
     write_text(path, page)
     return path
+
+
+def write_scorecard(card: Scorecard, folder: Path, several: bool) -> Path:
+    """Write one scorecard as JSON into a folder, as `scorecard.json` or, of several, with its label."""
+    name = f"scorecard_{file_word(card.generated.label)}.json" if several else "scorecard.json"
+    write_text(folder / name, card.to_json())
+    return folder / name
 
 
 def _draw_figures(compared: ComparedCards, folder: Path, room: int) -> dict[str, list[PlacedFigure]]:

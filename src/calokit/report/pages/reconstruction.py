@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from calokit.arrays import Float64
 from calokit.evaluation.estimates.single import EnergyErrors, measure_coverage, paired_rms_ratio
-from calokit.files import check_folder_writable, write_bytes, write_json, write_text
+from calokit.files import check_folder_writable, write_json, write_text
 from calokit.report.figures.resolution import (
     draw_bias,
     draw_estimate_against_truth,
     draw_residuals,
     draw_resolution,
 )
-from calokit.report.figures.style import embed_svg, figure_bytes, figure_style
+from calokit.report.figures.style import figure_style
+from calokit.report.pages.sections import render_sections, save_section_figure
 from calokit.report.rounding import round_to_error
+
+NOTE = (
+    "ME, MAE and RMS are of estimate − truth; the core is the width of the Gaussian core. Errors are "
+    "statistical; those of ratios come from showers drawn again, both methods together. Numbers: "
+    "reconstruction.json."
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,9 @@ def write_reconstruction_page(content: ReconstructionContent, folder: Path) -> P
             sections += _energy_sections(content, methods, folder, numbers)
         if content.places is not None:
             sections.append(_place_section(content, content.places, folder, numbers))
-    environment = Environment(
-        loader=FunctionLoader(_read_template), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    page = render_sections(
+        f"{content.title}: reconstruction", content.title, (content.sample, *content.facts), sections, NOTE
     )
-    page = environment.get_template("reconstruction.html.j2").render(content=content, sections=sections)
     write_json(folder / "reconstruction.json", numbers)
     path = folder / "reconstruction.html"
     write_text(path, page)
@@ -152,9 +154,9 @@ def _energy_sections(
             "head": ["method", f"RMS / {base_name}", "largest bias (%)", "width / E"],
             "rows": summary,
             "figures": [
-                _save(draw_resolution(methods, base_name), "resolution", folder),
-                _save(draw_bias(methods), "bias", folder),
-                _save(
+                save_section_figure(draw_resolution(methods, base_name), "resolution", folder),
+                save_section_figure(draw_bias(methods), "bias", folder),
+                save_section_figure(
                     draw_estimate_against_truth(content.energies[name], content.true_energies),
                     "estimate_against_truth",
                     folder,
@@ -212,15 +214,8 @@ def _place_section(
         "title": "Impact and angle: RMS errors",
         "head": ["", *places.positions, f"{name} / {base_name}, mean over energies"],
         "rows": rows,
-        "figures": [_save(draw_residuals(residuals), "residuals", folder)],
+        "figures": [save_section_figure(draw_residuals(residuals), "residuals", folder)],
     }
-
-
-def _save(figure: Figure, key: str, folder: Path) -> dict[str, Any]:
-    drawn = figure_bytes(figure, "svg")
-    write_bytes(folder / "figures" / f"{key}.svg", drawn)
-    write_bytes(folder / "figures" / f"{key}.pdf", figure_bytes(figure, "pdf", 200.0))
-    return {"key": key, "svg": Markup(embed_svg(drawn.decode(), key))}
 
 
 def _pair(value: float, error: float) -> str:
@@ -230,7 +225,3 @@ def _pair(value: float, error: float) -> str:
 def _largest(pairs: Float64) -> tuple[float, float]:
     place = int(np.argmax(np.abs(pairs[:, 0])))
     return float(pairs[place, 0]), float(pairs[place, 1])
-
-
-def _read_template(name: str) -> str:
-    return (resources.files("calokit.report") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,176 @@
+"""The Conv2D GAN of CLIC's calorimeter: a volume, its incident energy and its energy sum (seeds 002)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from calokit.compute.draws import Draws, Noise
+from calokit.detector import Detector
+from calokit.models.adversarial.objectives import held_fixed, is_discriminators_turn
+from calokit.models.adversarial.permuted_views import ViewsDiscriminator, ViewsGenerator
+from calokit.models.adversarial.volume_settings import VolumeGanSettings
+from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.parts.places import CartesianImage
+from calokit.models.parts.promises import keep_promises
+from calokit.models.parts.symmetries import SquareSymmetries
+from calokit.models.protocols import Surrogate
+from calokit.showers import Showers
+
+UNIT_MEV = 1e5
+"""Networks see the incident energy in 100 GeV."""
+DEGREE = 4
+PERCENT = 100.0
+LEAST_MEV = 1e-3
+
+
+class VolumeGanSurrogate(Surrogate):
+    """A generator of volumes and what it is trained against, for 25 layers of 25 x 25 cells.
+
+    Args:
+        settings: Sizes, labels and weights of the losses.
+        detector: One Cartesian section of 25 x 25 x 25 cells.
+
+    Raises:
+        ConfigurationError: The detector has another readout.
+    """
+
+    fraction: Tensor
+
+    def __init__(self, settings: VolumeGanSettings, detector: Detector) -> None:
+        super().__init__()
+        self.settings = settings
+        self.threshold_mev = settings.threshold_mev
+        self.conditions = settings.conditions
+        self.image = CartesianImage(detector)
+        self.generator = ViewsGenerator(settings)
+        self.discriminator = ViewsDiscriminator(settings)
+        self.register_buffer("fraction", torch.zeros(DEGREE + 1, dtype=torch.float64))
+        self.discriminators_turn = False
+        self.linear = False
+
+    def fit_transforms(self, sample: Showers) -> None:
+        """Fit the visible fraction as a polynomial of the incident energy."""
+        energies = sample.incident_energies.astype(np.float64) / UNIT_MEV
+        visible = sample.visible_energies.astype(np.float64) / sample.incident_energies
+        degree = min(DEGREE, len(np.unique(energies)) - 1)
+        found = np.polynomial.Polynomial.fit(energies, visible, degree).convert().coef
+        self.fraction.zero_()
+        self.fraction[: len(found)] = torch.from_numpy(found)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return generator and discriminator."""
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def begin_step(self, step: int, steps: float) -> None:
+        """Set whose turn it is, and whether cells may still be negative."""
+        settings = self.settings
+        rounds = settings.discriminator_steps, settings.generator_steps
+        self.discriminators_turn = is_discriminators_turn(step, *rounds)
+        self.linear = step / steps < settings.linear_part
+
+    def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch]:
+        """Return the mirror images and turns of the readout."""
+        return SquareSymmetries(self.image)
+
+    def noise(self) -> dict[str, Noise]:
+        """Return the random inputs."""
+        return {"inputs": Noise("normal", self.settings.random_inputs)}
+
+    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Make volumes of the random inputs and turn them into energies."""
+        volumes = self.generator(self._inputs(incidents, noise))
+        most = incidents.energies if self.settings.at_most_incident else None
+        return keep_promises(self._energies(volumes), self.settings.threshold_mev, most)
+
+    def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
+        """Return the loss of the part whose turn it is."""
+        noise = draws.noise(self.noise(), len(batch))
+        if self.discriminators_turn:
+            return {"discriminator": self._discriminator_loss(batch, noise, draws)}
+        made = self._volumes(batch.incidents, noise)
+        with held_fixed(self.discriminator):
+            logits, energies = self.discriminator(made)
+        target = torch.full_like(logits, self.settings.real_label)
+        loss = self._joined(logits, target, energies, batch.incidents)
+        expected = self.expected_visible(batch.incidents)
+        missing = (self._energies(made).sum(1) - expected).abs() / expected
+        return {"generator": loss + self.settings.sum_weight * PERCENT * missing.mean()}
+
+    def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
+        """Return the relative errors of mean moments and mean profiles along the three axes."""
+        made = self.showers(batch.incidents, draws.noise(self.noise(), len(batch)))
+        profiles, moments = [], []
+        for axis in range(3):
+            one, other = (self._profile(energies, axis) for energies in (batch.energies, made))
+            profiles.append((one - other).abs().sum() / one.sum().clamp_min(LEAST_MEV))
+            places = torch.arange(len(one), device=one.device, dtype=one.dtype)
+            pairs = [_moments(profile, places) for profile in (one, other)]
+            moments += [(a - b).abs() / a.abs().clamp_min(1e-6) for a, b in zip(*pairs, strict=True)]
+        return {"profiles": torch.stack(profiles).mean(), "moments": torch.stack(moments).mean()}
+
+    def expected_visible(self, incidents: IncidentTensors) -> Tensor:
+        """Return the mean visible energy (event,) in MeV for incident particles."""
+        energies = incidents.energies.double() / UNIT_MEV
+        powers = torch.stack([energies**power for power in range(DEGREE + 1)], 1)
+        expected: Tensor = ((powers @ self.fraction) * incidents.energies).clamp_min(LEAST_MEV).float()
+        return expected
+
+    def _inputs(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        return noise["inputs"] * (incidents.energies / UNIT_MEV)[:, None]
+
+    def _volumes(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        inputs = self._inputs(incidents, noise)
+        volumes: Tensor = self.generator.linear(inputs) if self.linear else self.generator(inputs)
+        return volumes
+
+    def _energies(self, volumes: Tensor) -> Tensor:
+        """Return (event, cell) MeV of volumes as the networks see them."""
+        settings = self.settings
+        return volumes.flatten(1).float().clamp_min(0.0).pow(1.0 / settings.power) * settings.unit_mev
+
+    def _seen(self, energies: Tensor) -> Tensor:
+        """Return volumes as the networks see them of (event, cell) MeV."""
+        settings = self.settings
+        kept = torch.where(energies > settings.threshold_mev, energies, energies.new_zeros(()))
+        return self.image.fold((kept / settings.unit_mev).pow(settings.power))
+
+    def _discriminator_loss(self, batch: TrainingBatch, noise: Mapping[str, Tensor], draws: Draws) -> Tensor:
+        settings = self.settings
+        with torch.no_grad():
+            made = self._volumes(batch.incidents, noise)
+        loss = batch.energies.new_zeros(())
+        for volumes, label, other in (
+            (self._seen(batch.energies), settings.real_label, 0.0),
+            (made, 0.0, 1.0),
+        ):
+            logits, energies = self.discriminator(volumes)
+            flipped = draws.uniform(len(batch)) < settings.flipped
+            target = torch.where(flipped, torch.full_like(logits, other), torch.full_like(logits, label))
+            loss = loss + self._joined(logits, target, energies, batch.incidents)
+        return loss
+
+    def _joined(self, logits: Tensor, target: Tensor, energies: Tensor, incidents: IncidentTensors) -> Tensor:
+        """Return cross-entropy and the error of the told incident energy, weighted."""
+        settings = self.settings
+        told = functional.binary_cross_entropy_with_logits(logits, target)
+        true = incidents.energies / UNIT_MEV
+        error = ((energies - true).abs() / true).mean()
+        return settings.adversarial_weight * told + settings.energy_weight * PERCENT * error
+
+    def _profile(self, energies: Tensor, axis: int) -> Tensor:
+        """Return the mean energy (cell,) along an axis of the volume."""
+        others = tuple(1 + other for other in range(3) if other != axis)
+        profile: Tensor = self.image.fold(energies.float()).sum(others).mean(0)
+        return profile
+
+
+def _moments(profile: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and width of a profile (cell,)."""
+    total = profile.sum().clamp_min(LEAST_MEV)
+    mean = (profile * places).sum() / total
+    return mean, ((profile * (places - mean).square()).sum() / total).sqrt()

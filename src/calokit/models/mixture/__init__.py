@@ -1,0 +1,1 @@
+"""Several surrogates of one family as one: each shower is made by one of them."""

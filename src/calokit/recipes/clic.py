@@ -1,0 +1,66 @@
+"""Recipes for the CLIC-like calorimeter: the Conv2D GAN in its published size and in one for two cores.
+
+AdaGAN ensembles are made of any recipe by `calokit adagan`.
+"""
+
+from __future__ import annotations
+
+from calokit.models.adversarial.volume_settings import VolumeGanSettings
+from calokit.models.mixture.settings import MixtureSettings
+from calokit.recipes.recipe import OneCycle, Recipe, TrainingSettings
+
+SOURCE = "AdaGAN ensemble of Conv2D GANs for CLIC (seeds document 002); jaruskri/ECALsim_adaGAN"
+TOGETHER = 3
+
+
+def clic_gan_published() -> Recipe:
+    """The published size and losses: 2.05 M and 0.71 M weights, cells in GeV."""
+    return _recipe("clic_gan_published", "Conv2D GAN, published size", VolumeGanSettings(), 47_000, 128)
+
+
+def clic_gan() -> Recipe:
+    """A third of the channels, honest labels, square roots of the cells: half an hour on two cores."""
+    return _recipe("clic_gan", "Conv2D GAN, a third of the channels", _small(), 4_000, 32)
+
+
+def clic_gan_together() -> Recipe:
+    """Three members that train on the same batches without reweighting: a control for the ensemble."""
+    settings = MixtureSettings(member=_small(), shares=(1 / TOGETHER,) * TOGETHER)
+    return _recipe("clic_gan_together", "three Conv2D GANs, mixed without reweighting", settings, 4_000, 32)
+
+
+def _small() -> VolumeGanSettings:
+    return VolumeGanSettings(
+        width=0.33, unit_mev=1.0, power=0.5, real_label=1.0, flipped=0.0, dropout=0.05, linear_part=0.0
+    )
+
+
+def _recipe(
+    name: str, title: str, model: VolumeGanSettings | MixtureSettings, steps: int, batch_size: int
+) -> Recipe:
+    rates = {"generator": 5e-4, "discriminator": 1e-4}
+    members = range(1, len(model.shares) + 1) if isinstance(model, MixtureSettings) else ()
+    parts = (
+        rates
+        if not members
+        else {f"member_{number}.{part}": rate for number in members for part, rate in rates.items()}
+    )
+    return Recipe(
+        name=name,
+        title=f"CLIC-like ECAL, {title}",
+        source=SOURCE,
+        detector="clic_ecal",
+        model=model,
+        training=TrainingSettings(
+            steps=steps,
+            batch_size=batch_size,
+            one_cycle={part: OneCycle(highest_rate=rate, rising_part=0.1) for part, rate in parts.items()},
+            betas=(0.5, 0.999),
+            weight_decay=0.0,
+            moving_average=0.999,
+            validation_showers=500,
+        ),
+    )
+
+
+RECIPES = (clic_gan_published, clic_gan, clic_gan_together)
