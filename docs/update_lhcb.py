@@ -137,21 +137,17 @@ def speed() -> str:
     found = result("lhcb_speed")
     if found is None:
         return NOT_YET
-    table = [["recipe", "weights of the generator", "batch", "ms a shower", "ms of processor time"]]
+    table = [["recipe", "weights of the generator", "batch", "ms of processor time a shower"]]
     table += [
         [
             f"`{row['recipe']}`",
             f"{row['generator weights']:,}",
             f"{row['batch']:,}",
-            f"{row['ms a shower']:.2g}",
             f"{row['processor ms a shower']:.2g}",
         ]
         for row in found["rows"]
     ]
-    load = (
-        f"Load of the machine's {found['cores']} cores at the start: {found['load_average_one_minute']:.0f}."
-    )
-    return f"{markdown(table)}\n\n{load}"
+    return markdown(table)
 
 
 def _mean(rows: Iterable[Row], metric: str, title: str, floor: bool = False) -> str:
