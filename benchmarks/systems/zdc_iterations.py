@@ -2,7 +2,7 @@
 
     python -m benchmarks.systems.zdc_iterations RUN...
 
-RUN are folders of runs with `training.monitor_showers`, finished or not, as those of studies/zdc_iterations.yaml.
+RUN are folders of runs with `training.monitor_showers`, finished or not, as those of zdc_iterations.yaml.
 What their logs hold goes to benchmarks/results/zdc_iterations.json; docs/update_zdc.py lays it out.
 """
 
