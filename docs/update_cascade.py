@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from page_tables import NOT_YET, fill, markdown, result
+from page_tables import NOT_YET, fill, markdown, processor_time, result
 
 from calokit.report.rounding import round_to_error
 
@@ -30,6 +30,7 @@ def shipped() -> str:
             "network, cells",
             "network, observables",
             "ms a shower",
+            "Geant4, ms",
         ]
     ]
     for path in sorted((HOME / "zoo").glob("*_cascade.calokit")):
@@ -39,8 +40,8 @@ def shipped() -> str:
         cells = [
             _beside(*card["measurements"][name]) if name in card["measurements"] else "" for name in AREAS
         ]
-        time = f"{card['milliseconds_per_shower']:.2g}"
-        table.append([f"`zoo/{path.name}`", f"{card['test_showers']:,}", *cells, time])
+        times = processor_time(path.stem)
+        table.append([f"`zoo/{path.name}`", f"{card['test_showers']:,}", *cells, *times])
     return markdown(table) if len(table) > 1 else NOT_YET
 
 

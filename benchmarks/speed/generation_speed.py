@@ -7,6 +7,8 @@ says so, where geant4-pybind is not installed or GEANT4_DATA_DIR does not name t
 two is one of processor times, which other programs on the machine hardly touch.
 
     GEANT4_DATA_DIR=tables python -m benchmarks.speed.generation_speed --data showers.h5 --bundle NAME.calokit
+
+Writes benchmarks/results/generation_speed_NAME.json.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from calokit.inference import ShowerGenerator, read_bundle
 from calokit.inference.generate import BLOCK
 from calokit.showers import Incidents, Showers, open_showers
 
-BATCHES = (1, 16, 256, 10_000)
+BATCHES = (1, 100, 10_000)
 LARGEST_PULL = 4.0
 """Geant4's mean visible energy and fraction may differ from the file's by so many standard errors."""
 
@@ -147,6 +149,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=None, help="incident particles (default: samples/)")
     parser.add_argument("--geant4-showers", type=int, default=300, help="0 leaves Geant4 out")
     parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES))
+    parser.add_argument("--formats", nargs="+", default=["float32"], help="float32, bfloat16")
     parser.add_argument("--all-threads", action="store_true", help="also with every processor thread")
     parser.add_argument("--seconds", type=float, default=2.0, help="time spent on a row, at least one batch")
     arguments = parser.parse_args()
@@ -160,7 +163,7 @@ def main() -> None:
     rows: list[Row] = []
     for count in threads:
         torch.set_num_threads(count)
-        for number_format in ("float32", "bfloat16"):
+        for number_format in arguments.formats:
             for batch in arguments.batches:
                 wall, processor = time_batch(
                     arguments.bundle, number_format, take_incidents(showers, batch), arguments.seconds
@@ -175,7 +178,7 @@ def main() -> None:
     print_rows(f"Generation, {arguments.bundle.name}, blocks of {BLOCK}", rows, circumstances)
     print(sentence)
     settings = {"bundle": arguments.bundle.name, "data": data.name, "geant4": geant4}
-    write_record("generation_speed", rows, circumstances, **settings)
+    write_record(f"generation_speed_{arguments.bundle.stem}", rows, circumstances, **settings)
 
 
 if __name__ == "__main__":

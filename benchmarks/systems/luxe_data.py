@@ -87,6 +87,7 @@ PARTS = {
     "train": ("luxe_positrons_a", *COUNTED),
     "train_a": A_TRAIN,
     "reference_train": ("luxe_positrons_a",),
+    "calibration_reference": ("luxe_positrons_a", "wing_calibration_low", "wing_calibration_high"),
     "train_counted": COUNTED,
     "small_train": ("luxe_positrons_a", "a_train_1"),
     "small_test": ("luxe_positrons_a_test", "a_test_low"),

@@ -54,6 +54,12 @@ def test_tables_of_the_cascade_are_those_the_benchmarks_wrote() -> None:
     assert "zdc_ecal" in script["steps"]()
 
 
+def test_tables_of_clic_are_those_the_benchmark_wrote() -> None:
+    script = runpy.run_path(str(DOCS / "update_clic.py"))
+    page = (DOCS / "clic.md").read_text()
+    assert fill(page, script["TABLES"]) == page
+
+
 def test_the_sample_on_the_page_is_one() -> None:
     (text,) = yaml_blocks("simulation.md")
     sample = Sample.from_mapping(yaml.safe_load(text), "docs/simulation.md")

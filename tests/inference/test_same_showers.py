@@ -27,7 +27,7 @@ from calokit.showers.incidents import Incidents
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "generated.json"
-BUNDLES = ("zdc_flow", "zdc_gan", "zdc_neutrons", "zdc_regression")
+BUNDLES = ("zdc_cascade", "zdc_flow", "zdc_gan", "zdc_neutrons", "zdc_regression")
 SHOWERS = BLOCK + 8
 TOLD = 16
 """Showers of each block whose sums and hits are told."""

@@ -14,7 +14,7 @@ from calokit.errors import CalokitError
 
 TRAIN_FILE = "samples/zdc_ecal_positrons.h5"
 TEST_FILE = "samples/zdc_ecal_positrons_test.h5"
-SHIPPED = "zoo/zdc_flow.calokit"
+SHIPPED = "zoo/zdc_cascade.calokit"
 
 
 def demo(
@@ -34,6 +34,7 @@ def demo(
     from calokit.report.pages.comparison import write_report
     from calokit.report.terminal import scorecard_table
     from calokit.showers import open_showers
+    from calokit.showers.digitisation import Digitisation
 
     use_threads(threads)
     started = time.monotonic()
@@ -59,7 +60,12 @@ def demo(
     ]
     console.print("[bold]4  Judging[/] both beside Geant4; the floor is Geant4 against Geant4")
     settings = EvaluationSettings(
-        threshold_mev=0.1, classifier_seeds=1, cells=(130, 210), gallery_events=6, seed=seed
+        threshold_mev=0.1,
+        classifier_seeds=1,
+        cells=(130, 210),
+        readout=Digitisation(noise=0.03, spread=0.03, threshold=0.15),
+        gallery_events=6,
+        seed=seed,
     )
     evaluation = Evaluation(test, data, settings)
     cards = ComparedCards.of(*(judge(evaluation, open_showers(path)) for path in generated))

@@ -23,7 +23,7 @@ def zdc_flow() -> Recipe:
         title="EIC ZDC ECAL, two-stage flow matching",
         source="Flow matching: arXiv:2210.02747; two stages as in arXiv:2405.09629",
         detector="zdc_ecal",
-        model=FlowSettings(),
+        model=FlowSettings(match_hits=False, scaling="large_cells"),
         training=TrainingSettings(steps=30_000),
     )
 

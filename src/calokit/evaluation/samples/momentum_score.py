@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from calokit.arrays import Float64
 from calokit.evaluation.metrics.precision_recall import (
     CHALLENGE_SETTINGS,
     ImageAndPhysicsScore,
@@ -39,9 +42,9 @@ def momentum_score(
         CalokitError: Positions or directions are not known, or there are fewer showers than clusters.
     """
     one, other = (sample.with_threshold(threshold_mev) for sample in (reference, generated))
-    shapes = [momentum_shape(sample, depth_mm).matrix()[0] for sample in (one, other)]
-    images = [sample.energies.astype("f8") for sample in (one, other)]
-    return image_and_physics_score(*images, *shapes, settings)
+    return image_and_physics_score(
+        _images(one), _images(other), _shapes(one, depth_mm), _shapes(other, depth_mm), settings
+    )
 
 
 def published_momentum_score(
@@ -59,5 +62,13 @@ def published_momentum_score(
         CalokitError: As `momentum_score`.
     """
     one, other = (sample.with_threshold(threshold_mev) for sample in (reference, generated))
-    shapes = [momentum_shape(sample, depth_mm).matrix()[0] for sample in (one, other)]
-    return published_image_and_physics_score(one.energies.astype("f8"), *shapes, settings)
+    shapes = _shapes(one, depth_mm), _shapes(other, depth_mm)
+    return published_image_and_physics_score(_images(one), shapes[0], shapes[1], settings)
+
+
+def _images(showers: Showers) -> Float64:
+    return showers.energies.astype(np.float64)
+
+
+def _shapes(showers: Showers, depth_mm: float) -> Float64:
+    return momentum_shape(showers, depth_mm).matrix()[0]

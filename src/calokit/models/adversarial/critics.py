@@ -94,7 +94,8 @@ class ProjectionCritic(nn.Module):
         features = functional.leaky_relu(self.joined(self.features(image)), SLOPE)
         alone = self.score(features).flatten()
         projected = (self.embedding(condition) * features).sum(1)
-        return (alone + projected).float()
+        score: Tensor = alone + projected
+        return score.float()
 
 
 def _embedding(wrap: Wrap, condition: int, width: int) -> nn.Module:

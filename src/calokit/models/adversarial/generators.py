@@ -61,7 +61,7 @@ class TransposedGenerator(nn.Module):
             random: (event, random input) normal numbers.
         """
         hidden = functional.leaky_relu(self.first(torch.cat([random, condition], dim=1)), 0.2)
-        whole = functional.relu(self.last(self.layers(hidden.unflatten(1, (-1, 2, 2)))))
+        whole = functional.relu(self.last(self.layers(hidden.view(len(hidden), -1, 2, 2))))
         return cut_middle(whole, self.cells)
 
 
@@ -90,12 +90,15 @@ class UpsampledGenerator(nn.Module):
                 wrap(nn.Linear(condition, EMBEDDING)), nn.ReLU(), wrap(nn.Linear(EMBEDDING, inputs))
             )
         self.first = wrap(nn.Linear(inputs, 9 * widths[0]))
-        self.blocks = nn.ModuleList()
-        for incoming, outgoing in pairwise(widths):
-            convolution = wrap(nn.Conv2d(incoming, outgoing, 3, padding=1))
-            self.blocks.append(nn.Sequential(convolution, nn.BatchNorm2d(outgoing), nn.ReLU()))
+        blocks = [
+            nn.Sequential(
+                wrap(nn.Conv2d(incoming, outgoing, 3, padding=1)), nn.BatchNorm2d(outgoing), nn.ReLU()
+            )
+            for incoming, outgoing in pairwise(widths)
+        ]
         if settings.attention:
-            self.blocks[1].append(SelfAttention(widths[2], settings.spectral_norm))
+            blocks[1].append(SelfAttention(widths[2], settings.spectral_norm))
+        self.blocks = nn.ModuleList(blocks)
         self.last = wrap(_alive(nn.Conv2d(widths[-1], 1, 3, padding=1)))
 
     def forward(self, condition: Tensor, random: Tensor) -> Tensor:
@@ -109,7 +112,7 @@ class UpsampledGenerator(nn.Module):
             inputs = torch.cat([random, condition], dim=1)
         else:
             inputs = random * self.embedding(condition)
-        image = functional.relu(self.first(inputs)).unflatten(1, (-1, 3, 3))
+        image = functional.relu(self.first(inputs)).view(len(inputs), -1, 3, 3)
         for size, layer in zip(self.sizes, [*self.blocks, self.last], strict=True):
             image = layer(functional.interpolate(image, size))
         return functional.relu(image)

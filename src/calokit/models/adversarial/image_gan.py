@@ -86,7 +86,7 @@ class ImageGanSurrogate(Surrogate):
         """Return generator and discriminator; the regressor is part of the latter."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
-    def begin_step(self, step: int, steps: int) -> None:
+    def begin_step(self, step: int, steps: float) -> None:
         """Set whose turn it is."""
         del steps
         settings = self.settings
@@ -214,7 +214,8 @@ class ImageGanSurrogate(Surrogate):
 
     def _seen(self, energies: Tensor) -> Tensor:
         """Return energies (event, cell) as images."""
-        return self.transform(self.image.fold(energies))
+        images: Tensor = self.transform(self.image.fold(energies))
+        return images
 
     def _regression_loss(self, batch: TrainingBatch, made: Tensor) -> Tensor:
         """Return the regressor's squared error on real images, and on generated ones where it learns them."""
@@ -230,7 +231,8 @@ class ImageGanSurrogate(Surrogate):
         assert self.discriminator.regressor is not None
         assert self.regressed is not None
         told = self.discriminator.regressor(self._seen(energies), self.encoder(incidents))
-        return (told - self.regressed(energies, incidents)).square().mean()
+        error: Tensor = (told - self.regressed(energies, incidents)).square().mean()
+        return error
 
 
 def _log_fraction(energies: Tensor, incidents: IncidentTensors) -> Tensor:

@@ -1,0 +1,96 @@
+"""Write the table and picture of docs/models.md from the shipped bundles: `python docs/update_models.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from page_tables import fill, markdown, processor_time
+
+from calokit.bundles.bundle import Bundle, read_bundle
+from calokit.bundles.legs import cpu_minutes_in_all
+from calokit.models.protocols import Surrogate
+from calokit.report.rounding import round_to_error
+
+HOME = Path(__file__).resolve().parent.parent
+PAGE = HOME / "docs" / "models.md"
+PICTURE = HOME / "docs" / "images" / "models.png"
+TREES, READ_OUT = "classifier.auc_boosted", "readout.auc_boosted"
+
+
+def judged() -> list[tuple[str, Bundle, dict[str, Any]]]:
+    """Return every shipped surrogate with a scorecard: its name, itself, and the scorecard."""
+    found = []
+    for path in sorted((HOME / "zoo").glob("*.calokit")):
+        bundle = read_bundle(path)
+        if isinstance(bundle.model, Surrogate) and bundle.scorecard is not None:
+            found.append((path.stem, bundle, bundle.scorecard))
+    return found
+
+
+def table() -> str:
+    """Return every shipped surrogate: what it is, what training it took, and what judges and clocks say."""
+    rows = [
+        ["bundle", "detector", "family", "CPU min", "weights", "showers a class", "trees", "read out", "ms"]
+    ]
+    for name, bundle, card in judged():
+        measured = card["measurements"]
+        areas = [_auc(measured[key]) if key in measured else "" for key in (TREES, READ_OUT)]
+        rows.append(
+            [
+                f"`{name}`",
+                bundle.detector.name,
+                str(bundle.recipe.model.kind),
+                f"{cpu_minutes_in_all(bundle.legs):.0f}",
+                f"{sum(parameter.numel() for parameter in bundle.model.parameters()):,}",
+                f"{card['test_showers']:,}",
+                *areas,
+                processor_time(name)[0],
+            ]
+        )
+    return markdown(rows)
+
+
+def draw_picture() -> None:
+    """Draw time a shower against the largest area of all classifiers, one colour a detector."""
+    from calokit.report.figures.style import colour_of, figure_style, fix_layout, new_plot, save_figure
+
+    shown = [
+        (name, bundle.detector.name, card)
+        for name, bundle, card in judged()
+        if TREES in card["measurements"] and processor_time(name)[0]
+    ]
+    detectors = list(dict.fromkeys(detector for _, detector, _ in shown))
+    with figure_style():
+        figure = new_plot(6.4, 4.6)
+        axes = figure.subplots()
+        for name, detector, card in shown:
+            own = {key: one for key, one in card["measurements"].items() if key.startswith("classifier.auc")}
+            value, error, floor, floor_error = max(own.values(), key=lambda one: float(one[0]))
+            colour, time = colour_of(detectors.index(detector)), float(processor_time(name)[0])
+            axes.errorbar(time, value, yerr=error, color=colour, marker="o", linestyle="none")
+            axes.errorbar(
+                time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
+            )
+            axes.annotate(name, (time, value), textcoords="offset points", xytext=(6, 5), fontsize=9)
+        axes.axhline(0.5, color="0.5", linewidth=0.8)
+        axes.set_xscale("log")
+        axes.set_xlabel("processor time of a shower (ms, batch 10,000, one core)")
+        axes.set_ylabel("largest AUC of all classifiers (bars: truth against truth)")
+        axes.margins(x=0.25, y=0.15)
+        fix_layout(figure)
+    save_figure(figure, PICTURE)
+
+
+def _auc(measured: list[float]) -> str:
+    value, error, floor, floor_error = measured
+    return f"{round_to_error(value, error).plain()} ({round_to_error(floor, floor_error).plain()})"
+
+
+TABLES: dict[str, Callable[[], str]] = {"table": table}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fill(PAGE.read_text(), TABLES))
+    draw_picture()
