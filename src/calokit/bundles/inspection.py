@@ -10,6 +10,7 @@ from calokit.report.rounding import round_to_error
 
 HEADLINES = (
     "classifier.auc_boosted",
+    "readout.auc_boosted",
     "classifier.auc_high",
     "classifier.auc_low",
     "energy.rms_ratio",
