@@ -29,7 +29,7 @@ from calokit.units import MEV_PER_GEV
 NAME = "cascade_likelihood"
 LIKELIHOOD = "likelihood"
 FIXED_ENERGIES = 100
-"""Layer weights and boosted trees are fitted at fixed energies, and left out where there are more than so many."""
+"""Layer weights and boosted trees are made for fixed energies; with more than these they are left out."""
 SMALLEST_SPREAD_DEGREES = 0.5
 """Angles that spread less are not looked at: they follow from the impacts."""
 DRAWN_AGAIN = 200
