@@ -12,11 +12,13 @@ import numpy as np
 from page_tables import NOT_YET, fill, markdown, result
 
 from calokit.report.rounding import round_to_error
+from calokit.studies.claims import decide_claims, read_entries
+from calokit.studies.description import StudyFile
 from calokit.studies.table import read_table
 
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "lhcb.md"
-STUDY = HOME / "studies" / "lhcb_system.jsonl"
+STUDY = HOME / "studies" / "lhcb_system.yaml"
 SCALE = "-c64-96k"
 """What every label of the study ends with."""
 SCANNED = {"wgan-gp": 0.0, "wgan-gp-asymmetry-weight-0.1": 0.1, "wgan-gp-asymmetry": 1.0}
@@ -45,7 +47,7 @@ SCALES = {"(1e-3)": 1e3, "(%)": 1e2}
 def entries() -> dict[str, list[Row]]:
     """Return the rows of each entry, in the order in which they were made."""
     found: dict[str, list[Row]] = {}
-    for row in read_table(STUDY):
+    for row in read_table(STUDY.with_suffix(".jsonl")):
         found.setdefault(row["label"].removesuffix(SCALE), []).append(row)
     return found
 
@@ -63,6 +65,23 @@ def architectures() -> str:
     first = next(iter(known.values()))[:1]
     floors = [_mean(first, metric, title, floor=True) for metric, title in COLUMNS.items()]
     table.append(["truth against truth", "", "", *floors])
+    return markdown(table)
+
+
+def claims() -> str:
+    """Return the claims and what became of them; nothing before every seed of every entry is there."""
+    file = StudyFile.read(STUDY)
+    known = read_entries([file])
+    labels = {label for claim in file.study.claims for label in (claim.better, claim.worse)}
+    if any(label not in known or len(known[label].rows) < len(file.study.seeds) for label in labels):
+        return "Not decided before all seeds are there."
+    table = [["claim", "metric", "the smaller", "the other", "σ", "chance", "here"]]
+    for one in decide_claims([file]):
+        assert one.deviations is not None
+        assert one.probability is not None
+        values = [f"{np.mean(seeds):.3g}" for seeds in (one.better, one.worse)]
+        told = [f"{one.deviations:+.1f}", f"{one.probability:.1g}", one.verdict]
+        table.append([one.claim.statement, f"`{one.claim.metric}`", *values, *told])
     return markdown(table)
 
 
@@ -118,21 +137,17 @@ def speed() -> str:
     found = result("lhcb_speed")
     if found is None:
         return NOT_YET
-    table = [["recipe", "weights of the generator", "batch", "ms a shower", "ms of processor time"]]
+    table = [["recipe", "weights of the generator", "batch", "ms of processor time a shower"]]
     table += [
         [
             f"`{row['recipe']}`",
             f"{row['generator weights']:,}",
             f"{row['batch']:,}",
-            f"{row['ms a shower']:.2g}",
             f"{row['processor ms a shower']:.2g}",
         ]
         for row in found["rows"]
     ]
-    load = (
-        f"Load of the machine's {found['cores']} cores at the start: {found['load_average_one_minute']:.0f}."
-    )
-    return f"{markdown(table)}\n\n{load}"
+    return markdown(table)
 
 
 def _mean(rows: Iterable[Row], metric: str, title: str, floor: bool = False) -> str:
@@ -159,6 +174,7 @@ def _ratios(rows: list[Row], curve: str) -> list[float]:
 
 TABLES: dict[str, Callable[[], str]] = {
     "architectures": architectures,
+    "claims": claims,
     "groups": groups,
     "weights": weights,
     "bins": bins,

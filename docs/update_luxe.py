@@ -11,6 +11,8 @@ import numpy as np
 from page_tables import NOT_YET, fill, markdown, result
 
 from calokit.report.rounding import round_to_error
+from calokit.studies.claims import decide_claims
+from calokit.studies.description import StudyFile
 
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "luxe.md"
@@ -72,12 +74,26 @@ ENERGY_STUDIES = (
     "luxe_learning_curve",
     "luxe_variants",
 )
+CLAIMING_STUDIES = (*ENERGY_STUDIES, "luxe_place_variants")
 
 
-def variants() -> str:
-    """Return every energy network of the studies."""
+def claims() -> str:
+    """Return every claim of the studies and what became of it."""
+    files = [StudyFile.read(HOME / "studies" / f"{name}.yaml") for name in CLAIMING_STUDIES]
+    table = [["claim", "first", "second", "σ", "chance", "here"]]
+    for one in decide_claims(files):
+        values = [f"{np.mean(seeds):.3f} ({len(seeds)})" for seeds in (one.better, one.worse)]
+        verdict = one.verdict if one.verdict == "undecided" else f"**{one.verdict}**"
+        table.append(
+            [one.claim.statement, *values, f"{one.deviations:+.1f}", f"{one.probability:.1g}", verdict]
+        )
+    return markdown(table)
+
+
+def of_studies(*names: str) -> str:
+    """Return the energy networks of studies."""
     table = [[*FIRST, "RMS / sum's", "MAE / sum's", "largest bias (%)", "judged on"]]
-    for study in ENERGY_STUDIES:
+    for study in names:
         for entry, rows in grouped(study_rows(study)).items():
             table.append(
                 [
@@ -96,7 +112,7 @@ def energies(name: str) -> str:
     found = result(f"luxe_reconstruction_{name}")
     if found is None:
         return NOT_YET
-    titles = "E (GeV), showers, bias (%), MAE, RMS, RMS of the sum, ratio, to best classical"
+    titles = "E (GeV), showers, bias (%), MAE, RMS, RMS of the sum, ratio, to best classical, 68.3 % covers"
     table = [[*titles.split(", "), "report: ME", "RMS", "ratio"]]
     for row in found["rows"]:
         theirs = [row["report's ME"], row["report's RMS"], row["report's sum"]]
@@ -111,6 +127,7 @@ def energies(name: str) -> str:
                 f"{row[SUM]:.3f}",
                 rounded(row["ratio"], row["error"]),
                 rounded(row["to best classical"], row["its err."]),
+                f"{rounded(row['68.3 % covers (%)'], row['error of it'])} %",
                 *["-" if one is None else f"{one:.3f}" for one in theirs[:2]],
                 ratio,
             ]
@@ -118,11 +135,14 @@ def energies(name: str) -> str:
     return markdown(table)
 
 
+SETS = {"fresh_test": "A, fresh", "reference_b_test": "B"}
+
+
 def summary() -> str:
     """Return what the tables by energy come to."""
-    table = [["set", "RMS / sum's", "MAE / sum's", "RMS / best classical", "below it by", "worst energy"]]
-    table[0] += ["largest bias", "a / sqrt(E) + b / E + c", "of the sum", "pull width", "68.3 % covers"]
-    for name, title in (("a_test", "A"), ("b_test", "B"), ("a_test_alone", "A, trained on A alone")):
+    table = [["set", "showers", "RMS / sum's", "MAE / sum's", "layer weights", "boosted trees"]]
+    table[0] += ["RMS / trees'", "below it by", "largest bias", "a / sqrt(E) + b / E + c", "of the sum"]
+    for name, title in SETS.items():
         found = result(f"luxe_reconstruction_{name}")
         if found is None:
             return NOT_YET
@@ -130,24 +150,41 @@ def summary() -> str:
         table.append(
             [
                 title,
+                f"{sum(row['showers'] for row in found['rows']):,}",
                 rounded(*facts["rms_ratio"]),
                 f"{facts['mae_ratio']:.3f}",
+                *[rounded(*facts["classical"][one]) for one in ("layer weights", "boosted trees")],
                 rounded(*facts["ratio_to_best_classical"]),
                 f"{facts['significance']:.0f} σ",
-                f"{facts['worst_sigma']:+.1f} σ",
                 f"{facts['largest_bias_percent']:.2f} %",
                 facts["law"],
                 facts["law_of_the_sum"],
-                rounded(*facts["pull_width"]),
-                f"{100 * facts['coverage']['0.683'][0]:.1f} %",
             ]
         )
     return markdown(table)
 
 
+def coverage() -> str:
+    """Return how often the truth lies within an interval, over all energies."""
+    table = [["set", "50 % covers", "68.3 %", "90 %", "95.4 %", "chi^2 of 68.3 % by energy", "energies"]]
+    for name, title in SETS.items():
+        found = result(f"luxe_reconstruction_{name}")
+        if found is None:
+            return NOT_YET
+        covered = found["settings"]["coverage"]
+        rows = found["rows"]
+        square = sum(((row["68.3 % covers (%)"] - 68.27) / row["error of it"]) ** 2 for row in rows)
+        parts = [
+            f"{rounded(100 * covered[level][0], 100 * covered[level][1])} %"
+            for level in ("0.5", "0.683", "0.9", "0.954")
+        ]
+        table.append([title, *parts, f"{square:.1f}", str(len(rows))])
+    return markdown(table)
+
+
 def memorised() -> str:
     """Return how much worse unseen energies are than seen ones."""
-    found = result("luxe_reconstruction_b_test")
+    found = result("luxe_reconstruction_reference_b_test")
     if found is None:
         return NOT_YET
     rows = [["estimate", "RMS / sqrt(E) at 7.5 and 12.5 GeV over that at 5, 10 and 15 GeV, minus one"]]
@@ -165,22 +202,20 @@ LEARNERS = {
 
 
 def learning() -> str:
-    """Return the learning curves of all learners, single networks averaged over their seeds."""
-    trees = result("luxe_trees")
+    """Return the learning curves of the networks on hits, averaged over their seeds."""
     curves: dict[str, dict[int, list[Row]]] = {}
     for title, (label, studies) in LEARNERS.items():
         rows = [row for study in studies for row in study_rows(study) if row["label"] == label]
         curves[title] = {entry[2]: own for entry, own in grouped(rows).items()}
-    if trees is None or not any(curves.values()):
+    if not any(curves.values()):
         return NOT_YET
-    of_trees = {row["showers"]: rounded(row["RMS ratio"], row["error"]) for row in trees["rows"]}
-    table = [["showers", *[word for title in LEARNERS for word in (title, "seeds")], "boosted trees"]]
+    table = [["showers", *[word for title in LEARNERS for word in (title, "seeds")]]]
     for size in sorted({size for curve in curves.values() for size in curve}):
         cells = [f"{size:,}"]
         for curve in curves.values():
             rows = curve.get(size, [])
             cells += [mean_of(rows, "energy.rms_ratio"), str(len(rows) or "-")]
-        table.append([*cells, of_trees.get(size, "-")])
+        table.append(cells)
     return markdown(table)
 
 
@@ -264,29 +299,95 @@ def speed() -> str:
     )
 
 
-def entries() -> str:
-    """Return where perfect counting ends."""
-    found = result("luxe_entries")
-    if found is None:
+def pads() -> str:
+    """Return lines in what pads of 1 and 5 mm hold, and the shipped network on the same showers."""
+    found, shipped = result("luxe_pads"), result("luxe_reconstruction_fresh_test")
+    if found is None or shipped is None:
         return NOT_YET
     table = [["energy from", "RMS / sum's"]]
-    titles = {"true entries": "line through the true entries of the layers", "network": "the shipped network"}
-    rows = [[titles[row["energy from"]], rounded(row["RMS ratio"], row["error"])] for row in found["rows"]]
-    return markdown([*table, *rows])
+    table += [[f"line in {row['line in']}", rounded(row["RMS ratio"], row["error"])] for row in found["rows"]]
+    table.append(["boosted trees, 5 mm", rounded(*shipped["settings"]["classical"]["boosted trees"])])
+    table.append(["the shipped network, 5 mm", rounded(*shipped["settings"]["rms_ratio"])])
+    numbers = found["settings"]
+    told = (
+        f"A shower has {numbers['entries']:.0f} entries, {numbers['narrow']:.0f} hit pads of 1 mm and "
+        f"{numbers['wide']:.0f} of 5 mm ({numbers['showers']:,} showers)."
+    )
+    return f"{markdown(table)}\n\n{told}"
+
+
+def wall() -> str:
+    """Return learners of different kinds on the same showers."""
+    found, shipped = result("luxe_wall"), result("luxe_reconstruction_fresh_test")
+    if found is None:
+        return NOT_YET
+    table = [["learner", "seed", "showers", "shown", "CPU min", "RMS / sum's"]]
+    for row in found["rows"]:
+        counts = [f"{row[name]:,}" for name in ("showers", "shown")]
+        ratio = rounded(row["RMS ratio"], row["error"])
+        table.append([row["entry"], str(row["seed"]), *counts, f"{row['CPU min']:.1f}", ratio])
+    if shipped is not None:
+        ratio = rounded(*shipped["settings"]["classical"]["boosted trees"])
+        table.append(["boosted trees", "", f"{found['rows'][0]['showers']:,}", "", "", ratio])
+    return markdown(table)
+
+
+def ends() -> str:
+    """Return RMS over the sum's at the ends of set A and between, with and without energies beyond them."""
+    table = [["trained on", "seeds", "3 GeV", "5 to 18 GeV", "20 GeV", "all"]]
+    for name, title in (("luxe_energy_a", "A alone"), ("luxe_energy", "A and 1, 2, 21, 22 GeV")):
+        curves = []
+        for row in study_rows(name):
+            known = row["curves"]["energy"]
+            ratios = np.array(known["rms"])[:, 0] / np.array(known["calibrated_sum_rms"])[:, 0]
+            grid = np.array(known["energies_gev"])
+            middle = ratios[(grid >= 5) & (grid <= 18)].mean()
+            curves.append([ratios[grid == 3][0], middle, ratios[grid == 20][0], ratios.mean()])
+        values = np.array(curves)
+        errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+        cells = [rounded(*pair) for pair in zip(values.mean(axis=0), errors, strict=True)]
+        table.append([title, str(len(values)), *cells])
+    return markdown(table)
+
+
+def by_multiplicity() -> str:
+    """Return the share of events with the right number of particles, by their true number."""
+    rows = study_rows("luxe_particles")
+    if not rows:
+        return NOT_YET
+    curves = [row["curves"]["particles"] for row in rows]
+    table = [["particles", "events", f"network, {len(rows)} seeds (%)", "peaks and shared cells (%)"]]
+    for number in range(1, len(curves[0]["confusion"])):
+        shares = []
+        for key in ("confusion", "confusion_of_clusters"):
+            counts = np.array([curve[key][number] for curve in curves])
+            right = counts[:, number] / counts.sum(axis=1)
+            events = int(counts[0].sum())
+            chance = np.sqrt((right.mean() * events + 1) * (events - right.mean() * events + 1) / events**3)
+            spread = right.std(ddof=1) / np.sqrt(len(right)) if len(right) > 1 else 0.0
+            shares.append(rounded(100 * float(right.mean()), 100 * max(spread, chance)))
+        table.append([str(number), f"{events:,}", *shares])
+    return markdown(table)
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "summary": summary,
-    "energies_a": lambda: energies("a_test"),
-    "energies_b": lambda: energies("b_test"),
+    "coverage": coverage,
+    "energies_a": lambda: energies("fresh_test"),
+    "energies_b": lambda: energies("reference_b_test"),
+    "ends": ends,
     "memorised": memorised,
     "learning": learning,
-    "entries": entries,
+    "pads": pads,
+    "wall": wall,
+    "early": lambda: of_studies("luxe_variants"),
     "places": places,
     "places_by_energy": places_by_energy,
     "particles": particles,
+    "by_multiplicity": by_multiplicity,
+    "claims": claims,
     "speed": speed,
-    "variants": variants,
+    "variants": lambda: of_studies(*ENERGY_STUDIES[:-1]),
 }
 
 

@@ -108,7 +108,11 @@ def reconstruction_rows() -> list[str]:
         "| set, energies | showers | `zoo/luxe_energy.calokit` | best classical | below it | largest bias |",
         "|---|---|---|---|---|---|",
     ]
-    for name, title in (("a_test", "A, 3 to 20 GeV"), ("b_test", "B, 2.5 to 15 GeV, half of them unseen")):
+    sets = {
+        "fresh_test": "A, 3 to 20 GeV, fresh showers",
+        "reference_b_test": "B, 2.5 to 15 GeV, half of them unseen",
+    }
+    for name, title in sets.items():
         found = read(f"luxe_reconstruction_{name}.json")
         facts, showers = found["settings"], sum(one["showers"] for one in found["rows"])
         cells = [auc(facts[key]) for key in ("rms_ratio", "best_classical")]

@@ -144,19 +144,14 @@ def _twins(edges_gev: Sequence[float]) -> list[str]:
 
 def iterations() -> str:
     """Return the squared error on validation showers in bins of the energy over the presentations."""
-    rows = next(iter(read_entries([study("zdc_iterations")]).values())).rows if _has("zdc_iterations") else []
-    if not rows:
+    found = result("zdc_iterations")
+    if found is None:
         return NOT_YET
-    edges = rows[0]["monitor"][0]["edges_gev"]
+    edges = found["settings"]["edges_gev"]
     table = [["presentations", "all", *[f"{low:.3g} to {high:.3g} GeV" for low, high in pairwise(edges)]]]
-    batch = rows[0]["presentations"] // rows[0]["steps"]
-    for points in zip(*[row["monitor"] for row in rows], strict=True):
-        found = np.array([[point["all"], *point["mse"]] for point in points])
-        errors = found.std(0, ddof=1) / math.sqrt(len(found)) if len(found) > 1 else 0.0 * found[0]
-        cells = [
-            _rounded(1e5 * value, 1e5 * error) for value, error in zip(found.mean(0), errors, strict=True)
-        ]
-        table.append([f"{batch * points[0]['step']:,}", *cells])
+    for shown in sorted({row["presentations"] for row in found["rows"]}):
+        own = [[row["all"], *row["mse"]] for row in found["rows"] if row["presentations"] == shown]
+        table.append([f"{shown:,}", *[_seeds(column.tolist(), "(1e-5)") for column in np.array(own).T]])
     return markdown([*table, ["twins", _twins([1.0, 200.0])[0], *_twins(edges)]])
 
 
@@ -194,7 +189,8 @@ def learning() -> str:
     table = [["showers", "epochs", *[COLUMNS[metric] for metric in shown]]]
     for one in entries:
         showers, presentations = one.rows[0]["showers"], one.rows[0]["presentations"]
-        table.append([f"{showers:,}", f"{presentations / showers:.2g}", *_cells(one, shown)])
+        epochs = round_to_error(presentations / showers, 0.05 * presentations / showers).value
+        table.append([f"{showers:,}", epochs, *_cells(one, shown)])
     return markdown(table)
 
 
@@ -291,10 +287,6 @@ def neutrons() -> str:
     facts = found["settings"]
     words = f"Judged on {facts['test_showers']} showers of another seed"
     return f"{markdown(table)}\n\n{words}, cells above {facts['threshold_mev']:g} MeV."
-
-
-def _has(name: str) -> bool:
-    return study(name).table_path.is_file()
 
 
 def _measured(measured: dict[str, Any], metric: str, title: str) -> str:

@@ -108,6 +108,7 @@ PARTS = {
         "a_test_high_3",
     ),
     "b_test": ("luxe_positrons_b_test", "b_test_low", "b_test_high_1", "b_test_high_2"),
+    "reference_b_test": ("luxe_positrons_b_test",),
     "b_validation": ("luxe_positrons_b_validation",),
     "tilted_test": ("tilted_test",),
 }

@@ -1,9 +1,10 @@
 """What stands between a LUXE energy and perfect counting: the same showers in pads of 1 mm and of 5 mm.
 
 FILES are showers of studies/luxe_samples/luxe_positrons_1mm.yaml, simulated with --entries. Added 5 x 5 they
-are showers of luxe_ecal, and are written as such: fresh test showers. By layer, deposits, hit pads and true
-entries of charged particles are lines to the energy, each fitted on three quarters of the showers and judged
-on the fourth. A hit is a pad of 0.03 MeV and more.
+are showers of luxe_ecal, and are written as such where that is not done: fresh test showers. By layer,
+deposits, hit pads and true entries of charged particles are lines to the energy, each fitted on three
+quarters of the showers and judged on the fourth; so are hits and deposits in classes of a pad's deposit and
+of depth, which is any function of each pad's deposit by itself. A hit is a pad of 0.03 MeV and more.
 
     calokit simulate studies/luxe_samples/luxe_positrons_1mm.yaml -o FILE -n 4480 --seed 802 --entries
     python -m benchmarks.systems.luxe_pads FILE [FILE ...]
@@ -12,6 +13,7 @@ on the fourth. A hit is a pad of 0.03 MeV and more.
 from __future__ import annotations
 
 import argparse
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -23,6 +25,7 @@ from benchmarks.systems.luxe_data import JOINED
 from calokit.arrays import Float64
 from calokit.classical.energy import CalibratedSum, LayerWeightedSum
 from calokit.classical.hits import GridHits
+from calokit.classical.shower_features import ENERGY_EDGES_MEV
 from calokit.detector import load_detector
 from calokit.evaluation.estimates.single import paired_rms_ratio
 from calokit.progress import show_progress
@@ -31,6 +34,8 @@ from calokit.showers import Showers, ShowerWriter, open_showers
 DIVIDED = 5
 """Pads of 1 mm along each side of one of 5 mm."""
 FOLDS = 4
+DEPTHS = 4
+"""Groups of five layers."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class LayerCounts:
         wide: Hit pads of 5 mm.
         narrow: Hit pads of 1 mm.
         entries: Charged particles that entered.
+        wide_classes: (event, k) pads of 5 mm and their deposits in classes of deposit and depth.
+        narrow_classes: (event, k) the same of pads of 1 mm.
         energies: (event,) true energies, MeV.
     """
 
@@ -49,6 +56,8 @@ class LayerCounts:
     wide: Float64
     narrow: Float64
     entries: Float64
+    wide_classes: Float64
+    narrow_classes: Float64
     energies: Float64
 
     @classmethod
@@ -63,6 +72,8 @@ class LayerCounts:
             wide.sum_by_layer(wide.energy >= threshold),
             narrow.sum_by_layer(narrow.energy >= threshold),
             narrow.sum_by_layer(entered),
+            in_classes(wide),
+            in_classes(narrow),
             fine.incident_energies.astype(np.float64),
         )
 
@@ -70,6 +81,16 @@ class LayerCounts:
     def join(cls, parts: list[Self]) -> Self:
         """Return parts as one."""
         return cls(*(np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])))
+
+
+def in_classes(hits: GridHits) -> Float64:
+    """Return numbers and deposits of pads (event, k) in classes of their deposit and depth."""
+    kinds = len(ENERGY_EDGES_MEV) - 1
+    depth = hits.layer * DEPTHS // hits.grid.shape[0]
+    kind = np.digitize(hits.energy, ENERGY_EDGES_MEV) - 1
+    place = (hits.event * DEPTHS + depth) * kinds + kind
+    sums = [np.bincount(place, one, hits.events * DEPTHS * kinds) for one in (None, hits.energy)]
+    return np.concatenate([one.reshape(hits.events, -1) for one in sums], axis=1).astype(np.float64)
 
 
 def add_pads(fine: Showers) -> Showers:
@@ -85,28 +106,31 @@ def add_pads(fine: Showers) -> Showers:
 
 
 def read(paths: list[Path], target: Path) -> LayerCounts:
-    """Count in all showers, and write them in pads of 5 mm."""
+    """Count in all showers, and write them in pads of 5 mm where the target is not there."""
     views = [open_showers(path) for path in paths]
     parts = []
     attributes = {"split": "test", "pads": "1 mm, added 5 x 5"}
     total = sum(len(view) for view in views)
-    with (
-        ShowerWriter(
-            target, load_detector("luxe_ecal"), "e+", views[0].generator, attributes, compression=1
-        ) as writer,
-        show_progress(total, "adding pads", "showers") as advance,
-    ):
+    with contextlib.ExitStack() as stack:
+        advance = stack.enter_context(show_progress(total, "adding pads", "showers"))
+        writer = None
+        if not target.is_file():
+            opened = ShowerWriter(
+                target, load_detector("luxe_ecal"), "e+", views[0].generator, attributes, compression=1
+            )
+            writer = stack.enter_context(opened)
         for view in views:
             for fine in view.chunks(64):
                 coarse = add_pads(fine)
-                writer.write(coarse)
+                if writer is not None:
+                    writer.write(coarse)
                 parts.append(LayerCounts.of(fine, coarse))
                 advance(len(fine))
     return LayerCounts.join(parts)
 
 
 def estimate(columns: Float64, energies: Float64) -> Float64:
-    """Return energies (event,) of a line in columns (event, k), fitted without those it is applied to."""
+    """Return energies (event,) of a line in columns (event, k) that was fitted on other showers."""
     fold = np.arange(len(energies)) // len(np.unique(energies)) % FOLDS
     found = np.zeros(len(energies))
     for one in range(FOLDS):
@@ -132,6 +156,8 @@ def main() -> None:
         "deposits and hit pads of 5 mm": np.concatenate([known.deposits, known.wide], axis=1),
         "hit pads of 1 mm": known.narrow,
         "deposits and hit pads of 1 mm": np.concatenate([known.deposits, known.narrow], axis=1),
+        "classes of pads of 5 mm": known.wide_classes,
+        "classes of pads of 1 mm": known.narrow_classes,
         "true entries": known.entries,
     }
     rows: list[Row] = []

@@ -1,4 +1,7 @@
-"""The LUXE reconstruction: every variant in one table, and the shipped bundles on sets A, B and tilted.
+"""The LUXE reconstruction: the studies, and the shipped bundles on fresh showers, set B and tilted ones.
+
+The energy is judged on fresh_test (luxe_pads.py writes it) and on the reference test showers of set B: both
+chose nothing. Classical methods are fitted on the training showers of the reference set A.
 
 With FOLDERS (shower files, see luxe_data.py) the data are joined and every study is done first, as far as it
 is not done yet; it can be stopped at any moment and called again. Without, what is done is printed.
@@ -22,7 +25,6 @@ from benchmarks.record import REPOSITORY, Row, describe_circumstances, print_row
 from benchmarks.systems.luxe_data import JOINED, STUDIES
 from calokit.bundles.bundle import Bundle, write_bundle
 from calokit.bundles.join import join_members
-from calokit.classical.methods import ClassicalInputs, ClassicalMethods
 from calokit.evaluation.estimates.single import (
     EnergyErrors,
     measure_coverage,
@@ -30,10 +32,9 @@ from calokit.evaluation.estimates.single import (
     paired_rms_ratio,
 )
 from calokit.inference import read_bundle, reconstruct_showers
-from calokit.models.estimators.counting import CountingReconstructor
-from calokit.models.estimators.hit_batch import HitBatch
-from calokit.showers import Split, open_showers
-from calokit.studies.description import RunFolders, StudyFile
+from calokit.models.estimators.protocol import Reconstructor
+from calokit.showers import ShowerFile, Split, open_showers
+from calokit.studies.description import RunFolders, StudyFile, StudyRun
 from calokit.studies.judging.reconstruction import best_classical, classical_results
 from calokit.studies.study import run_study
 from calokit.studies.table import read_table
@@ -69,11 +70,9 @@ SHOWN = {
         "particles.rms_y",
     ),
 }
-JUDGED = ("trees", "entries", "speed", "energy", "alone", "places")
+JUDGED = ("wall", "speed", "energy", "places")
 SEEN_MEV = np.array([5e3, 10e3, 15e3])
 UNSEEN_MEV = np.array([7.5e3, 12.5e3])
-INSIDE_MEV = (3e3, 20e3)
-"""The ends of set A."""
 
 
 def do_studies(folders: list[Path]) -> None:
@@ -120,7 +119,7 @@ def _words(measured: list[float] | None) -> str:
 
 
 SHIPPED = {
-    "luxe_energy": ("luxe_counting", "calibration"),
+    "luxe_energy": ("luxe_counting", "calibration_reference"),
     "luxe_direction": ("luxe_place", "place_train"),
     "luxe_particles": ("luxe_particles", None),
 }
@@ -162,21 +161,17 @@ def ship_bundles(names: list[str]) -> None:
         print(f"{target}: {len(bundles) if data else 1} member(s)")
 
 
-def judge_energy(
-    bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any], data: str = "train", mark: str = ""
-) -> None:
+def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
     """Compare an energy bundle with the classical methods and the report, by energy, on each set.
 
     Args:
         bundle: A trained reconstruction.
         sets: Joined test files and what their tables are called.
         circumstances: What the records tell of the machine.
-        data: The joined file that the classical methods are fitted on.
-        mark: End of the records' names.
     """
-    train = open_showers(JOINED / f"{data}.h5", Split.TRAIN)
+    train = open_showers(JOINED / "reference_train.h5", Split.TRAIN)
     for name, title in sets.items():
-        test = open_showers(JOINED / f"{name}.h5")
+        test = open_showers(JOINED / f"{name}.h5", Split.TEST)
         columns = reconstruct_showers(bundle, test).columns
         estimated = columns["energy"].astype(np.float64)
         known, classical = classical_results(train, test)
@@ -185,9 +180,12 @@ def judge_energy(
         ratio = paired_rms_ratio(estimated, base, known.energies)
         against = paired_rms_ratio(estimated, best, known.energies)
         classic = paired_rms_ratio(best, base, known.energies)
+        width = columns["energy_uncertainty"].astype(np.float64)
         rows: list[Row] = []
         for place, energy in enumerate(own.energies):
             published = PUBLISHED.get(float(energy), (None,) * 4)
+            here = known.energies == MEV_PER_GEV * energy
+            inside = measure_coverage(estimated[here], width[here], known.energies[here])
             rows.append(
                 {
                     "E (GeV)": float(energy),
@@ -201,18 +199,26 @@ def judge_energy(
                     "error": float(ratio.error[place]),
                     "to best classical": float(against.ratio[place]),
                     "its err.": float(against.error[place]),
+                    "68.3 % covers (%)": 100 * float(inside.covered[1, 0]),
+                    "error of it": 100 * float(inside.covered[1, 1]),
                     "report's ME": published[0],
                     "report's RMS": published[2],
                     "report's sum": published[3],
                 }
             )
         print_rows(title, rows, circumstances)
-        width = columns["energy_uncertainty"].astype(np.float64)
         covered = measure_coverage(estimated, width, known.energies)
         facts = {
             "rms_ratio": [ratio.mean, ratio.mean_error],
             "mae_ratio": float((own.absolute[:, 0] / plain.absolute[:, 0]).mean()),
             "largest_bias_percent": max(abs(float(row["bias (%)"])) for row in rows),
+            "classical": {
+                name: [one.mean, one.mean_error]
+                for name, one in (
+                    (name, paired_rms_ratio(found, base, known.energies))
+                    for name, found in classical.energies.items()
+                )
+            },
             "best_classical": [classic.mean, classic.mean_error],
             "ratio_to_best_classical": [against.mean, against.mean_error],
             "significance": against.significance,
@@ -224,12 +230,12 @@ def judge_energy(
             },
             "pull_width": covered.pull_width,
         }
-        if name == "b_test":
+        if name == "reference_b_test":
             facts["memorised"] = memorised_energies(estimated, known.energies, SEEN_MEV, UNSEEN_MEV)
             facts["memorised_by_the_sum"] = memorised_energies(base, known.energies, SEEN_MEV, UNSEEN_MEV)
         for key, value in facts.items():
             print(f"  {key}: {value}")
-        write_record(f"luxe_reconstruction_{name}{mark}", rows, circumstances, bundle=bundle.name, **facts)
+        write_record(f"luxe_reconstruction_{name}", rows, circumstances, bundle=bundle.name, **facts)
 
 
 def judge_places(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
@@ -281,46 +287,41 @@ def judge_places(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, 
         write_record(f"luxe_places_{name}", rows, circumstances, bundle=bundle.name)
 
 
-def judge_trees(circumstances: dict[str, Any]) -> None:
-    """Learning curve of the second learner: boosted trees on shower shapes, RMS over the calibrated sum's."""
-    known = ClassicalInputs.read(open_showers(JOINED / "a_test.h5"))
-    rows: list[Row] = []
-    train = open_showers(JOINED / "train.h5", Split.TRAIN)
-    sizes = StudyFile.read(STUDIES / "luxe_learning_curve.yaml").study.showers
-    for size in (*[size for size in sizes if size is not None], len(train)):
-        methods = ClassicalMethods.fit(ClassicalInputs.read(train.head(size)))
-        found = methods.apply(known).energies
-        ratio = paired_rms_ratio(found["boosted trees"], found["calibrated sum"], known.energies)
-        rows.append({"showers": size, "RMS ratio": ratio.mean, "error": ratio.mean_error})
-    print_rows("LUXE energy by boosted trees", rows, circumstances)
-    write_record("luxe_trees", rows, circumstances)
-
-
-def judge_entries(bundle: Bundle, circumstances: dict[str, Any]) -> None:
-    """Where perfect counting ends: RMS of the energy from true entries, and of the network's.
-
-    On the validation showers of the training file, which know the entries; energies of set A only.
-
-    Args:
-        bundle: A network that counts.
-        circumstances: What the records tell of the machine.
-    """
+def wall_row(run: StudyRun, bundle: Bundle, test: ShowerFile) -> Row:
+    """Return what one learner makes of test showers, beside the calibrated sum of its training showers."""
     model = bundle.model
-    assert isinstance(model, CountingReconstructor)
-    view = open_showers(JOINED / "train_counted.h5", Split.VALIDATION)
-    batch = HitBatch.join([model.prepare(showers) for showers in view.chunks()])
-    true = batch.incidents.energies.double().numpy()
-    inside = (true >= INSIDE_MEV[0]) & (true <= INSIDE_MEV[1])
-    parts = [model.estimate(batch[start : start + 512]).energy for start in range(0, len(batch), 512)]
-    network = np.concatenate([part.double().numpy() for part in parts if part is not None])
-    base = MEV_PER_GEV * model.classical_energy(batch).double().numpy()
-    taught = MEV_PER_GEV * model.taught_energies(batch).double().numpy()
-    rows: list[Row] = []
-    for name, estimated in (("true entries", taught), ("network", network)):
-        ratio = paired_rms_ratio(estimated[inside], base[inside], true[inside])
-        rows.append({"energy from": name, "RMS ratio": ratio.mean, "error": ratio.mean_error})
-    print_rows(f"LUXE energy, {int(inside.sum())} validation showers", rows, circumstances)
-    write_record("luxe_entries", rows, circumstances, bundle=bundle.name, showers=int(inside.sum()))
+    assert isinstance(model, Reconstructor)
+    found, base, true = [], [], []
+    for showers in test.chunks():
+        batch = model.prepare(showers)
+        with torch.no_grad():
+            energy = model.estimate(batch).energy
+            assert energy is not None
+            found.append(energy.double().numpy())
+            base.append(MEV_PER_GEV * model.classical_energy(batch).double().numpy())
+        true.append(showers.incident_energies.astype(np.float64))
+    ratio = paired_rms_ratio(*(np.concatenate(one) for one in (found, base, true)))
+    return {
+        "entry": run.label,
+        "seed": run.recipe.training.seed,
+        "showers": bundle.provenance["data_showers"],
+        "shown": bundle.provenance["presentations"],
+        "CPU min": bundle.provenance["cpu_seconds"] / 60,
+        "RMS ratio": ratio.mean,
+        "error": ratio.mean_error,
+    }
+
+
+def judge_wall(circumstances: dict[str, Any]) -> None:
+    """Judge the finished runs of luxe_wall.yaml, learners of different kinds, on the fresh showers."""
+    file = StudyFile.read(STUDIES / "luxe_wall.yaml")
+    train = open_showers(file.find_showers(file.study.data))
+    folders = RunFolders(STUDIES / ".cache" / "studies" / file.study.name, train.sha256)
+    test = open_showers(file.find_showers(file.study.test), Split.TEST)
+    runs = [run for run in file.runs() if folders.bundle(run).is_file()]
+    rows = [wall_row(run, read_bundle(folders.bundle(run)), test) for run in runs]
+    print_rows("LUXE energy by learners of different kinds", rows, circumstances)
+    write_record("luxe_wall", rows, circumstances, judged_on=len(test))
 
 
 def measure_speed(bundle: Bundle, circumstances: dict[str, Any]) -> None:
@@ -355,20 +356,15 @@ def main() -> None:
     if arguments.ship is not None:
         ship_bundles(arguments.ship or list(SHIPPED))
     chosen = [] if arguments.judge is None else arguments.judge or JUDGED
-    if "trees" in chosen:
-        judge_trees(circumstances)
     zoo = REPOSITORY / "zoo"
-    if "entries" in chosen:
-        judge_entries(read_bundle(zoo / "luxe_energy.calokit"), circumstances)
+    if "wall" in chosen:
+        judge_wall(circumstances)
     if "speed" in chosen:
         measure_speed(read_bundle(zoo / "luxe_energy.calokit"), circumstances)
     if "energy" in chosen:
         energy = read_bundle(zoo / "luxe_energy.calokit")
-        judge_energy(energy, {"a_test": "Energy, set A", "b_test": "Energy, set B"}, circumstances)
-    if "alone" in chosen:
-        alone = joined(finished_bundles("luxe_energy_a"), "calibration_a")
-        sets = {"a_test": "Energy, set A, trained and calibrated on set A alone"}
-        judge_energy(alone, sets, circumstances, "train_a", "_alone")
+        sets = {"fresh_test": "Energy, fresh showers of set A", "reference_b_test": "Energy, set B"}
+        judge_energy(energy, sets, circumstances)
     if "places" in chosen:
         place = read_bundle(zoo / "luxe_direction.calokit")
         sets = {"tilted_test": "Places, tilted by 0 to 9 degrees", "b_test": "Places, set B"}

@@ -84,7 +84,7 @@ def test_attention_opens_from_nothing() -> None:
     image = torch.rand(2, 8, 16, 16, generator=torch.Generator().manual_seed(2))
     assert torch.equal(attention(image), image)
     attention(image).square().sum().backward()
-    assert float(attention.gate.grad) != 0
+    assert attention.gate.grad.item() != 0
     with torch.no_grad():
         attention.gate.fill_(1.0)
         attention.query.weight.zero_()
@@ -209,7 +209,7 @@ def test_the_penalty_covers_what_the_critic_derives(showers: Showers) -> None:
             return model._score(images, known, batch.incidents)
 
         pair = (real, condition), (1.2 * real, condition)
-        return float(gradient_penalty(score, *pair, draws(), centre=0.0))
+        return gradient_penalty(score, *pair, draws(), centre=0.0).item()
 
     model.discriminator.critic = DerivedAlone()
     assert penalty() > 10.0
@@ -224,8 +224,8 @@ def test_penalty_around_zero_and_one() -> None:
         return 3.0 * x[:, 0]
 
     pair = (torch.zeros(4, 1),), (torch.ones(4, 1),)
-    assert float(gradient_penalty(score, *pair, draws())) == pytest.approx(4.0)
-    assert float(gradient_penalty(score, *pair, draws(), centre=0.0)) == pytest.approx(9.0)
+    assert gradient_penalty(score, *pair, draws()).item() == pytest.approx(4.0)
+    assert gradient_penalty(score, *pair, draws(), centre=0.0).item() == pytest.approx(9.0)
 
 
 def test_totals_are_moved_onto_the_true_law() -> None:

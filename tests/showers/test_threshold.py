@@ -11,10 +11,10 @@ import pytest
 from calokit.detector import Detector, load_detector
 from calokit.evaluation import EvaluationSettings, evaluate_showers
 from calokit.recipes import load_recipe
-from calokit.showers import Showers, open_showers
+from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.showers.memory import as_view
 from calokit.showers.threshold import choose_threshold, doubt_threshold, part_below, settle_threshold
-from made_up_runs import MakeShowers
+from made_up_runs import MakeFile, MakeShowers
 from toy_showers import toy_showers
 
 FAST = EvaluationSettings(classifier_seeds=0, kept_metrics=False, gallery_events=0)
@@ -83,3 +83,19 @@ def test_the_shipped_detectors_keep_their_showers(shared_showers: Path) -> None:
         threshold, origin = settle_threshold(view)
         assert origin.startswith("of detector")
         assert part_below(view.read_all(), threshold) < 0.01, name
+
+
+def test_showers_are_judged_at_no_lower_threshold_than_they_were_made_with(
+    shower_file: MakeFile, make_showers: MakeShowers, tmp_path: Path
+) -> None:
+    truth = open_showers(shower_file(80, name="truth.h5"))
+    path = tmp_path / "made.h5"
+    showers = make_showers(80, 2).with_threshold(2.0)
+    with ShowerWriter(path, showers.detector, "e+", "made up", {"threshold_mev": 2.0}) as writer:
+        writer.write(showers)
+    threshold, origin = settle_threshold(truth, [open_showers(path)])
+    assert threshold == 2.0
+    assert origin.startswith("of made.h5, which holds nothing up to it; in truth.h5 cells up to it hold ")
+    assert settle_threshold(truth, [truth]) == settle_threshold(truth)
+    card = evaluate_showers(truth, open_showers(path), settings=FAST)
+    assert (card.threshold_mev, card.threshold_origin) == (2.0, origin)

@@ -95,6 +95,8 @@ def test_table_is_printed_and_a_misspelt_metric_is_told(
     row = {"label": "flow", "seed": 1, "showers": 64, "steps": 3, "cpu_minutes": 0.1}
     row |= {"milliseconds_per_shower": 1.2, "metrics": {"mse.mean": [2.5e-4, 1e-5, 1e-4, 1e-5]}}
     append_row(StudyFile.read(study_path).table_path, {"key": "flow", **row})
+    legs = [{"steps": 4100, "cpu_minutes": 7.3}, {"steps": 17, "cpu_minutes": 0.4}]
+    append_row(StudyFile.read(study_path).table_path, {"key": "gan", **row, "label": "gan", "legs": legs})
     monkeypatch.setattr(
         sys, "argv", ["calokit", "study", str(study_path), "--table", "--metrics", "mse.mean"]
     )
@@ -103,6 +105,8 @@ def test_table_is_printed_and_a_misspelt_metric_is_told(
     assert not stopped.value.code
     printed = capsys.readouterr().out
     assert "flow" in printed
+    assert "4117" in printed
+    assert "7.7" in printed
     assert "2.5" in printed
     monkeypatch.setattr(
         sys, "argv", ["calokit", "study", str(study_path), "--table", "--metrics", "mse.maen"]

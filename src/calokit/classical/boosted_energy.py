@@ -42,11 +42,11 @@ class ShapeLine:
     def fit(cls, features: Float64, targets: Float64) -> Self:
         """Fit to features (event, k) and targets (event,); one that never changes counts for nothing."""
         middle, spread = features.mean(axis=0), features.std(axis=0)
-        spread = np.where(spread > 1e-9 * (1.0 + np.abs(middle)), spread, np.inf).astype(np.float64)
+        spread = np.where(spread > 1e-9 * (1.0 + np.abs(middle)), spread, np.inf)
         design = _with_ones((features - middle) / spread)
         ridge = RIDGE * len(design) * np.diag([*np.ones(features.shape[1]), 0.0])
         weights = np.linalg.solve(design.T @ design + ridge, design.T @ targets)
-        return cls(middle, spread, weights)
+        return cls(middle, spread, np.asarray(weights, np.float64))
 
     def __call__(self, features: Float64) -> Float64:
         """Return the line's values (event,) at features (event, k)."""

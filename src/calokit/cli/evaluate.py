@@ -99,8 +99,8 @@ def evaluate(
     )
     truth = open_showers(reference, split, named_detector(detector))
     other = None if floor is None else open_showers(floor, like=truth.detector)
-    evaluation = Evaluation(truth, other, settings, device.name)
     views = [open_showers(path, like=truth.detector) for path in generated]
+    evaluation = Evaluation(truth, other, settings, device.name, views)
     if len({path.stem for path in generated}) < len(generated):
         raise ConfigurationError("two of the generated files have the same name; rename one of them.")
     found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,7 @@ def evaluate_showers(
         ConfigurationError: A named cell does not exist.
         CalokitError: The floor holds showers of the reference, or there is too little to compare.
     """
-    return Evaluation(reference, floor, settings, device).judge(generated, progress)
+    return Evaluation(reference, floor, settings, device, [generated]).judge(generated, progress)
 
 
 class Evaluation:
@@ -98,6 +98,7 @@ class Evaluation:
         floor: Truth of other seeds, judged as the generated showers are; None splits the reference in two.
         settings: Default `EvaluationSettings()`.
         device: What trains the neural classifiers: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+        judged: What will be judged, where the threshold is left open: none is compared below its own.
     """
 
     def __init__(
@@ -106,13 +107,15 @@ class Evaluation:
         floor: ShowerFile | Showers | None = None,
         settings: EvaluationSettings | None = None,
         device: str = "cpu",
+        judged: Sequence[ShowerFile | Showers] = (),
     ) -> None:
         self.reference = as_view(reference, "reference")
         self.floor = None if floor is None else as_view(floor, "floor")
         self.device = device
         asked = settings or EvaluationSettings()
         if asked.threshold_mev is None:
-            self.threshold, self.threshold_origin = settle_threshold(self.reference)
+            views = [as_view(one, "generated") for one in judged]
+            self.threshold, self.threshold_origin = settle_threshold(self.reference, views)
         else:
             self.threshold, self.threshold_origin = asked.threshold_mev, ""
         self.settings = asked.model_copy(update={"threshold_mev": self.threshold})

@@ -38,6 +38,18 @@ def luxe_cascade() -> Recipe:
     return _recipe("luxe_cascade", "LUXE ECAL-P, splitting cascade", "luxe_ecal", 8_000, 64)
 
 
+def zdc_neutrons_cascade() -> Recipe:
+    """The cascade on ECAL and HCAL of the ZDC, for neutrons."""
+    title = "EIC ZDC ECAL + HCAL, splitting cascade for neutrons"
+    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 8_000, 32)
+
+
+def calochallenge_photons_cascade() -> Recipe:
+    """The cascade on the rings of CaloChallenge's first data set."""
+    title = "CaloChallenge 1, photons, splitting cascade"
+    return _recipe("calochallenge_photons_cascade", title, "calochallenge_1_photons", 8_000, 128)
+
+
 def _recipe(name: str, title: str, detector: str | None, steps: int, batch_size: int) -> Recipe:
     return Recipe(
         name=name,
@@ -57,4 +69,13 @@ def _recipe(name: str, title: str, detector: str | None, steps: int, batch_size:
     )
 
 
-RECIPES = (cascade, zdc_cascade, lhcb_cascade, par04_cascade, clic_cascade, luxe_cascade)
+RECIPES = (
+    cascade,
+    zdc_cascade,
+    lhcb_cascade,
+    par04_cascade,
+    clic_cascade,
+    luxe_cascade,
+    zdc_neutrons_cascade,
+    calochallenge_photons_cascade,
+)

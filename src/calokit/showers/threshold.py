@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -18,20 +19,41 @@ LOOKED_AT = 1024
 """So many showers are looked at."""
 
 
-def settle_threshold(view: ShowerFile) -> tuple[float, str]:
+def settle_threshold(view: ShowerFile, judged: Sequence[ShowerFile] = ()) -> tuple[float, str]:
     """Return the threshold that showers are judged at where nobody names one, and where it comes from.
 
     Args:
         view: The showers; the first thousand are looked at where their detector says nothing.
+        judged: Files that are compared with them. One that states a higher threshold, up to which it holds
+            nothing, cannot be compared below it.
 
     Returns:
         Threshold in MeV, and words for a table.
     """
     own = _threshold_of(view.detector)
+    some = view.read(0, min(len(view), LOOKED_AT))
     if own is not None:
-        return own, f"of detector {view.detector.name}"
-    chosen = choose_threshold(view.read(0, min(len(view), LOOKED_AT)))
-    return chosen, f"chosen: cells up to it hold {100 * LOST_PART:g} % of the energy of {view.path.name}"
+        settled, words = own, f"of detector {view.detector.name}"
+    else:
+        settled = choose_threshold(some)
+        words = f"chosen: cells up to it hold {100 * LOST_PART:g} % of the energy of {view.path.name}"
+    stated = max(judged, key=_stated_threshold, default=None)
+    if stated is None or _stated_threshold(stated) <= settled:
+        return settled, words
+    settled = _stated_threshold(stated)
+    lost = float(some.energies[some.energies <= settled].sum() / max(float(some.energies.sum()), 1e-30))
+    return settled, (
+        f"of {stated.path.name}, which holds nothing up to it; in {view.path.name} cells up to it hold "
+        f"{100 * lost:.2g} % of the energy"
+    )
+
+
+def _stated_threshold(view: ShowerFile) -> float:
+    """Return the threshold that a file says its showers were made with, MeV; 0 where it says none."""
+    try:
+        return float(f"{float(view.attributes.get('threshold_mev', 0.0)):.6g}")
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _threshold_of(detector: Detector) -> float | None:
