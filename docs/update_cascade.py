@@ -90,6 +90,7 @@ def calibration() -> str:
         for one in row["calibration"]:
             words = [f"{100 * one[key]:.2f}" for key in ("deviation", "floor")]
             p_value = "< 0.0001" if one["p_value"] < 1e-4 else f"{one['p_value']:.2g}"
+            p_value = "" if one["p_value"] != one["p_value"] else p_value
             together = "" if one["together"] is None else _plain(*one["together"])
             name = f"{one['kind']}, {one['part']}"
             table.append([row["bundle"], name, f"{one['draws']:,}", *words, p_value, together])
