@@ -44,7 +44,7 @@ def test_tables_of_luxe_are_those_the_benchmarks_wrote() -> None:
     script = runpy.run_path(str(DOCS / "update_luxe.py"))
     page = (DOCS / "luxe.md").read_text()
     assert fill(page, script["TABLES"]) == page
-    assert script["early"]().count("kshown") == 3
+    assert script["claims"]().count("\n") > 10
 
 
 def test_tables_of_the_cascade_are_those_the_benchmarks_wrote() -> None:
