@@ -2,7 +2,7 @@
 
     python -m benchmarks.systems.zdc_iterations RUN...
 
-RUN are folders of runs with `training.monitor_showers`, finished or not, as those of studies/zdc_iterations.yaml;
+RUN are folders of runs with `training.monitor_showers`, finished or not, as of studies/zdc_iterations.yaml;
 the result is benchmarks/results/zdc_iterations.json, which docs/update_zdc.py lays out.
 """
 
