@@ -2,8 +2,8 @@
 
     python -m benchmarks.systems.zdc_iterations RUN...
 
-RUN are folders of runs with `training.monitor_showers`, finished or not, as those of zdc_iterations.yaml.
-What their logs hold goes to benchmarks/results/zdc_iterations.json; docs/update_zdc.py lays it out.
+RUN are folders of runs with `training.monitor_showers`, finished or not, as of studies/zdc_iterations.yaml;
+the result is benchmarks/results/zdc_iterations.json, which docs/update_zdc.py lays out.
 """
 
 from __future__ import annotations
