@@ -65,7 +65,9 @@ def architectures() -> str:
     first = next(iter(known.values()))[:1]
     floors = [_mean(first, metric, title, floor=True) for metric, title in COLUMNS.items()]
     table.append(["truth against truth", "", "", *floors])
-    return markdown(table)
+    planned = sum(1 for _ in StudyFile.read(STUDY).runs())
+    done = sum(len(rows) for rows in known.values())
+    return f"{markdown(table)}\n\n{done} of the study's {planned} runs are in this table."
 
 
 def claims() -> str:
