@@ -141,7 +141,7 @@ def draw_picture() -> None:
         zip(("value", "error", "floor", "floor_error"), full, strict=True)
     )
     content = card.to_mapping()
-    content["measurements"].append(score)
+    content["measurements"] = [score, *(one for one in content["measurements"] if one["name"] != TREES)]
     hero = draw_hero(type(card).from_mapping(content, "picture"), measurement=TREES)
     save_figure(hero, HOME / "docs" / "images" / "hero.png")
 
