@@ -35,7 +35,7 @@ def estimates(path: Path) -> dict[str, NDArray[Any]]:
     return {name: np.asarray(values, np.float64) for name, values in sorted(columns.items())}
 
 
-@pytest.mark.parametrize("path", sorted(ZOO.glob("luxe_*.calokit")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ZOO.glob("luxe_[dep]*.calokit")), ids=lambda path: path.stem)
 def test_same_estimates(path: Path) -> None:
     arrays = estimates(path)
     found = {

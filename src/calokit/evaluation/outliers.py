@@ -97,7 +97,7 @@ def robust_scores(values: Float64, energies: Float64) -> Float64:
     as a normal distribution's.
 
     Example:
-        >>> values = np.append(np.linspace(-1, 1, 401), -9.0)
+        >>> values = np.append(np.sin(np.arange(401.0)), -20.0)
         >>> scores = robust_scores(values, np.ones(402))
         >>> float(scores[-1]) < -9.0, float(np.abs(scores[:-1]).max()) < 3.0
         (True, True)

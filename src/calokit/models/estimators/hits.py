@@ -351,7 +351,7 @@ class HitsReconstructor(Reconstructor):
             classical = (MEV_PER_GEV * self.classical_energy(batch)).double().cpu().numpy()
             pulls |= {number: (off[:, number - 1], classical) for number in range(1, WIDTHS)}
         for number, (pull, energy) in pulls.items():
-            self.width_factors[number] = torch.from_numpy(WidthScales.fit(pull, energy, true)(knots))
+            self.width_factors[number].copy_(torch.from_numpy(WidthScales.fit(pull, energy, true)(knots)))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Take over tensors; bundles of before widths were scaled by energy hold one scale for each."""
