@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from calokit.config import Description
+from calokit.config import Description, digest_of
 from calokit.models.settings import AnyModelSettings
 
 Sampler = Literal[
@@ -14,6 +14,13 @@ Sampler = Literal[
 ]
 """Every shower once an epoch; weights 1 / E, 1 / sqrt(E), 1 / |E - <E>|; or each energy bin as often."""
 
+
+UNSAID: dict[str, dict[str, Any]] = {
+    "training": {"pace": []},
+    "model": {"noise_width": 0.0, "at_most_incident": True},
+}
+"""Keys that came when rows of studies were there already: where they hold what was done before them, the
+digest does not know them, so that what was trained is still found."""
 
 Pace = tuple[tuple[int, int], ...]
 """From which step on how many steps were planned in all (see `calokit.training.pace`)."""
@@ -106,3 +113,12 @@ class Recipe(Description):
     """Settings of one family, named by `kind`."""
     training: TrainingSettings = TrainingSettings()
     """How it is trained."""
+
+    def digest(self) -> str:
+        """Return the first 16 hexadecimal digits of the SHA-256 of the content (see `UNSAID`)."""
+        content = self.to_mapping()
+        for part, keys in UNSAID.items():
+            for key, value in keys.items():
+                if key in content[part] and content[part][key] == value:
+                    del content[part][key]
+        return digest_of(content)
