@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import io
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,24 @@ def write_json(path: Path, content: Any) -> None:
         OutputError: The file cannot be written there.
     """
     write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_csv_columns(path: Path, numbered: str, columns: Mapping[str, Iterable[float]]) -> None:
+    """Write columns of numbers as CSV, whole or not at all: one line an item, seven digits.
+
+    Args:
+        path: The file.
+        numbered: Header of the first column, which counts the items from 0.
+        columns: Equally many numbers each, by header.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with write_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([numbered, *columns])
+        for number, row in enumerate(zip(*columns.values(), strict=True)):
+            writer.writerow([number, *(f"{value:.7g}" for value in row)])
 
 
 def make_folder(folder: Path) -> None:

@@ -143,8 +143,35 @@ def check_reconstructed(bundle: Bundle, view: ShowerFile) -> None:
     Raises:
         DetectorError: They are of another detector.
     """
-    if not view.detector.is_same(bundle.detector):
+    check_detector(bundle, view.detector, f"{view.path} holds showers", "reconstructs in")
+
+
+def check_detector(bundle: Bundle, detector: Detector, what: str, does: str = "is for") -> None:
+    """Check that something is of a bundle's detector.
+
+    Args:
+        bundle: The bundle.
+        detector: The detector of what it shall work on.
+        what: What that is, such as `FILE holds showers`, for the message.
+        does: What the bundle does in its detector, for the message.
+
+    Raises:
+        DetectorError: It is of another detector.
+    """
+    if not detector.is_same(bundle.detector):
         raise DetectorError(
-            f"bundle {bundle.name} reconstructs in detector {bundle.detector.name!r}, and {view.path} holds "
-            f"showers of {view.detector.name!r}."
+            f"bundle {bundle.name} {does} detector {bundle.detector.name!r}, and {what} of {detector.name!r}."
         )
+
+
+def source_attributes(bundle: Bundle, view: ShowerFile) -> dict[str, Any]:
+    """Return what a file says of the bundle that looked at showers, and of the showers."""
+    return {
+        "format_version": 1,
+        "bundle": bundle.name,
+        "bundle_digest": bundle_digest(bundle),
+        "showers": view.path.name,
+        "showers_sha256": view.sha256,
+        "split": str(view.split),
+        "detector": view.detector.name,
+    }

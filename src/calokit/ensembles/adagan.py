@@ -42,7 +42,7 @@ from calokit.models.protocols import Surrogate
 from calokit.progress import Progress, show_progress
 from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile, Showers, Split, open_showers
-from calokit.training.run import TrainedRun, continue_training, is_unfinished, start_training
+from calokit.training.run import TrainedRun, continue_training, start_training
 
 RECORD = "adagan.json"
 PIECE = 2048
@@ -167,7 +167,7 @@ def _train_member(ensemble: _Ensemble, number: int, weights: Float64 | None) -> 
     path = folder / f"{recipe.name}.calokit"
     if path.is_file():
         return read_bundle(path)
-    if is_unfinished(folder) or (folder / "run.json").is_file():
+    if (folder / "run.json").is_file():
         return continue_training(folder, ensemble.progress, ensemble.data, device=ensemble.device).bundle
     return start_training(
         recipe,

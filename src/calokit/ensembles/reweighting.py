@@ -7,6 +7,8 @@ Weights sum to 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from calokit.arrays import Float64
@@ -55,15 +57,12 @@ def star_weights_by_bisection(ratio: Float64, beta: float) -> Float64:
     """
     _check(ratio, beta)
     scaled, wanted = (1.0 - beta) * ratio, beta * len(ratio)
-    low, high = float(scaled.min()), float(scaled.max()) + beta
-    low, high = min(low, beta), max(high, beta * len(ratio))
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        if np.maximum(middle - scaled, 0.0).sum() < wanted:
-            low = middle
-        else:
-            high = middle
-    weights: Float64 = np.maximum(high - scaled, 0.0)
+    level = _bisect(
+        float(scaled.min()),
+        float(scaled.max()) + beta,
+        lambda level: np.maximum(level - scaled, 0.0).sum() < wanted,
+    )
+    weights: Float64 = np.maximum(level - scaled, 0.0)
     weights /= weights.sum()
     return weights
 
@@ -86,14 +85,12 @@ def dagger_weights(ratio: Float64, beta: float) -> Float64:
     if missed.sum() >= wanted:
         alone: Float64 = missed / missed.sum()
         return alone
-    low, high = 0.0, 1.0 / float(scaled[~missed].min())
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        if np.maximum(1.0 - middle * scaled, 0.0).sum() > wanted:
-            low = middle
-        else:
-            high = middle
-    weights: Float64 = np.maximum(1.0 - low * scaled, 0.0)
+    factor = _bisect(
+        0.0,
+        1.0 / float(scaled[~missed].min()),
+        lambda factor: np.maximum(1.0 - factor * scaled, 0.0).sum() > wanted,
+    )
+    weights: Float64 = np.maximum(1.0 - factor * scaled, 0.0)
     weights /= weights.sum()
     return weights
 
@@ -133,6 +130,14 @@ def next_shares(shares: tuple[float, ...], beta: float) -> tuple[float, ...]:
         (0.33333333333333337, 0.33333333333333337, 0.3333333333333333)
     """
     return (*((1.0 - beta) * share for share in shares), beta)
+
+
+def _bisect(low: float, high: float, is_below: Callable[[float], bool]) -> float:
+    """Return where a condition that holds from `low` on ends, before `high`."""
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if is_below(middle) else (low, middle)
+    return 0.5 * (low + high)
 
 
 def _check(ratio: Float64, beta: float) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from calokit.bundles.bundle import Bundle
+from calokit.bundles.bundle import Bundle, check_detector
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Noise, Purpose, draw_generator, draw_noise
-from calokit.errors import BundleError, ConfigurationError, DetectorError
+from calokit.errors import BundleError, ConfigurationError
 from calokit.models.batches import TrainingBatch
 from calokit.models.protocols import CompletesShowers, Trainable
 from calokit.showers import Showers
@@ -44,11 +44,7 @@ def complete_showers(
         raise BundleError(
             f"bundle {bundle.name} is of kind {kind!r}, which completes no showers; train a `cascade`."
         )
-    if not showers.detector.is_same(bundle.detector):
-        raise DetectorError(
-            f"bundle {bundle.name} is for detector {bundle.detector.name!r}, and the showers are of "
-            f"{showers.detector.name!r}."
-        )
+    check_detector(bundle, showers.detector, "the showers are")
     most = bundle.detector.number_of_layers
     if not 0 <= layers <= most:
         raise ConfigurationError(f"layers = {layers}: detector {bundle.detector.name!r} has {most} layers.")

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calokit.bundles.bundle import Bundle, bundle_digest
+from calokit.bundles.bundle import Bundle, bundle_digest, check_detector
 from calokit.bundles.ranges import incidents_outside, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.compute.prefetch import ahead_of
-from calokit.errors import BundleError, ConfigurationError, DetectorError
+from calokit.errors import BundleError, ConfigurationError
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
 from calokit.progress import Progress, show_progress
@@ -235,11 +235,8 @@ def generate_file(
     Raises:
         DetectorError: The incidents belong to another detector.
     """
-    if like is not None and not like.detector.is_same(bundle.detector):
-        raise DetectorError(
-            f"bundle {bundle.name} generates in detector {bundle.detector.name!r}, and {like.path} holds "
-            f"showers of {like.detector.name!r}."
-        )
+    if like is not None:
+        check_detector(bundle, like.detector, f"{like.path} holds showers", "generates in")
     generator = ShowerGenerator(bundle, seed, precision, device)
     attributes = {
         "seed": seed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,14 @@ import torch
 from torch import Tensor
 
 from calokit.arrays import Float64
-from calokit.bundles.bundle import Bundle, bundle_digest
+from calokit.bundles.bundle import Bundle, check_detector, source_attributes
 from calokit.bundles.ranges import incidents_outside, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Noise, Purpose, draw_generator, draw_noise
-from calokit.errors import BundleError, DetectorError
+from calokit.errors import BundleError
 from calokit.evaluation.calibration import CalibrationRow, CalibrationTest, energy_bins
 from calokit.evaluation.outliers import ShowerLikelihoods
-from calokit.files import write_hdf5, write_whole
+from calokit.files import write_csv_columns, write_hdf5
 from calokit.models.batches import TrainingBatch
 from calokit.models.protocols import HasLikelihood, Trainable
 from calokit.progress import Progress, show_progress
@@ -80,7 +79,7 @@ def measure_likelihood(
         >>> measure_likelihood(bundle, open_showers("showers.h5")).showers.totals      # doctest: +SKIP
     """
     model = need_likelihood(bundle)
-    check_same_detector(bundle, view)
+    check_detector(bundle, view.detector, f"{view.path} holds showers")
     assert isinstance(model, Trainable)
     device.put(model)
     energies = np.concatenate([one.energies for one in view.incident_chunks()]).astype(np.float64)
@@ -144,19 +143,6 @@ def need_likelihood(bundle: Bundle) -> HasLikelihood:
     return bundle.model
 
 
-def check_same_detector(bundle: Bundle, view: ShowerFile) -> None:
-    """Check that showers are of a bundle's detector.
-
-    Raises:
-        DetectorError: They are not.
-    """
-    if not view.detector.is_same(bundle.detector):
-        raise DetectorError(
-            f"bundle {bundle.name} is for detector {bundle.detector.name!r}, and {view.path} holds showers "
-            f"of {view.detector.name!r}."
-        )
-
-
 def block_size(view: ShowerFile) -> int:
     """Return how many showers of a view are looked at at a time."""
     return int(np.clip(BLOCK_CELLS // view.detector.number_of_cells, *BLOCKS))
@@ -175,13 +161,7 @@ def write_likelihood(path: Path, found: Likelihood, bundle: Bundle, view: Shower
                 file[f"{name}_by_layer"].attrs["unit"] = "nats, energies in MeV"
         file.attrs.update(
             {
-                "format_version": 1,
-                "bundle": bundle.name,
-                "bundle_digest": bundle_digest(bundle),
-                "showers": view.path.name,
-                "showers_sha256": view.sha256,
-                "split": str(view.split),
-                "detector": view.detector.name,
+                **source_attributes(bundle, view),
                 "seed": seed,
                 "threshold_mev": found.threshold_mev,
                 "milliseconds_per_shower": found.milliseconds_per_shower,
@@ -191,13 +171,8 @@ def write_likelihood(path: Path, found: Likelihood, bundle: Bundle, view: Shower
 
 def write_likelihood_csv(path: Path, found: Likelihood) -> None:
     """Write log-likelihoods and robust scores as CSV, one line a shower."""
-    columns = _columns(found)
-    with write_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["shower", "incident_energy_mev", *columns])
-        energies = MEV_PER_GEV * found.showers.energies_gev
-        for number, row in enumerate(zip(energies, *columns.values(), strict=True)):
-            writer.writerow([number, *(f"{value:.7g}" for value in row)])
+    energies = MEV_PER_GEV * found.showers.energies_gev
+    write_csv_columns(path, "shower", {"incident_energy_mev": energies, **_columns(found)})
 
 
 def _columns(found: Likelihood) -> dict[str, Float64]:

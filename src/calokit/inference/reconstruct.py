@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calokit.bundles.bundle import Bundle, bundle_digest, check_reconstructed
+from calokit.bundles.bundle import Bundle, check_reconstructed, source_attributes
 from calokit.bundles.ranges import energies_outside, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.errors import BundleError
-from calokit.files import write_hdf5, write_whole
+from calokit.files import write_csv_columns, write_hdf5
 from calokit.inference.condition_space import ConditionSpace
 from calokit.inference.likelihood_fit import LikelihoodFit
 from calokit.models.estimators.protocol import Reconstructor
@@ -156,13 +155,7 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
             file[name].attrs["unit"] = UNITS[name]
         file.attrs.update(
             {
-                "format_version": 1,
-                "bundle": bundle.name,
-                "bundle_digest": bundle_digest(bundle),
-                "showers": view.path.name,
-                "showers_sha256": view.sha256,
-                "split": str(view.split),
-                "detector": view.detector.name,
+                **source_attributes(bundle, view),
                 "milliseconds_per_shower": made.milliseconds_per_shower,
                 "timing_note": f"with the search of hits, batch {made.block}, {torch.get_num_threads()} "
                 f"thread(s), float32, {made.computed_on}",
@@ -183,11 +176,7 @@ def write_csv(path: Path, made: Reconstruction) -> None:
             place = "" if wide.shape[1] == 1 else f"_{number}"
             unit = CSV_UNITS.get(name)
             flat[f"{name}{place}" if unit is None else f"{name}{place}_{unit}"] = wide[:, number]
-    with write_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["shower", *flat])
-        for number, row in enumerate(zip(*flat.values(), strict=True)):
-            writer.writerow([number, *(f"{value:.7g}" for value in row)])
+    write_csv_columns(path, "shower", flat)
 
 
 def _check_range(bundle: Bundle, columns: dict[str, NDArray[Any]]) -> float:

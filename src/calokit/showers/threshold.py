@@ -31,21 +31,24 @@ def settle_threshold(view: ShowerFile, judged: Sequence[ShowerFile] = ()) -> tup
         Threshold in MeV, and words for a table.
     """
     own = _threshold_of(view.detector)
-    some = view.read(0, min(len(view), LOOKED_AT))
     if own is not None:
         settled, words = own, f"of detector {view.detector.name}"
     else:
-        settled = choose_threshold(some)
+        settled = choose_threshold(_some_of(view))
         words = f"chosen: cells up to it hold {100 * LOST_PART:g} % of the energy of {view.path.name}"
     stated = max(judged, key=_stated_threshold, default=None)
     if stated is None or _stated_threshold(stated) <= settled:
         return settled, words
     settled = _stated_threshold(stated)
-    lost = float(some.energies[some.energies <= settled].sum() / max(float(some.energies.sum()), 1e-30))
     return settled, (
         f"of {stated.path.name}, which holds nothing up to it; in {view.path.name} cells up to it hold "
-        f"{100 * lost:.2g} % of the energy"
+        f"{100 * part_below(_some_of(view), settled):.2g} % of the energy"
     )
+
+
+def _some_of(view: ShowerFile) -> Showers:
+    """Return the showers that are looked at."""
+    return view.read(0, min(len(view), LOOKED_AT))
 
 
 def _stated_threshold(view: ShowerFile) -> float:

@@ -80,17 +80,12 @@ class ViewsGenerator(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return (event, layer, row, column) of (event, random number)."""
-        seed = self.dense(inputs).view(-1, SEED_CELLS, SEED_CELLS, SEED_CELLS)
-        return torch.relu(self.unbounded(seed))
+        return torch.relu(self.linear(inputs))
 
     def linear(self, inputs: Tensor) -> Tensor:
         """Return the same without cutting at zero, as training begins."""
-        return self.unbounded(self.dense(inputs).view(-1, SEED_CELLS, SEED_CELLS, SEED_CELLS))
-
-    def unbounded(self, seed: Tensor) -> Tensor:
-        """Return the volume that a cube of 5 x 5 x 5 unfolds to."""
-        views = [_back(path(_along(seed, view)), view) for path, view in zip(self.paths, VIEWS, strict=True)]
-        volume: Tensor = self.joined(torch.cat(views, dim=1))
+        seed = self.dense(inputs).view(-1, SEED_CELLS, SEED_CELLS, SEED_CELLS)
+        volume: Tensor = self.joined(_seen_along_each_axis(self.paths, seed))
         return volume
 
 
@@ -112,10 +107,7 @@ class ViewsDiscriminator(nn.Module):
 
     def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (event,) and energies (event,) of (event, layer, row, column)."""
-        views = [
-            _back(path(_along(volume, view)), view) for path, view in zip(self.paths, VIEWS, strict=True)
-        ]
-        told = self.summary(torch.cat(views, dim=1).flatten(1))
+        told = self.summary(_seen_along_each_axis(self.paths, volume).flatten(1))
         return self.true(told)[:, 0], self.energy(told)[:, 0]
 
 
@@ -136,6 +128,12 @@ def _convolution(
         nn.BatchNorm2d(outputs),
         nn.Dropout(dropout),
     ]
+
+
+def _seen_along_each_axis(paths: nn.ModuleList, volume: Tensor) -> Tensor:
+    """Return what each path makes of a volume along its axis, turned back, as channels behind each other."""
+    views = [_back(path(_along(volume, view)), view) for path, view in zip(paths, VIEWS, strict=True)]
+    return torch.cat(views, dim=1)
 
 
 def _along(volume: Tensor, view: tuple[int, int, int]) -> Tensor:

@@ -44,9 +44,9 @@ class ScoreByGroup:
         `prd_1.published` is the score with the published scorer's faults.
         """
         found: dict[str, list[float]] = {}
-        made = _read(generated, self.threshold_mev)
+        truth, made = (_read(view, self.threshold_mev) for view in (self.reference, generated))
         for group in groups:
-            own = _areas(_read(self.reference, self.threshold_mev), made, group)
+            own = _areas(truth, made, group)
             floor = _floor_of(self, group)
             for name, area in own.items():
                 least = floor[name] if floor else Distance(float("nan"), float("nan"))
