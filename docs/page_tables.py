@@ -7,8 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from calokit.report.rounding import round_to_error
+
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 NOT_YET = "Not measured yet."
+TREES, READ_OUT = "classifier.auc_boosted", "readout.auc_boosted"
+NETWORKS = ("classifier.auc_low", "classifier.auc_high")
+"""Measurements: the strong judge raw and behind a readout, and networks on cells and on observables."""
 
 
 def result(name: str) -> dict[str, Any] | None:
@@ -18,6 +23,16 @@ def result(name: str) -> dict[str, Any] | None:
         return None
     content: dict[str, Any] = json.loads(path.read_text())
     return content
+
+
+def plain(value: float, error: float) -> str:
+    """Return a number with its error."""
+    return round_to_error(value, error).plain()
+
+
+def beside_floor(value: float, error: float, floor: float, floor_error: float) -> str:
+    """Return a measurement with its error, its floor in brackets."""
+    return f"{plain(value, error)} ({plain(floor, floor_error)})"
 
 
 def processor_time(bundle: str) -> tuple[str, str]:

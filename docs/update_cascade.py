@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from page_tables import NOT_YET, fill, markdown, processor_time, result
-
-from calokit.report.rounding import round_to_error
+from page_tables import (
+    NETWORKS,
+    NOT_YET,
+    READ_OUT,
+    TREES,
+    beside_floor,
+    fill,
+    markdown,
+    plain,
+    processor_time,
+    result,
+)
 
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "cascade.md"
-AREAS = (
-    "classifier.auc_boosted",
-    "readout.auc_boosted",
-    "classifier.auc_low",
-    "classifier.auc_high",
-)
+AREAS = (TREES, READ_OUT, *NETWORKS)
 
 
 def shipped() -> str:
@@ -38,7 +42,8 @@ def shipped() -> str:
         if card is None:
             continue
         cells = [
-            _beside(*card["measurements"][name]) if name in card["measurements"] else "" for name in AREAS
+            beside_floor(*card["measurements"][name]) if name in card["measurements"] else ""
+            for name in AREAS
         ]
         times = processor_time(path.stem)
         table.append([f"`zoo/{path.name}`", f"{card['test_showers']:,}", *cells, *times])
@@ -53,8 +58,8 @@ def steps() -> str:
     table = [["detector", "step", "CPU min", "ln likelihood a shower", "a class", "trees"]]
     table[0] += ["trees, read out", "CPU ms"]
     for row in sorted(record["rows"], key=lambda row: str(row["detector"])):
-        areas = [_plain(row[f"auc_{kind}"], row[f"auc_{kind}_error"]) for kind in ("raw", "read_out")]
-        likelihood = _plain(row["log_likelihood"], row["log_likelihood_error"])
+        areas = [plain(row[f"auc_{kind}"], row[f"auc_{kind}_error"]) for kind in ("raw", "read_out")]
+        likelihood = plain(row["log_likelihood"], row["log_likelihood_error"])
         minutes, time = f"{row['training_cpu_minutes']:.1f}", f"{row['cpu_ms_a_shower']:.2g}"
         table.append([row["detector"], row["step"], minutes, likelihood])
         table[-1] += [f"{row['showers_per_class']:,}", *areas, time]
@@ -69,7 +74,7 @@ def few() -> str:
     facts = record["settings"]
     table = [["showers in hand", "start", "ln likelihood a shower"]]
     table += [
-        [f"{row['showers']:,}", row["start"], _plain(row["log_likelihood"], row["log_likelihood_error"])]
+        [f"{row['showers']:,}", row["start"], plain(row["log_likelihood"], row["log_likelihood_error"])]
         for row in record["rows"]
     ]
     words = (
@@ -91,7 +96,7 @@ def calibration() -> str:
             words = [f"{100 * one[key]:.2f}" for key in ("deviation", "floor")]
             p_value = "< 0.0001" if one["p_value"] < 1e-4 else f"{one['p_value']:.2g}"
             p_value = "" if one["p_value"] != one["p_value"] else p_value
-            together = "" if one["together"] is None else _plain(*one["together"])
+            together = "" if one["together"] is None else plain(*one["together"])
             name = f"{one['kind']}, {one['part']}"
             table.append([row["bundle"], name, f"{one['draws']:,}", *words, p_value, together])
     return markdown(table)
@@ -110,18 +115,10 @@ def found() -> str:
             inside = one["within_one_sigma"]
             covered = "" if inside is None else f"{100 * inside:.0f}"
             mine = one["method"] == "likelihood"
-            ratio = "1" if mine else _plain(*one["likelihood_over_it"])
+            ratio = "1" if mine else plain(*one["likelihood_over_it"])
             name = f"`{row['test']}`, {row['showers']:,}"
             table.append([name, one["quantity"], one["method"], *numbers, covered, ratio])
     return markdown(table)
-
-
-def _plain(value: float, error: float) -> str:
-    return round_to_error(value, error).plain()
-
-
-def _beside(value: float, error: float, floor: float, floor_error: float) -> str:
-    return f"{_plain(value, error)} ({_plain(floor, floor_error)})"
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from page_tables import NOT_YET, fill, markdown, result
-
-from calokit.report.rounding import round_to_error
+from page_tables import NETWORKS, NOT_YET, READ_OUT, TREES, fill, markdown, plain, result
 
 PAGE = Path(__file__).resolve().parent / "your_own_detector.md"
 AREAS = {
-    "classifier.auc_boosted": "boosted trees on all observables",
-    "readout.auc_boosted": "the same, read out",
-    "classifier.auc_low": "network on cells",
-    "classifier.auc_high": "network on observables",
+    TREES: "boosted trees on all observables",
+    READ_OUT: "the same, read out",
+    NETWORKS[0]: "network on cells",
+    NETWORKS[1]: "network on observables",
 }
 
 
@@ -28,8 +26,7 @@ def found() -> str:
     for name, words in AREAS.items():
         if name in facts["areas"]:
             value, error, floor, floor_error = facts["areas"][name]
-            pairs = ((value, error), (floor, floor_error))
-            table.append([words, *(round_to_error(*pair).plain() for pair in pairs)])
+            table.append([words, plain(value, error), plain(floor, floor_error)])
     words = (
         f"{facts['showers']['showers']:,} showers to train on and {facts['showers']['test']:,} to judge by, "
         f"{facts['training_minutes']:.0f} minutes of training ({facts['training_cpu_minutes']:.1f} of the "

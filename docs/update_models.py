@@ -6,17 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from page_tables import fill, markdown, processor_time
+from page_tables import READ_OUT, TREES, beside_floor, fill, markdown, processor_time
 
 from calokit.bundles.bundle import Bundle, read_bundle
 from calokit.bundles.legs import cpu_minutes_in_all
 from calokit.models.protocols import Surrogate
-from calokit.report.rounding import round_to_error
 
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "models.md"
 PICTURE = HOME / "docs" / "images" / "models.png"
-TREES, READ_OUT = "classifier.auc_boosted", "readout.auc_boosted"
 
 
 def judged() -> list[tuple[str, Bundle, dict[str, Any]]]:
@@ -36,7 +34,7 @@ def table() -> str:
     ]
     for name, bundle, card in judged():
         measured = card["measurements"]
-        areas = [_auc(measured[key]) if key in measured else "" for key in (TREES, READ_OUT)]
+        areas = [beside_floor(*measured[key]) if key in measured else "" for key in (TREES, READ_OUT)]
         rows.append(
             [
                 f"`{name}`",
@@ -81,11 +79,6 @@ def draw_picture() -> None:
         axes.margins(x=0.25, y=0.15)
         fix_layout(figure)
     save_figure(figure, PICTURE)
-
-
-def _auc(measured: list[float]) -> str:
-    value, error, floor, floor_error = measured
-    return f"{round_to_error(value, error).plain()} ({round_to_error(floor, floor_error).plain()})"
 
 
 TABLES: dict[str, Callable[[], str]] = {"table": table}

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from page_tables import processor_time
+from page_tables import NETWORKS, READ_OUT, TREES, plain, processor_time
 
 from calokit.progress import no_progress
-from calokit.report.rounding import round_to_error
 
 HOME = Path(__file__).resolve().parent.parent
 RESULTS = HOME / "benchmarks" / "results"
@@ -27,13 +26,6 @@ def read(name: str) -> dict[str, Any]:
     return content
 
 
-def auc(pair: list[float]) -> str:
-    """Write a value with its error."""
-    return round_to_error(pair[0], pair[1]).plain()
-
-
-TREES, READ_OUT = "classifier.auc_boosted", "readout.auc_boosted"
-NETWORKS = ("classifier.auc_low", "classifier.auc_high")
 SURROGATES = ("zdc_cascade", "zdc_flow")
 """Those of the first table, on the same test file."""
 HEAD = "| showers | a class | trees | trees, read out | network, cells | network, observables | ms a shower |"
@@ -44,7 +36,7 @@ def row(
 ) -> str:
     """Write one row of the table: what classifiers found, or their floor."""
     part = slice(2, 4) if floor else slice(0, 2)
-    cells = [auc(found[key][part]) if key in found else "" for key in (TREES, READ_OUT, *NETWORKS)]
+    cells = [plain(*found[key][part]) if key in found else "" for key in (TREES, READ_OUT, *NETWORKS)]
     return f"| {name} | {showers:,} | {' | '.join(cells)} | {milliseconds} |"
 
 
@@ -115,7 +107,7 @@ def reconstruction_rows() -> list[str]:
     for name, title in sets.items():
         found = read(f"luxe_reconstruction_{name}.json")
         facts, showers = found["settings"], sum(one["showers"] for one in found["rows"])
-        cells = [auc(facts[key]) for key in ("rms_ratio", "best_classical")]
+        cells = [plain(*facts[key][:2]) for key in ("rms_ratio", "best_classical")]
         sigma, bias = f"{facts['significance']:.0f} σ", f"{facts['largest_bias_percent']:.2f} %"
         rows.append(f"| {title} | {showers:,} | {' | '.join(cells)} | {sigma} | {bias} |")
     return rows

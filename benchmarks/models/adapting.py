@@ -11,12 +11,12 @@ split. Killed, the same command goes on.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.models.cascade_steps import log_likelihoods
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
 from calokit.bundles.bundle import read_bundle
 from calokit.errors import RunError
@@ -66,12 +66,7 @@ def likelihood(bundle: Path, showers: Showers) -> tuple[float, float]:
     model = read_bundle(bundle).model
     if not isinstance(model, CascadeSurrogate):
         raise RunError(f"{bundle} is no cascade.")
-    cut = replace(showers, energies=np.where(showers.energies > model.threshold_mev, showers.energies, 0.0))
-    batch = TrainingBatch.of(cut)
-    with torch.inference_mode():
-        found = torch.cat(
-            [model.log_likelihood(batch[start : start + 256]) for start in range(0, len(batch), 256)]
-        )
+    found = log_likelihoods(model, TrainingBatch.of(showers.with_threshold(model.threshold_mev)))
     return float(found.mean()), float(found.std() / len(found) ** 0.5)
 
 

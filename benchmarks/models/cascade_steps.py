@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.record import RESULTS, Row, describe_circumstances, print_rows, write_record
+from benchmarks.systems.scorecard import readout_at
 from calokit.bundles.bundle import read_bundle
 from calokit.compute.draws import Purpose, draw_generator
 from calokit.evaluation.classifiers.boosted_judge import FeatureTable, areas_by_group, judge_by_trees
@@ -26,13 +27,10 @@ from calokit.evaluation.topology.lines import FineSpectrum
 from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.showers import Showers, Split, open_showers
-from calokit.showers.digitisation import Digitisation
 
 NAME = "cascade_steps"
 SEED = 1
 BATCH = 256
-SPREAD, NOISE, CUT = 0.03, 0.3, 1.5
-"""The readout: relative spread, noise and cut in thresholds."""
 
 
 def measure(bundle_path: Path, data: Path, step: str, showers: int) -> Row:
@@ -53,8 +51,7 @@ def measure(bundle_path: Path, data: Path, step: str, showers: int) -> Row:
     truth = truth.with_threshold(model.threshold_mev)
     batch = TrainingBatch.of(truth)
     with torch.inference_mode():
-        pieces = [batch[start : start + BATCH] for start in range(0, len(batch), BATCH)]
-        likelihood = torch.cat([model.log_likelihood(piece) for piece in pieces])
+        likelihood = log_likelihoods(model, batch)
         generator = draw_generator(SEED, Purpose.GENERATION, 0)
         model.generate(batch.incidents[:BATCH], generator)
         started = time.process_time()
@@ -65,7 +62,7 @@ def measure(bundle_path: Path, data: Path, step: str, showers: int) -> Row:
     read = _tables(
         _read_out(truth, model.threshold_mev, 1),
         _read_out(generated, model.threshold_mev, 2),
-        CUT * model.threshold_mev,
+        readout_at(model.threshold_mev).threshold,
     )
     area, area_read = (judge_by_trees(*tables, SEED, most_tested=1) for tables in (raw, read))
     return {
@@ -87,6 +84,13 @@ def measure(bundle_path: Path, data: Path, step: str, showers: int) -> Row:
     }
 
 
+def log_likelihoods(model: CascadeSurrogate, batch: TrainingBatch) -> torch.Tensor:
+    """Return the log-likelihood of each shower (event,), a few at a time."""
+    pieces = [batch[start : start + BATCH] for start in range(0, len(batch), BATCH)]
+    with torch.inference_mode():
+        return torch.cat([model.log_likelihood(piece) for piece in pieces])
+
+
 def _tables(truth: Showers, generated: Showers, threshold: float) -> tuple[FeatureTable, FeatureTable]:
     spectrum = FineSpectrum(threshold)
     spectrum.add(truth.energies[truth.energies > threshold])
@@ -95,8 +99,8 @@ def _tables(truth: Showers, generated: Showers, threshold: float) -> tuple[Featu
 
 
 def _read_out(showers: Showers, threshold: float, seed: int) -> Showers:
-    readout = Digitisation(spread=SPREAD, noise=NOISE * threshold, threshold=CUT * threshold)
-    return replace(showers, energies=readout.apply(showers.energies, np.random.default_rng(seed)))
+    energies = readout_at(threshold).apply(showers.energies, np.random.default_rng(seed))
+    return replace(showers, energies=energies)
 
 
 def main() -> None:

@@ -46,13 +46,18 @@ def summarise(card: Scorecard) -> dict[str, object]:
     }
 
 
+def readout_at(threshold_mev: float) -> Digitisation:
+    """Return the readout that showers above a threshold are judged behind."""
+    return Digitisation(noise=NOISE * threshold_mev, spread=SPREAD, threshold=CUT * threshold_mev)
+
+
 def settings_for(threshold_mev: float, seeds: int, fast: bool) -> EvaluationSettings:
     """Return how surrogates of a threshold are judged."""
     return EvaluationSettings(
         threshold_mev=threshold_mev,
         classifier_seeds=seeds,
         kept_metrics=not fast,
-        readout=Digitisation(noise=NOISE * threshold_mev, spread=SPREAD, threshold=CUT * threshold_mev),
+        readout=readout_at(threshold_mev),
         seed=1,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -84,10 +85,7 @@ def draw_deviations(rows: Sequence[CalibrationRow], axis: str) -> Figure:
         rows: The calibration test.
         axis: `level`, `layer` or `energy`.
     """
-    lines: dict[str, list[CalibrationRow]] = {}
-    for row in rows:
-        if row.axis == axis:
-            lines.setdefault(name_draw(row), []).append(row)
+    lines = _by_draw([row for row in rows if row.axis == axis])
     figure = new_plot(6.4, 3.6)
     axes = figure.subplots()
     top = 2.0
@@ -98,10 +96,8 @@ def draw_deviations(rows: Sequence[CalibrationRow], axis: str) -> Figure:
         axes.plot(
             place,
             ratio,
-            color=GENERATED_COLOURS[number % len(GENERATED_COLOURS)],
-            linestyle=GENERATED_LINES[number % len(GENERATED_LINES)],
-            marker=MARKERS[number % len(MARKERS)],
             label=name,
+            **_style(number),
         )
     axes.axhline(1.0, color=FLOOR_LINE, linewidth=0.8)
     axes.axhspan(0.6, 1.6, color=REFERENCE_FILL, zorder=0)
@@ -120,24 +116,19 @@ def draw_deviations(rows: Sequence[CalibrationRow], axis: str) -> Figure:
 
 def draw_together(rows: Sequence[CalibrationRow]) -> Figure | None:
     """Draw over the level how much what is left over in one draw of a shower is left over in the others."""
-    figure = new_plot(6.4, 3.4)
-    axes = figure.subplots()
-    lines: dict[str, list[CalibrationRow]] = {}
-    for row in rows:
-        if row.together is not None and row.axis == "level":
-            lines.setdefault(name_draw(row), []).append(row)
+    lines = _by_draw([row for row in rows if row.together is not None and row.axis == "level"])
     if not lines:
         return None
+    figure = new_plot(6.4, 3.4)
+    axes = figure.subplots()
     for number, (name, group) in enumerate(lines.items()):
         value, error = np.array([row.together for row in group if row.together is not None]).T
         axes.errorbar(
             _places(group, "level") + 0.06 * number,
             value,
             error,
-            color=GENERATED_COLOURS[number % len(GENERATED_COLOURS)],
-            linestyle=GENERATED_LINES[number % len(GENERATED_LINES)],
-            marker=MARKERS[number % len(MARKERS)],
             label=name,
+            **_style(number),
         )
     axes.axhline(1.0, color=FLOOR_LINE, linewidth=0.8)
     low, high = axes.get_ylim()
@@ -200,6 +191,23 @@ def _draw_scores(axes: Axes, scores: dict[str, Float64]) -> None:
     axes.set_xlabel("robust score (beyond the ends: at them)")
     axes.set_ylabel("showers")
     axes.legend(ncols=2)
+
+
+def _by_draw(rows: Sequence[CalibrationRow]) -> dict[str, list[CalibrationRow]]:
+    """Return rows by the name of their draw, in their order."""
+    lines: dict[str, list[CalibrationRow]] = {}
+    for row in rows:
+        lines.setdefault(name_draw(row), []).append(row)
+    return lines
+
+
+def _style(number: int) -> dict[str, Any]:
+    """Return colour, line and marker of a line's number."""
+    return {
+        "color": GENERATED_COLOURS[number % len(GENERATED_COLOURS)],
+        "linestyle": GENERATED_LINES[number % len(GENERATED_LINES)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
 
 
 def _places(group: Sequence[CalibrationRow], axis: str) -> Float64:
