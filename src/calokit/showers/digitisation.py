@@ -113,7 +113,7 @@ def digitise_file(
         raise ConfigurationError(
             f"{source.path}: these showers were digitised before; start from the deposits."
         )
-    attributes = {key: value for key, value in source.attributes.items() if key in _CARRIED}
+    attributes = {key: value for key, value in source.attributes.items() if key in CARRIED}
     attributes |= {
         "digitisation": json.dumps(digitisation.to_mapping()),
         "digitisation_seed": seed,
@@ -135,5 +135,5 @@ def digitise_file(
     return read / deposited if deposited > 0 else 1.0
 
 
-_CARRIED = ("sample", "sample_description", "seed", "energy_law", "incidence_law", "split")
+CARRIED = ("sample", "sample_description", "seed", "energy_law", "incidence_law", "split")
 """Attributes of the source that stay true."""

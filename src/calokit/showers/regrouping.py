@@ -15,19 +15,11 @@ from calokit.errors import ConfigurationError
 from calokit.files import check_writable
 from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
+from calokit.showers.digitisation import CARRIED
 from calokit.showers.files import ShowerFile
 from calokit.showers.writer import ShowerWriter
 
-_CARRIED = (
-    "sample",
-    "sample_description",
-    "seed",
-    "energy_law",
-    "incidence_law",
-    "split",
-    "digitisation",
-    "digitisation_seed",
-)
+_CARRIED = (*CARRIED, "digitisation", "digitisation_seed")
 """Attributes of the source that stay true."""
 
 
