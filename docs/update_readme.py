@@ -134,7 +134,7 @@ def draw_picture() -> None:
     )
     content = card.to_mapping()
     content["measurements"] = [score, *(one for one in content["measurements"] if one["name"] != TREES)]
-    hero = draw_hero(type(card).from_mapping(content, "picture"), measurement=TREES)
+    hero = draw_hero(type(card).from_mapping(content, "picture"))
     save_figure(hero, HOME / "docs" / "images" / "hero.png")
 
 

@@ -1,4 +1,4 @@
-"""`calokit demo`: the main job from showers to report, in about five minutes of computing."""
+"""`calokit demo`: the main job from showers to report, in about eight minutes of two cores."""
 
 from __future__ import annotations
 

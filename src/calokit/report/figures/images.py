@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from calokit.errors import CalokitError
-from calokit.evaluation.scorecard import EventPair, ImagePair, Measurement, Scorecard
+from calokit.evaluation.scorecard import EventPair, ImagePair, Measurement, Scorecard, find_headline
 from calokit.report.compared import ComparedCards
 from calokit.report.figures.energy_scale import (
     draw_energy_bar,
@@ -137,14 +137,12 @@ def draw_events(compared: ComparedCards, count: int = 6) -> Figure:
     return figure
 
 
-def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifier.auc_low") -> Figure:
-    """Draw a few incidents with the reference's shower above the generated one, the score in the title.
+def draw_hero(scorecard: Scorecard, count: int = 4) -> Figure:
+    """Draw a few incidents with the reference's shower above the generated one, the headline in the title.
 
     Args:
         scorecard: The comparison.
         count: The most incidents drawn, spread over those the scorecard has.
-        measurement: Key of the score; where it is missing, the first measurement whose key begins with
-            `classifier`, else none.
 
     Returns:
         A wide figure for the top of a page.
@@ -178,18 +176,16 @@ def draw_hero(scorecard: Scorecard, count: int = 4, measurement: str = "classifi
             label_energies(colour_bar.ax.xaxis, scale)
         panels[0, 0].set_ylabel(f"{short_label(scorecard.reference.label, 20)}\n{labels[1]}", loc="center")
         panels[1, 0].set_ylabel(f"{short_label(scorecard.generated.label, 20)}\n{labels[1]}", loc="center")
-        figure.suptitle(_hero_title(scorecard, measurement), fontsize=11)
+        figure.suptitle(_hero_title(scorecard), fontsize=11)
         fix_layout(figure)
     return figure
 
 
-def _hero_title(scorecard: Scorecard, name: str) -> str:
-    named = (m for m in scorecard.measurements if m.name == name)
-    classifiers = (m for m in scorecard.measurements if m.name.startswith("classifier"))
-    score = next(named, None) or next(classifiers, None)
+def _hero_title(scorecard: Scorecard) -> str:
+    headline = find_headline(scorecard.measurements, ("classifier.auc",))
     pair = f"{scorecard.reference.label} and {scorecard.generated.label}"
     title = f"{scorecard.detector}: {pair}, same incidents"
-    return title if score is None else f"{title}\n{_describe_score(score)}"
+    return f"{title}\n{_describe_score(scorecard.measurement(headline))}" if headline else title
 
 
 def _describe_score(score: Measurement) -> str:
