@@ -18,7 +18,9 @@ HOME = Path(__file__).resolve().parent.parent
 PICTURE = HOME / "docs" / "images" / "house.svg"
 ROOMS = {
     "cli": (0.5, "one file a command"),
-    "studies": (0.62, "recipes x seeds x sizes"),
+    "journey": (0.5, "the whole journey from Python"),
+    "studies": (0.26, "recipes x seeds x sizes"),
+    "ensembles": (0.74, "members trained one after the other"),
     "training": (0.22, "one resumable loop"),
     "inference": (0.5, "showers and estimates"),
     "bundles": (0.36, "trained models as files"),
@@ -34,7 +36,7 @@ ROOMS = {
     "compute": (0.12, "devices, draws, precision"),
 }
 """Where each room stands from left to right, and its one idea."""
-FOUNDATIONS = ("config", "units", "arrays", "files", "errors")
+FOUNDATIONS = ("config", "units", "arrays", "files", "progress", "processors", "errors")
 """Single files that every room may import."""
 
 

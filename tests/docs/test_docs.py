@@ -60,6 +60,14 @@ def test_tables_of_lhcb_are_those_the_study_wrote() -> None:
     assert fill(page, script["TABLES"]) == page
 
 
+def test_the_house_has_every_room() -> None:
+    script = runpy.run_path(str(DOCS / "draw_house.py"))
+    rooms = {room for layer in script["read_layers"]() for room in layer}
+    assert rooms == set(script["ROOMS"])
+    picture = (DOCS / "images" / "house.svg").read_text()
+    assert all(f"<!-- {room} -->" in picture for room in rooms)
+
+
 def test_tables_of_clic_are_those_the_benchmark_wrote() -> None:
     script = runpy.run_path(str(DOCS / "update_clic.py"))
     page = (DOCS / "clic.md").read_text()
