@@ -370,3 +370,15 @@ def test_everything_that_an_evaluation_finds_has_a_page(shower_file):
     entries = [*found.measurements, *found.curves, *found.spectra, *found.images]
     assert len(entries) > 20
     assert [entry.name for entry in entries if page_of(entry.topic) == MORE] == []
+
+
+def test_many_warnings_stand_in_one_box_on_the_overview(card, tmp_path):
+    words = [f"the sample lacks thing {number}." for number in range(26)]
+    bare = card.model_copy(
+        update={"warnings": words, "events": [], "images": [], "spectra": [], "curves": []}
+    )
+    page = write_report(ComparedCards.of(bare), tmp_path).read_text()
+    overview = page[page.index('id="overview"') : page.index('id="provenance"')]
+    assert overview.count('class="warning"') == 1
+    assert "26 warnings" in overview
+    assert all(text in overview for text in words)
