@@ -38,7 +38,7 @@ COLUMNS = {
     "classifier.auc_low": "AUC, cells",
     "classifier.auc_high": "AUC, observables",
     "classifier.auc_boosted": "AUC, trees",
-    "classifier.auc_boosted_read_out": "trees, read out",
+    "readout.auc_boosted": "trees, read out",
 }
 GROUPS = {"prd_1": "20 mm", "prd_2": "40 mm", "prd_3": "60 mm"}
 SCALES = {"(1e-3)": 1e3, "(%)": 1e2}
