@@ -15,6 +15,7 @@ from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import Detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
+from calokit.models.cascade.compiled.availability import compiled_drawing
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.likelihood import CascadeLikelihood
@@ -191,7 +192,8 @@ class CascadeSurrogate(Surrogate):
     def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return the shower (event, cell) in MeV of each incident particle and key."""
         self.incident.need(incidents)
-        return CascadeDrawing(self).showers(incidents, noise["key"][:, 0])
+        drawing = compiled_drawing(self) or CascadeDrawing(self)
+        return drawing.showers(incidents, noise["key"][:, 0])
 
     @torch.no_grad()
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
