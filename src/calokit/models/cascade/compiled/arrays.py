@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calokit.arrays import Float32
@@ -28,23 +29,27 @@ PARTS = (OwnPart, IncidentPart, BoxPart, FlightPart, WindowPart, LayerPart, Memo
 """The parts that compiled loops know, in the order of `Boxes.columns`."""
 
 
+UInt32 = NDArray[np.uint32]
+
+
 class Boxes(NamedTuple):
     """The boxes of a tree; see `BoxTables`.
 
     Attributes:
         columns: First column of each of `PARTS` in what a box sees, -1 for those left out.
         colour: When a box is drawn within its level (box,); `COLOURS` for one that is not cut.
+        known: The neighbours' children, no box in place of those that are not known yet (box, child).
         none: Number of boxes, which stands for no box.
         levels: Levels that are cut.
         pitch: Side of the smallest cell in mm.
     """
 
     columns: Int64
-    halves: Int64
-    neighbours: Int64
-    nephews: Int64
+    halves: UInt32
+    neighbours: UInt32
+    nephews: UInt32
+    known: UInt32
     colour: Int64
-    known: Float32
     capacity: Float32
     at: Float32
     along: Float32
@@ -90,13 +95,14 @@ def box_arrays(stage: Stage) -> Boxes:
         columns[PARTS.index(type(part))] = start
         start += part.width
     colour = tables.colour.masked_fill(~tables.splits, COLOURS)
+    nephews = tables.nephews[:-1].masked_fill(tables.known == 0, tables.tree.boxes)
     return Boxes(
         columns=columns,
-        halves=as_array(tables.halves.long()),
-        neighbours=as_array(tables.neighbours.long()),
-        nephews=as_array(tables.nephews.long()),
-        colour=as_array(colour.long()),
-        known=as_array(tables.known),
+        halves=as_array(tables.halves).astype(np.uint32),
+        neighbours=as_array(tables.neighbours).astype(np.uint32),
+        nephews=as_array(tables.nephews).astype(np.uint32),
+        known=as_array(nephews).astype(np.uint32),
+        colour=as_array(colour),
         capacity=as_array(tables.capacity),
         at=as_array(tables.at),
         along=as_array(tables.along),

@@ -13,8 +13,30 @@ if TYPE_CHECKING:
     from calokit.models.cascade.compiled.generation import CompiledDrawing
     from calokit.models.cascade.surrogate import CascadeSurrogate
 
-_known: WeakKeyDictionary[CascadeSurrogate, tuple[object, CompiledDrawing]] = WeakKeyDictionary()
-"""The last drawing of each cascade, and the state of the weights that it was made of."""
+
+class _Kept:
+    """The last drawing of a cascade, and the tensors that it was made of.
+
+    Args:
+        model: The cascade.
+        drawing: Made of its weights as they are.
+    """
+
+    def __init__(self, model: CascadeSurrogate, drawing: CompiledDrawing) -> None:
+        self.drawing = drawing
+        self.first = next(model.parameters())
+        self.tensors = list(model.state_dict(keep_vars=True).values())
+        self.state = self._state()
+
+    def is_of(self, model: CascadeSurrogate) -> bool:
+        """Return whether the cascade still has these tensors, and nobody has written into them."""
+        return next(model.parameters()) is self.first and self._state() == self.state
+
+    def _state(self) -> list[tuple[int, int]]:
+        return [(one.data_ptr(), one._version) for one in self.tensors]
+
+
+_known: WeakKeyDictionary[CascadeSurrogate, _Kept] = WeakKeyDictionary()
 
 
 def compiled_drawing(model: CascadeSurrogate) -> CompiledDrawing | None:
@@ -34,11 +56,10 @@ def compiled_drawing(model: CascadeSurrogate) -> CompiledDrawing | None:
         return None
     from calokit.models.cascade.compiled.generation import CompiledDrawing
 
-    state = tuple((one.data_ptr(), one._version) for one in model.state_dict().values())
-    found = _known.get(model)
-    if found is None or found[0] != state:
-        found = _known[model] = (state, CompiledDrawing(model))
-    return found[1]
+    kept = _known.get(model)
+    if kept is None or not kept.is_of(model):
+        kept = _known[model] = _Kept(model, CompiledDrawing(model))
+    return kept.drawing
 
 
 @cache

@@ -43,116 +43,127 @@ def draw_hits(
     bias: Float32,
     terms: int,
     heights: Float32,
-    hits: np.float32,
-    first: np.float32,
-    second: np.float32,
-    one: np.float32,
-    other: np.float32,
-) -> np.float32:
-    """Return the first child's hits.
+    hits: Float32,
+    first: Float32,
+    second: Float32,
+    one: Float32,
+    other: Float32,
+    taken: Float32,
+) -> None:
+    """Draw the first children's hits.
 
     Args:
-        outputs: Of the network, without its bias (output,).
+        outputs: Of the network, without its bias (row, output).
         bias: (output,).
         terms: Logistics of the mixture.
         heights: Space for one number a term.
-        hits: Of the box.
-        first: Cells of the first child.
-        second: Cells of the second child.
-        one: Uniform number.
-        other: Uniform number.
+        hits: Of the boxes (row,).
+        first: Cells of the first children (row,).
+        second: Cells of the second children (row,).
+        one: Uniform numbers (row,).
+        other: Uniform numbers (row,).
+        taken: Takes what is drawn (row,).
     """
-    least, most = max(hits - second, ZERO), min(hits, first)
-    low, high = max(least, ONE), min(most, hits - ONE)
-    nothing = high < low
-    for term in range(2 + terms):
-        banned = nothing
+    for row in range(len(hits)):
+        every = hits[row]
+        least, most = max(every - second[row], ZERO), min(every, first[row])
+        low, high = max(least, ONE), min(most, every - ONE)
+        heights[0] = NEVER if least > ZERO else outputs[row, 0] + bias[0]
+        heights[1] = NEVER if most < every else outputs[row, 1] + bias[1]
+        for term in range(2, 2 + terms):
+            heights[term] = NEVER if high < low else outputs[row, term] + bias[term]
+        term = _choose(heights, 2 + terms, one[row])
         if term == 0:
-            banned = least > ZERO
+            taken[row] = ZERO
         elif term == 1:
-            banned = most < hits
-        heights[term] = NEVER if banned else outputs[term] + bias[term]
-    term = _choose(heights, 2 + terms, one)
-    if term == 0:
-        return ZERO
-    if term == 1:
-        return hits
-    high = max(high, low)
-    place, spread = term + terms, term + 2 * terms
-    location = hits * _sigmoid(np.log(first / second) + (outputs[place] + bias[place]))
-    wide = np.exp(min(max(outputs[spread] + bias[spread], LOWEST), HIT_HIGHEST))
-    width = HALF * np.sqrt(hits) * wide + SMALLEST_HIT_WIDTH
-    drawn = _draw_between((low - HALF - location) / width, (high + HALF - location) / width, other)
-    return min(max(np.rint(location + width * drawn), low), high)
+            taken[row] = every
+        else:
+            place, spread = term + terms, term + 2 * terms
+            shift = outputs[row, place] + bias[place]
+            location = every * _sigmoid(np.log(first[row] / second[row]) + shift)
+            wide = np.exp(min(max(outputs[row, spread] + bias[spread], LOWEST), HIT_HIGHEST))
+            width = HALF * np.sqrt(every) * wide + SMALLEST_HIT_WIDTH
+            high = max(high, low)
+            ends = ((low - HALF - location) / width, (high + HALF - location) / width)
+            drawn = _draw_between(ends[0], ends[1], other[row])
+            taken[row] = min(max(np.rint(location + width * drawn), low), high)
 
 
 @compiled
-def draw_ratio(
+def draw_ratios(
     outputs: Float32,
     bias: Float32,
     lines: Float32,
     terms: Int64,
     heights: Float32,
-    energy: np.float32,
-    first: np.float32,
-    second: np.float32,
-    one: np.float32,
-    other: np.float32,
-) -> np.float32:
-    """Return z = ln(first child's energy / second child's).
+    energy: Float32,
+    first: Float32,
+    second: Float32,
+    one: Float32,
+    other: Float32,
+    ratio: Float32,
+) -> None:
+    """Draw z = ln(first child's energy / second child's).
 
     Args:
-        outputs: Of the network, without its bias (output,).
+        outputs: Of the network, without its bias (row, output).
         bias: (output,).
         lines: Places and logarithms of widths of lines (2 x line,).
         terms: See `Weights`.
         heights: Space for one number a term.
-        energy: Of the box, in thresholds.
-        first: Hits of the first child.
-        second: Hits of the second child.
-        one: Uniform number.
-        other: Uniform number.
+        energy: Of the boxes, in thresholds (row,).
+        first: Hits of the first children (row,).
+        second: Hits of the second children (row,).
+        one: Uniform numbers (row,).
+        other: Uniform numbers (row,).
+        ratio: Takes what is drawn (row,).
     """
     shared, own, narrow = terms[1], terms[2], terms[3]
     placed = shared + 2 * own
     every = placed + 2 * narrow
-    spare = max(energy - first - second, EDGE * energy)
-    log_first, log_second, log_energy = np.log(first), np.log(second), np.log(energy)
-    low = log_first - np.log(second + spare)
-    high = np.log(first + spare) - log_second
-    for term in range(placed):
-        heights[term] = outputs[term] + bias[term]
-    if narrow:
-        ends = (log_energy + _log_sigmoid(low) - log_first, log_energy + _log_sigmoid(high) - log_first)
-        others = (log_energy + _log_sigmoid(-high) - log_second, log_energy + _log_sigmoid(-low) - log_second)
+    for row in range(len(energy)):
+        spare = max(energy[row] - first[row] - second[row], EDGE * energy[row])
+        log_first, log_second, log_energy = np.log(first[row]), np.log(second[row]), np.log(energy[row])
+        low = log_first - np.log(second[row] + spare)
+        high = np.log(first[row] + spare) - log_second
+        low_sigmoids = (_log_sigmoid(low), _log_sigmoid(-low))
+        high_sigmoids = (_log_sigmoid(high), _log_sigmoid(-high))
+        for term in range(every):
+            heights[term] = outputs[row, term] + bias[term]
         for line in range(narrow):
-            place = lines[line]
-            term = placed + line
-            outside = place <= ends[0] or place >= ends[1]
-            heights[term] = NEVER if outside else outputs[term] + bias[term]
-            term += narrow
-            outside = place <= others[0] or place >= others[1]
-            heights[term] = NEVER if outside else outputs[term] + bias[term]
-    term = _choose(heights, every, one)
-    if term < placed:
-        location = outputs[every + term] + bias[every + term]
-        wide = outputs[every + placed + term] + bias[every + placed + term]
-        width = np.exp(min(max(wide, LOWEST), HIGHEST)) + SMALLEST_WIDTH
-        second_child = term >= shared + own
-    else:
-        location = lines[(term - placed) % narrow]
-        width = np.exp(lines[narrow + (term - placed) % narrow])
-        second_child = term >= placed + narrow
-    if term < shared:
-        location += np.log(first / second)
-        place = _draw_bent(location, width, low, high, other)
-        return min(max(place, low), high)
-    offset = np.log(energy / (second if second_child else first))
-    near, far = (-high, -low) if second_child else (low, high)
-    place = _draw_bent(location, width, offset + _log_sigmoid(near), offset + _log_sigmoid(far), other)
-    child = min(place - offset, -EDGE)
-    odds = child - np.log(-np.expm1(child))
-    return min(max(-odds if second_child else odds, low), high)
+            place, term = lines[line], placed + line
+            if place <= log_energy + low_sigmoids[0] - log_first or (
+                place >= log_energy + high_sigmoids[0] - log_first
+            ):
+                heights[term] = NEVER
+            if place <= log_energy + high_sigmoids[1] - log_second or (
+                place >= log_energy + low_sigmoids[1] - log_second
+            ):
+                heights[term + narrow] = NEVER
+        term = _choose(heights, every, one[row])
+        if term < placed:
+            location = outputs[row, every + term] + bias[every + term]
+            wide = outputs[row, every + placed + term] + bias[every + placed + term]
+            width = np.exp(min(max(wide, LOWEST), HIGHEST)) + SMALLEST_WIDTH
+            mirrored = term >= shared + own
+        else:
+            location = lines[(term - placed) % narrow]
+            width = np.exp(lines[narrow + (term - placed) % narrow])
+            mirrored = term >= placed + narrow
+        if term < shared:
+            location += np.log(first[row] / second[row])
+            drawn = _draw_bent(location, width, low, high, other[row])
+        else:  # in the energy a hit of one child
+            offset = np.log(energy[row] / (second[row] if mirrored else first[row]))
+            bottom, top = low_sigmoids[0], high_sigmoids[0]
+            if mirrored:
+                bottom, top = high_sigmoids[1], low_sigmoids[1]
+            place = _draw_bent(location, width, offset + bottom, offset + top, other[row])
+            child = min(place - offset, -EDGE)
+            drawn = child - np.log(-np.expm1(child))
+            if mirrored:
+                drawn = -drawn
+        ratio[row] = min(max(drawn, low), high)
 
 
 @compiled

@@ -28,7 +28,7 @@ from calokit.models.cascade.stage import Stage
 if TYPE_CHECKING:
     from calokit.models.cascade.surrogate import CascadeSurrogate
 
-CHUNK_SHOWERS = 256
+CHUNK_SHOWERS = 128
 """Showers whose boxes are in work together."""
 
 TILE_PRODUCT = 950_000
@@ -71,14 +71,23 @@ class CompiledTree:
             event=np.empty(rows, np.int64),
             energy=np.empty(rows, np.float32),
             hits=np.empty(rows, np.float32),
+            first=np.empty(rows, np.float32),
+            second=np.empty(rows, np.float32),
+            one=np.empty(rows, np.float32),
+            other=np.empty(rows, np.float32),
             taken=np.empty(rows, np.float32),
             both=np.empty(rows, np.int64),
+            ratio=np.empty(rows, np.float32),
             seen=np.empty((rows, inputs), np.float32),
             hidden=np.empty((2, rows, width), np.float32),
             hit_outputs=np.empty((rows, hits), np.float32),
             joined=np.empty((rows, width + CHOSEN), np.float32),
             energy_outputs=np.empty((rows, energy), np.float32),
             heights=np.empty(max(hits, energy), np.float32),
+            child=np.empty(2 * rows, np.int64),
+            child_event=np.empty(2 * rows, np.int64),
+            child_energy=np.empty(2 * rows, np.float32),
+            child_hits=np.empty(2 * rows, np.float32),
         )
 
 

@@ -192,6 +192,6 @@ def _move_on(memory: Memory, written: Written) -> None:
             event, box = written.event[now, row], written.box[now, row]
             memory.sums[event, box, 0] += written.energy[now, row]
             memory.sums[event, box, 1] += written.hits[now, row]
-            memory.seen[3, event, box, 0] = np.log1p(memory.sums[event, box, 0])
-            memory.seen[3, event, box, 1] = np.log1p(memory.sums[event, box, 1])
+            memory.seen[3, event, box, 0] = np.log(ONE + memory.sums[event, box, 0])
+            memory.seen[3, event, box, 1] = np.log(ONE + memory.sums[event, box, 1])
     memory.turn[0], memory.turn[1], memory.turn[2] = second, now, last
