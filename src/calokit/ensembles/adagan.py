@@ -10,17 +10,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 
 from calokit.arrays import Float32, Float64
 from calokit.bundles.bundle import Bundle, read_bundle, write_bundle
 from calokit.bundles.tensors import read_tensors, write_tensors
 from calokit.compute.device import CPU, Device
-from calokit.config import Description
 from calokit.detector import load_detector
 from calokit.ensembles.density_ratio import MixtureJudge, ratio_of, shannon_divergence
 from calokit.ensembles.reweighting import (
@@ -30,6 +28,7 @@ from calokit.ensembles.reweighting import (
     star_weights,
     top_weights,
 )
+from calokit.ensembles.settings import AdaganSettings
 from calokit.errors import RunError
 from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.topology.features import FeatureMaker
@@ -47,22 +46,6 @@ from calokit.training.run import TrainedRun, continue_training, start_training
 RECORD = "adagan.json"
 PIECE = 2048
 """Showers looked at at a time."""
-
-
-class AdaganSettings(Description):
-    """How an ensemble is built."""
-
-    members: int = Field(3, ge=1)
-    """How many; a larger number makes a finished ensemble longer."""
-    rule: Literal["star", "dagger", "top", "bagging", "even"] = "star"
-    """How training showers are weighted for the next member (`reweighting.py`); even: all alike, a mixture of
-    independently trained members."""
-    beta: float | None = Field(None, gt=0, le=1)
-    """Share of each new member; None gives all the same share in the end (1/2, then 1/3, ...)."""
-    top_share: float = Field(0.5, gt=0, le=1)
-    """Share of the showers that the rule `top` keeps."""
-    seed: int = Field(1, ge=0)
-    """Of the mixture's showers and their judge; member k is trained with the recipe's seed + k - 1."""
 
 
 @dataclass(frozen=True)

@@ -91,3 +91,14 @@ def shannon_divergence(data: Float64, mixture: Float64) -> float:
         0.0
     """
     return float(1.0 + 0.5 * (np.log2(data).mean() + np.log2(1.0 - mixture).mean()))
+
+
+def shannon_divergence_error(data: Float64, mixture: Float64) -> float:
+    """Return the standard error of `shannon_divergence` from the scatter of the examples.
+
+    Example:
+        >>> shannon_divergence_error(np.full(9, 0.5), np.full(9, 0.5))
+        0.0
+    """
+    terms = np.log2(data), np.log2(1.0 - mixture)
+    return float(0.5 * np.sqrt(sum(term.var() / len(term) for term in terms)))

@@ -19,7 +19,7 @@ def clic_gan_published() -> Recipe:
 
 
 def clic_gan() -> Recipe:
-    """A third of the channels, honest labels, square roots of the cells: half an hour on two cores."""
+    """A third of the channels, honest labels, square roots of the cells, told by the average shower."""
     return _recipe("clic_gan", "Conv2D GAN, a third of the channels", _small(), 4_000, 32)
 
 
@@ -31,7 +31,14 @@ def clic_gan_together() -> Recipe:
 
 def _small() -> VolumeGanSettings:
     return VolumeGanSettings(
-        width=0.33, unit_mev=1.0, power=0.5, real_label=1.0, flipped=0.0, dropout=0.05, linear_part=0.0
+        width=0.33,
+        unit_mev=1.0,
+        power=0.5,
+        real_label=1.0,
+        flipped=0.0,
+        dropout=0.05,
+        linear_part=0.0,
+        shaped=True,
     )
 
 

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from calokit.config import Description, digest_of
+from calokit.ensembles.settings import AdaganSettings
 from calokit.errors import ConfigurationError, suggest_near_miss
 from calokit.recipes import load_recipe
 from calokit.recipes.recipe import Recipe
@@ -31,6 +33,16 @@ class StudyEntry(Description):
     """Seeds of this entry instead of the study's."""
     group: str | None = None
     """Entries of one group share their variance from seed to seed; by default those of one recipe."""
+    ensemble: AdaganSettings | None = None
+    """Train an ensemble of the recipe instead (its seed is the row's). Entries that differ in the number of
+    members alone share these; seeds must lie so far apart that no two ensembles have a member in common."""
+
+    @model_validator(mode="after")
+    def _check_start(self) -> Self:
+        """Refuse an ensemble that starts from an earlier entry."""
+        if self.ensemble is not None and self.start is not None:
+            raise ConfigurationError(f"{self.label}: an ensemble starts from no earlier entry.")
+        return self
 
 
 class Claim(Description):
@@ -79,6 +91,9 @@ class Study(Description):
     prd_groups: tuple[int, ...] = ()
     """Measure the PRD areas of images and of shapes along the momentum with so many cells a side as one:
     [1, 2, 3] for the cells as they are and in groups of 2 x 2 and 3 x 3."""
+    ensemble_metrics: bool = False
+    """Measure what ensembles are built for too: the Jensen-Shannon divergence by a calibrated classifier, and
+    the edges of the average shower."""
     claims: list[Claim] = []
     """What is decided, all claims together (see `calokit.studies.claims`)."""
 
@@ -90,11 +105,14 @@ class StudyRun:
     label: str
     recipe: Recipe
     start: StudyRun | None = None
+    ensemble: AdaganSettings | None = None
 
     @property
     def digest(self) -> str:
-        """Digest of the complete recipe (seed and size included) and of those it starts from."""
+        """Digest of the complete recipe (seed and size included), what it starts from and its ensemble."""
         own = self.recipe.digest()
+        if self.ensemble is not None:
+            return digest_of([own, self.ensemble.to_mapping()])
         return own if self.start is None else digest_of([own, self.start.digest])
 
     @property
@@ -103,10 +121,17 @@ class StudyRun:
         return f"{self.label} {self.digest}"
 
     def folder_name(self, data_sha256: str) -> str:
-        """Name of the run's folder; another recipe or other data never find the bundle of this one there."""
+        """Name of the run's folder; another recipe or other data never find the bundle of this one there.
+
+        Ensembles that differ in the number of members alone have one folder.
+        """
         size = self.recipe.training.showers
-        digest = digest_of([self.digest, data_sha256])[:8]
-        return f"{self.label}-seed{self.recipe.training.seed}-{'all' if size is None else size}-{digest}"
+        told = f"seed{self.recipe.training.seed}-{'all' if size is None else size}"
+        if self.ensemble is None:
+            return f"{self.label}-{told}-{digest_of([self.digest, data_sha256])[:8]}"
+        alike = {name: one for name, one in self.ensemble.to_mapping().items() if name != "members"}
+        digest = digest_of([self.recipe.digest(), alike, data_sha256])[:8]
+        return f"{self.recipe.name}-{self.ensemble.rule}-{told}-{digest}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +179,9 @@ class StudyFile:
             changes = [*self.study.set, *entry.set, f"training.seed={seed}"]
             if size is not None:
                 changes.append(f"training.showers={size}")
-            run = StudyRun(entry.label, load_recipe(name, changes), self._find_start(entry, made, seed, size))
+            recipe, start = load_recipe(name, changes), self._find_start(entry, made, seed, size)
+            ensemble = None if entry.ensemble is None else entry.ensemble.model_copy(update={"seed": seed})
+            run = StudyRun(entry.label, recipe, start, ensemble)
             made[entry.label, seed, size] = run
             yield run
 
@@ -197,3 +224,8 @@ class RunFolders:
     def bundle(self, run: StudyRun) -> Path:
         """Return where a run's bundle stands, or will stand."""
         return self.of(run) / f"{run.recipe.name}.calokit"
+
+    def judged(self, run: StudyRun) -> Path:
+        """Return where what judging leaves stands."""
+        folder = self.of(run)
+        return folder if run.ensemble is None else folder / f"judged_{run.ensemble.members}"

@@ -12,6 +12,9 @@ import torch
 
 from calokit.bundles.bundle import read_bundle
 from calokit.compute.device import CPU, Device
+from calokit.ensembles import train_adagan
+from calokit.ensembles.adagan import RECORD
+from calokit.files import make_folder
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, Split, open_showers
@@ -69,9 +72,10 @@ def _make_row(
     device: Device,
 ) -> dict[str, Any]:
     """Train (or continue), generate on the test incidents, evaluate, and describe it in one row."""
-    folder, bundle_path = folders.of(run), folders.bundle(run)
-    _train_where_missing(file, run, folders, progress, device)
+    folder = folders.judged(run)
+    bundle_path = _train_where_missing(file, run, folders, progress, device)
     bundle = read_bundle(bundle_path)
+    make_folder(folder)
     if isinstance(bundle.model, Reconstructor):
         train = open_for_training(open_showers(file.find_showers(file.study.data), Split.TRAIN))
         judged = judge_reconstruction(bundle, train, test, folder, progress, device)
@@ -99,7 +103,8 @@ def _make_row(
         "milliseconds_per_shower": round(judged.milliseconds_per_shower, 4),
         "metrics": judged.metrics,
         "curves": judged.curves,
-        "monitor": _monitor_of(folder),
+        "monitor": [] if run.ensemble is not None else _monitor_of(folder),
+        "adagan": None if run.ensemble is None else _steps_of(folders.of(run), run.ensemble.members),
         "commit": _commit_of(file.path.parent),
         "device": made["device"],
         "accelerator": made.get("accelerator"),
@@ -116,19 +121,32 @@ def _make_row(
 
 def _train_where_missing(
     file: StudyFile, run: StudyRun, folders: RunFolders, progress: Progress, device: Device
-) -> None:
-    """Train a run, and before it the one it starts from, where there is no bundle yet."""
-    if folders.bundle(run).is_file():
-        return
+) -> Path:
+    """Train a run, and before it the one it starts from, where there is no bundle yet, and return its bundle.
+
+    An ensemble takes the members that are there.
+    """
+    folder, bundle = folders.of(run), folders.bundle(run)
+    if run.ensemble is not None:
+        data = file.find_showers(file.study.data)
+        return train_adagan(run.recipe, data, folder, run.ensemble, progress, device=device).bundle_path
+    if bundle.is_file():
+        return bundle
     if run.start is not None:
         _train_where_missing(file, run.start, folders, progress, device)
-    folder = folders.of(run)
     if (folder / "run.json").is_file():
         continue_training(folder, progress, device=device)
     else:
         start = None if run.start is None else folders.bundle(run.start)
         data = file.find_showers(file.study.data)
         start_training(run.recipe, data, folder, progress, start_from=start, device=device)
+    return bundle
+
+
+def _steps_of(folder: Path, members: int) -> list[dict[str, Any]]:
+    """Return what reweighting told before each of the first members of an ensemble."""
+    record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    return [step for step in record["steps"] if step["member"] <= members]
 
 
 def _monitor_of(folder: Path) -> list[dict[str, Any]]:

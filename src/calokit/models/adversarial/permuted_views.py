@@ -78,6 +78,11 @@ class ViewsGenerator(nn.Module):
         self.paths = nn.ModuleList(GeneratingPath(settings.width, settings.dropout) for _ in VIEWS)
         self.joined = nn.Conv2d(len(VIEWS) * CELLS, CELLS, 3, padding=1)
 
+    def begin_at_one(self) -> None:
+        """Let the first volumes lie about 1, not 0."""
+        assert self.joined.bias is not None
+        nn.init.ones_(self.joined.bias)
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Return (event, layer, row, column) of (event, random number)."""
         return torch.relu(self.linear(inputs))

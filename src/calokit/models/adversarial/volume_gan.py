@@ -13,7 +13,7 @@ from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.models.adversarial.objectives import held_fixed, is_discriminators_turn
 from calokit.models.adversarial.permuted_views import ViewsDiscriminator, ViewsGenerator
-from calokit.models.adversarial.volume_settings import VolumeGanSettings
+from calokit.models.adversarial.volume_settings import CELLS, VolumeGanSettings
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.parts.places import CartesianImage
 from calokit.models.parts.promises import keep_promises
@@ -26,6 +26,10 @@ UNIT_MEV = 1e5
 DEGREE = 4
 PERCENT = 100.0
 LEAST_MEV = 1e-3
+LEAST_OF_AVERAGE = 1e-3
+"""Cells of the average shower count as so much of its largest, at least."""
+PIECE = 256
+"""Showers averaged at a time."""
 
 
 class VolumeGanSurrogate(Surrogate):
@@ -40,6 +44,7 @@ class VolumeGanSurrogate(Surrogate):
     """
 
     fraction: Tensor
+    average: Tensor
 
     def __init__(self, settings: VolumeGanSettings, detector: Detector) -> None:
         super().__init__()
@@ -50,17 +55,23 @@ class VolumeGanSurrogate(Surrogate):
         self.generator = ViewsGenerator(settings)
         self.discriminator = ViewsDiscriminator(settings)
         self.register_buffer("fraction", torch.zeros(DEGREE + 1, dtype=torch.float64))
+        self.register_buffer("average", torch.ones(CELLS, CELLS, CELLS), persistent=settings.shaped)
+        if settings.shaped:
+            self.generator.begin_at_one()
         self.discriminators_turn = False
         self.linear = False
 
     def fit_transforms(self, sample: Showers) -> None:
-        """Fit the visible fraction as a polynomial of the incident energy."""
+        """Fit the visible fraction as a polynomial of the incident energy, and the average shower."""
         energies = sample.incident_energies.astype(np.float64) / UNIT_MEV
         visible = sample.visible_energies.astype(np.float64) / sample.incident_energies
         degree = min(DEGREE, len(np.unique(energies)) - 1)
         found = np.polynomial.Polynomial.fit(energies, visible, degree).convert().coef
         self.fraction.zero_()
         self.fraction[: len(found)] = torch.from_numpy(found)
+        if self.settings.shaped:
+            average = self._average(sample)
+            self.average.copy_(average.clamp_min(LEAST_OF_AVERAGE * float(average.max())))
 
     def parts(self) -> dict[str, nn.Module]:
         """Return generator and discriminator."""
@@ -83,7 +94,7 @@ class VolumeGanSurrogate(Surrogate):
 
     def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Make volumes of the random inputs and turn them into energies."""
-        volumes = self.generator(self._inputs(incidents, noise))
+        volumes = self.generator(self._inputs(incidents, noise)) * self.average
         most = incidents.energies if self.settings.at_most_incident else None
         return keep_promises(self._energies(volumes), self.settings.threshold_mev, most)
 
@@ -126,7 +137,15 @@ class VolumeGanSurrogate(Surrogate):
     def _volumes(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         inputs = self._inputs(incidents, noise)
         volumes: Tensor = self.generator.linear(inputs) if self.linear else self.generator(inputs)
-        return volumes
+        return volumes * self.average
+
+    def _average(self, sample: Showers) -> Tensor:
+        """Return the average (layer, row, column) of volumes as the networks see them."""
+        total = torch.zeros_like(self.average)
+        for start in range(0, len(sample), PIECE):
+            energies = torch.from_numpy(sample[start : start + PIECE].energies)
+            total += self._seen(energies.float()).sum(0)
+        return total / len(sample)
 
     def _energies(self, volumes: Tensor) -> Tensor:
         """Return (event, cell) MeV of volumes as the networks see them."""

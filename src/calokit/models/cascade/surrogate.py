@@ -38,7 +38,7 @@ from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH, measure_lines
 from calokit.models.cascade.stage import Stage
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
-from calokit.models.cascade.threshold import choose_threshold
+from calokit.models.cascade.threshold import choose_training_threshold
 from calokit.models.cascade.totals import Totals
 from calokit.models.cascade.window import AROUND, BESIDE
 from calokit.models.protocols import CumulativeValues, Surrogate
@@ -116,7 +116,7 @@ class CascadeSurrogate(Surrogate):
     def fit_transforms(self, sample: Showers) -> None:
         """Choose the threshold where it is open, and set trends and scales."""
         if self.settings.threshold_mev is None:
-            self.threshold.fill_(choose_threshold(sample.energies))
+            self.threshold.fill_(choose_training_threshold(sample.energies))
         batch = TrainingBatch.of(sample)
         self.incident.fit(batch.incidents)
         cells = self.cells_of(batch)

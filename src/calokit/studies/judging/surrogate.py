@@ -14,12 +14,15 @@ from calokit.inference.generate import need_surrogate
 from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, open_showers
 from calokit.studies.description import Study
+from calokit.studies.judging.divergence import DivergenceJudge
+from calokit.studies.judging.edges import EdgeJudge
 from calokit.studies.judging.judged import Judged
 from calokit.studies.judging.prd_areas import ScoreByGroup
 
-CURVES_KEPT = ("response", "resolution", "mse")
+CURVES_KEPT = ("response", "resolution", "mse", "sampling_fraction")
 """Curves over the incident energy that a row keeps."""
 _EVALUATIONS: dict[tuple[Any, ...], Evaluation] = {}
+_ENSEMBLE_JUDGES: dict[tuple[Any, ...], tuple[DivergenceJudge, EdgeJudge]] = {}
 
 
 def judge_surrogate(
@@ -52,7 +55,23 @@ def judge_surrogate(
     if study.prd_groups:
         judge = ScoreByGroup.of(test, floor, settings.threshold_mev)
         metrics |= judge.metrics(open_showers(generated_path), study.prd_groups)
+    if study.ensemble_metrics:
+        for one in _ensemble_judges(test, floor, settings):
+            metrics |= one.metrics(open_showers(generated_path))
     return Judged(generated.milliseconds_per_shower, metrics, _curves_of(card), path)
+
+
+def _ensemble_judges(
+    test: ShowerFile, floor: ShowerFile | None, settings: EvaluationSettings
+) -> tuple[DivergenceJudge, EdgeJudge]:
+    """Return what measures divergence and edges, the same for all rows of one threshold."""
+    threshold = settings.threshold_mev or 0.0
+    cut = None if floor is None else floor.head(min(len(floor), len(test)))
+    key = (*((view.sha256, len(view)) for view in (test, cut) if view is not None), threshold)
+    if key not in _ENSEMBLE_JUDGES:
+        judges = DivergenceJudge(test, cut, threshold, settings.seed), EdgeJudge(test, cut, threshold)
+        _ENSEMBLE_JUDGES[key] = judges
+    return _ENSEMBLE_JUDGES[key]
 
 
 def _evaluation_for(
@@ -72,7 +91,7 @@ def _metrics_of(card: Scorecard) -> dict[str, list[float]]:
 
 
 def _curves_of(card: Scorecard) -> dict[str, dict[str, Any]]:
-    """Return response, resolution and squared error in bins of the incident energy."""
+    """Return response, resolution, squared error and sampling fraction in bins of the incident energy."""
     return {
         one.name: {
             "edges_gev": one.edges,
