@@ -44,7 +44,7 @@ def describe_circumstances(threads: int) -> dict[str, Any]:
         "threads": threads,
         "load_average_one_minute": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        **{name: _version(name) for name in ("calokit", "torch", "numpy", "h5py", "geant4-pybind")},
+        **{name: _version(name) for name in ("calokit", "torch", "numpy", "numba", "h5py", "geant4-pybind")},
     }
 
 

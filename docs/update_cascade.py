@@ -66,6 +66,21 @@ def steps() -> str:
     return markdown(table)
 
 
+def compiled() -> str:
+    """Return the times of compiled loops and of torch, and how far their showers differ."""
+    record = result("compiled_cascade")
+    if record is None:
+        return NOT_YET
+    table = [["bundle", "torch, ms a shower", "compiled", "torch / compiled", "one shower alone, ms"]]
+    table[0] += ["showers", "same hits (%)", "energies equal to 1e-5 (%)"]
+    for row in record["rows"]:
+        times = [f"{row[key]:.2g}" for key in ("torch ms", "compiled ms", "torch / compiled")]
+        table.append([f"`zoo/{row['bundle']}.calokit`", *times, f"{row['one shower alone ms']:.2g}"])
+        shares = [100 * row[key] for key in ("same hits", "hits equal to 1e-5")]
+        table[-1] += [f"{row['showers']:,}", f"{shares[0]:.1f}", f"{shares[1]:.2f}"]
+    return markdown(table)
+
+
 def few() -> str:
     """Return what starting from a trained cascade is worth with few showers."""
     record = result("adapting")
@@ -124,6 +139,7 @@ def found() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "shipped": shipped,
     "steps": steps,
+    "compiled": compiled,
     "few": few,
     "calibration": calibration,
     "found": found,

@@ -251,7 +251,9 @@ def generate_file(
         for number, columns in enumerate(in_pieces(incidents))
     )
     with (
-        ShowerWriter(path, bundle.detector, bundle.provenance["particle"], made_by, attributes) as writer,
+        ShowerWriter(
+            path, bundle.detector, bundle.provenance["particle"], made_by, attributes, compression=1
+        ) as writer,
         progress(expected, f"generating {path.stem} with {bundle.name}", "showers") as advance,
         ahead_of(made, device) as pieces,
     ):

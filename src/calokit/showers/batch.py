@@ -134,6 +134,8 @@ def concatenate(batches: list[Showers]) -> Showers:
     if not batches:
         raise ShowerFileError("there are no showers to join.")
     first = batches[0]
+    if len(batches) == 1:
+        return first
     other = next((batch.detector for batch in batches if not batch.detector.is_same(first.detector)), None)
     if other is not None:
         raise DetectorError(

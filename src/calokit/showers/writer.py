@@ -102,7 +102,7 @@ class ShowerWriter:
         self._file.attrs.update(attributes)
 
     def _append(self, name: str, values: NDArray[Any]) -> None:
-        self._digests.setdefault(name, hashlib.sha256(name.encode())).update(values.tobytes())
+        self._digests.setdefault(name, hashlib.sha256(name.encode())).update(values)
         if name not in self._file:
             widths = values.shape[1:]
             self._file.create_dataset(
@@ -112,8 +112,7 @@ class ShowerWriter:
                 maxshape=(None, *widths),
                 chunks=(chunk_rows(widths[0] if widths else 1), *widths),
                 compression="gzip",
-                compression_opts=self.compression,
-                shuffle=True,
+                compression_opts=self.compression,  # unshuffled: most cells are empty
             )
         dataset = self._file[name]
         before = dataset.shape[0]

@@ -75,7 +75,7 @@ class CascadeSurrogate(Surrogate):
         detector: Any.
     """
 
-    blocks_at_once = 8
+    blocks_at_once = 16
     threshold: Tensor
     exact_lines: Tensor
 
