@@ -31,7 +31,7 @@ test-lowest:
 	$(LOWEST)/bin/python -m pip freeze | grep '^torch==' > $(LOWEST)/torch.txt
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct \
 	  --override $(LOWEST)/torch.txt $(addprefix --find-links ,$(PIP_FIND_LINKS)) \
-	  -e ".[dask,geant4,root]" --group dev
+	  -e ".[dask,fast,geant4,root]" --group dev
 	$(LOWEST)/bin/pytest -n auto -m "not slow" --deselect tests/test_public_names.py::test_help_of_every_command
 
 lint: $(STAMP)
@@ -52,5 +52,5 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dask,geant4,root]" --group dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dask,fast,geant4,root]" --group dev
 	touch $(STAMP)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from page_tables import NOT_YET, fill, markdown, result
 
+from calokit.bundles.bundle import read_bundle
+from calokit.bundles.legs import presentations_in_all
 from calokit.report.rounding import round_to_error
 from calokit.studies.claims import decide_claims, read_entries
 from calokit.studies.description import StudyFile
@@ -19,6 +21,7 @@ from calokit.studies.table import read_table
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "lhcb.md"
 STUDY = HOME / "studies" / "lhcb_system.yaml"
+LONGER = HOME / "studies" / "lhcb_longer.jsonl"
 SCALE = "-c64-96k"
 """What every label of the study ends with."""
 SCANNED = {"wgan-gp": 0.0, "wgan-gp-asymmetry-weight-0.1": 0.1, "wgan-gp-asymmetry": 1.0}
@@ -38,8 +41,10 @@ COLUMNS = {
     "classifier.auc_low": "AUC, cells",
     "classifier.auc_high": "AUC, observables",
     "classifier.auc_boosted": "AUC, trees",
-    "classifier.auc_boosted_read_out": "trees, read out",
+    "readout.auc_boosted": "trees, read out",
 }
+BESIDE = {name: title for name, title in COLUMNS.items() if not name.startswith(("prd", "separation"))}
+"""What the shipped bundles' scorecards and the studies' rows both tell."""
 GROUPS = {"prd_1": "20 mm", "prd_2": "40 mm", "prd_3": "60 mm"}
 SCALES = {"(1e-3)": 1e3, "(%)": 1e2}
 
@@ -152,6 +157,27 @@ def speed() -> str:
     return markdown(table)
 
 
+def beside() -> str:
+    """Return the longer GAN, that of the ZDC's kind, the shipped one and the cascade, on one test file."""
+    table = [["surrogate", "presentations", "PRD area, images", "PRD area, shapes", *BESIDE.values()]]
+    for row in read_table(LONGER):
+        cells = [_mean([row], name, title) for name, title in COLUMNS.items() if name in BESIDE]
+        areas = [_mean([row], f"prd_1.{what}", "") for what in ("images", "physics")]
+        shown = sum(leg["presentations"] for leg in row["legs"])
+        table.append([row["label"], f"{shown:,}", *areas, *cells])
+    areas_known = {row["bundle"]: row for row in (result("lhcb_prd") or {"rows": []})["rows"]}
+    for name in ("lhcb_gan", "lhcb_cascade"):
+        card = result(f"scorecard_{name}")
+        if card is None:
+            continue
+        own = [{"metrics": card["measurements"] | areas_known.get(name, {})}]
+        cells = [_mean(own, metric, title) for metric, title in BESIDE.items()]
+        areas = [_mean(own, f"prd_1.{what}", "") for what in ("images", "physics")]
+        shown = presentations_in_all(read_bundle(HOME / "zoo" / f"{name}.calokit").legs)
+        table.append([f"`zoo/{name}.calokit`", f"{shown:,}", *areas, *cells])
+    return markdown(table)
+
+
 def _mean(rows: Iterable[Row], metric: str, title: str, floor: bool = False) -> str:
     """Return the mean over seeds; its error is of their scatter, or of the one there is."""
     found = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
@@ -180,6 +206,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "groups": groups,
     "weights": weights,
     "bins": bins,
+    "beside": beside,
     "speed": speed,
 }
 

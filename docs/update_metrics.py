@@ -243,7 +243,33 @@ def judge_floors() -> str:
         ]
         for row in found["rows"]
     ]
-    return markdown(table)
+    rate, showers = found["settings"]["rate"], found["settings"]["showers"]
+    words = (
+        f"{rate['splits']} splits of {showers:,} showers a sample, {rate['tested']} measurements: "
+        f"Holm's test flagged any in {rate['flagged (%)']:.1f} ± {rate['flagged error']:.1f} % of them "
+        f"(stated: at most {rate['stated (%)']:g} %)."
+    )
+    return words + "\n\n" + markdown(table)
+
+
+def topology_cost() -> str:
+    """Return what topology and trees cost in an evaluation."""
+    found = result("topology_cost")
+    if found is None:
+        return NOT_YET
+    table = [["work", "showers", "processor s"]]
+    table += [
+        [row["work"], f"{row['showers']:,}", f"{row['processor seconds']:,.1f}"] for row in found["rows"]
+    ]
+    settings = found["settings"]
+    seconds = {row["work"]: float(row["processor seconds"]) for row in found["rows"]}
+    ratio = seconds["all"] / seconds["all but topology and trees"]
+    words = (
+        f"Three samples of {settings['showers']:,} parametric showers of {settings['cells']:,} cells, "
+        f"without neural classifiers, one thread: {ratio:.1f} times the time without topology and trees, "
+        f"peak {settings['peak_mib']:,.0f} MiB. Processor: {found['processor']}."
+    )
+    return words + "\n\n" + markdown(table)
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -254,6 +280,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "agreement": agreement,
     "classifiers": classifiers,
     "cost": cost,
+    "topology_cost": topology_cost,
 }
 
 

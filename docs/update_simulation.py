@@ -47,17 +47,22 @@ def validation() -> str:
 def samples() -> str:
     """Return how the shipped samples stand against independent reference sets."""
     rows = read("simulated_samples")["rows"]
-    titles = ["sample", "showers", "AUC, cells (floor)", "AUC, observables (floor)"]
-    table = [[*titles, "farthest from its floor"]]
+    kinds = {"low": "AUC, cells (floor)", "high": "AUC, observables (floor)"}
+    if any(row["figure"] == "classifier.auc_boosted" for row in rows):
+        kinds["boosted"] = "AUC, boosted trees (floor)"
+    table = [["sample", "showers", *kinds.values(), "farthest from its floor"]]
     for name in dict.fromkeys(row["sample"] for row in rows):
         own = {row["figure"]: row for row in rows if row["sample"] == name}
         worst = max(own.values(), key=lambda row: float(row["sigma from floor"]))
-        pair = [own[f"classifier.auc_{kind}"] for kind in ("low", "high")]
+        areas = [own.get(f"classifier.auc_{kind}") for kind in kinds]
         table.append(
             [
                 name,
-                f"{pair[0]['showers']:,}",
-                *(f"{one['value']:.3f} ± {one['error']:.3f} ({one['floor']:.3f})" for one in pair),
+                f"{own['classifier.auc_low']['showers']:,}",
+                *(
+                    f"{one['value']:.3f} ± {one['error']:.3f} ({one['floor']:.3f})" if one else ""
+                    for one in areas
+                ),
                 f"{worst['figure']}, {worst['sigma from floor']:+.1f} σ",
             ]
         )

@@ -43,7 +43,7 @@ NAME = "topology_damages"
 SETS = {
     "zdc_ecal_positrons": (0.1, (1000, 3000, 10_000)),
     "lhcb_electrons": (0.1, (1000, 4000)),
-    "par04_electrons": (0.0005, (1000, 2500)),
+    "par04_electrons": (0.01515, (1000, 2500)),
 }
 """Threshold in MeV and showers of each sample, by reference set."""
 SEEN = 3.3

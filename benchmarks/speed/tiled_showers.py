@@ -39,15 +39,17 @@ def write_tiled_file(source: ShowerFile, path: Path, gigabytes: float, first: in
     with h5py.File(path, "r+") as file:
         del file.attrs["content_sha256"]
         for dataset in file.values():
-            _repeat_chunks(dataset, tile_chunks, chunks)
+            _repeat_chunks(dataset, chunks * rows)
     return chunks * rows
 
 
-def _repeat_chunks(dataset: h5py.Dataset, have: int, wanted: int) -> None:
-    """Extend a dataset to `wanted` chunks by repeating its first `have` chunks, compressed as they are."""
-    rows = dataset.chunks[0]
-    dataset.resize(wanted * rows, 0)
-    stored = [dataset.id.read_direct_chunk((chunk * rows, 0)) for chunk in range(have)]
-    for chunk in range(have, wanted):
-        mask, content = stored[chunk % have]
-        dataset.id.write_direct_chunk((chunk * rows, 0), content, mask)
+def _repeat_chunks(dataset: h5py.Dataset, showers: int) -> None:
+    """Extend a dataset to so many showers by repeating its chunks, compressed as they are."""
+    rows, tile = dataset.chunks[0], len(dataset)
+    if tile % rows:
+        raise SystemExit(f"{dataset.name}: a tile of {tile} showers is not made of chunks of {rows}.")
+    stored = [dataset.id.read_direct_chunk((start, 0)) for start in range(0, tile, rows)]
+    dataset.resize(showers, 0)
+    for chunk, start in enumerate(range(tile, showers, rows)):
+        mask, content = stored[chunk % len(stored)]
+        dataset.id.write_direct_chunk((start, 0), content, mask)

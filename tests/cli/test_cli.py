@@ -194,7 +194,13 @@ def test_generate(calokit: Run, bundle: Path, shower_file: MakeFile) -> None:
     (line,) = [line for line in far.err.splitlines() if line.startswith("calokit: warning: ")]
     assert "20 of 20 incident particles lie outside the training range of zdc_flow" in line
     assert open_showers("far.h5").attributes["outside_training_range"] == 1.0
-    wrong = calokit("generate", bundle, "--energy", 5, "-n", 2, "-o", "no/made.h5", "--threads", 1)
+    one = ("generate", bundle, "--energy", 5, "-n", 2, "--threads", 1)
+    tilted = calokit(*one, "-o", "tilted.h5", "--direction", 0.03, 0, 10)
+    assert tilted.code == 0, tilted.err
+    directions = open_showers("tilted.h5").read_all().directions
+    np.testing.assert_allclose(directions, [[0.003, 0.0, 1.0]] * 2, atol=1e-5)
+    assert_mistake(calokit(*one, "-o", "back.h5", "--direction", 0, 0, -1), "direction")
+    wrong = calokit(*one, "-o", "no/made.h5")
     assert_mistake(wrong, "the folder no does not exist")
     precise = calokit("generate", bundle, "--energy", 5, "-n", 2, "-o", "made.h5", "--precision", "float64")
     assert_mistake(precise, "no precision 'float64'")

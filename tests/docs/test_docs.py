@@ -87,7 +87,7 @@ def test_the_mappings_on_the_page_are_accepted(tmp_path: Path) -> None:
     for text in yaml_blocks("formats.md"):
         path.write_text(text)
         kinds.append(read_mapping(path).kind)
-    assert kinds == ["columns", "columns", "hits", "hits"]
+    assert kinds == ["columns", "columns", "columns", "hits", "hits"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -237,6 +238,12 @@ def test_default_layer_list_of_the_report() -> None:
     assert shapes[3:5] == [(h, 3, 3), (h, 5, 5)]
     assert shapes[7] == (h, 10, 10)
     assert shapes[10:] == [(h, 20, 20)] * 3
+
+
+@pytest.mark.parametrize("build", [default_layers, extended_2_layers])
+def test_layer_lists_make_images_of_any_rows_and_columns(build: Callable[..., nn.Sequential]) -> None:
+    assert build(1, 4, (30, 27))(torch.zeros(2, 1)).shape == (2, 4, 30, 27)
+    assert not any(isinstance(layer, nn.Upsample) for layer in build(1, 4))
 
 
 def test_extended_2_layer_list_of_the_report() -> None:

@@ -93,6 +93,24 @@ def test_ratio_panel_of_a_curve_shows_generated_over_reference(card):
     np.testing.assert_allclose(points[2][0].get_segments()[0], [[0.5, 0.85], [0.5, 0.95]])
 
 
+@pytest.mark.parametrize("kind", ["spectrum", "curve"])
+def test_labels_of_long_names_stay_within_the_figure(card, kind):
+    long = "Geant4 11.4.1 with G4EmStandardPhysics, range cut 0.7 mm, of another group"
+    named = known_pair(card, kind)
+    named = named.model_copy(update={"reference": named.reference.model_copy(update={"label": long})})
+    figure = (draw_spectrum if kind == "spectrum" else draw_curve)(ComparedCards.of(named), "known")
+    figure.canvas.draw()
+    edges = figure.bbox
+    main, ratio = figure.axes
+    assert ratio.get_ylabel().startswith("ratio to\nGeant4")
+    for axes in (main, ratio):
+        label = axes.yaxis.label.get_window_extent()
+        assert edges.x0 <= label.x0
+        assert label.x1 <= edges.x1
+        assert edges.y0 <= label.y0
+        assert label.y1 <= edges.y1
+
+
 def test_a_curve_without_reference_is_shown_against_its_floor(card):
     curve = known_pair(card, "curve").curves[0]
     nothing = [None] * 4
@@ -370,3 +388,15 @@ def test_everything_that_an_evaluation_finds_has_a_page(shower_file):
     entries = [*found.measurements, *found.curves, *found.spectra, *found.images]
     assert len(entries) > 20
     assert [entry.name for entry in entries if page_of(entry.topic) == MORE] == []
+
+
+def test_many_warnings_stand_in_one_box_on_the_overview(card, tmp_path):
+    words = [f"the sample lacks thing {number}." for number in range(26)]
+    bare = card.model_copy(
+        update={"warnings": words, "events": [], "images": [], "spectra": [], "curves": []}
+    )
+    page = write_report(ComparedCards.of(bare), tmp_path).read_text()
+    overview = page[page.index('id="overview"') : page.index('id="provenance"')]
+    assert overview.count('class="warning"') == 1
+    assert "26 warnings" in overview
+    assert all(text in overview for text in words)

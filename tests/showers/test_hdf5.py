@@ -16,7 +16,7 @@ from calokit.errors import ShowerFileError
 from calokit.showers import open_showers
 from calokit.showers.formats import convert_file
 from calokit.showers.hdf5 import open_hdf5
-from calokit.showers.hdf5_storage import chunk_bytes
+from calokit.showers.hdf5_storage import chunk_bytes, require_stored_whole
 
 EVENTS, CELLS = 40, 6480
 
@@ -116,11 +116,8 @@ def test_external_storage_that_is_lost_is_named(tmp_path: Path) -> None:
         open_showers(path)
 
 
-@pytest.mark.parametrize(("number", "name"), [(32001, "Blosc"), (32015, "Zstd"), (32008, "Bitshuffle")])
-def test_a_filter_that_is_not_installed_is_named(tmp_path: Path, number: int, name: str) -> None:
-    if h5py.h5z.filter_avail(number):
-        pytest.skip(f"the filter {name} is installed")
-    path = tmp_path / "packed.h5"
+def write_packed(path: Path, number: int) -> Path:
+    """Write showers that say they are packed by a filter."""
     with h5py.File(path, "w") as file:
         # An optional filter that is not there leaves the data as they are; what is read is its name.
         created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -129,8 +126,53 @@ def test_a_filter_that_is_not_installed_is_named(tmp_path: Path, number: int, na
         space = h5py.h5s.create_simple((EVENTS, CELLS))
         h5py.h5d.create(file.id, b"showers", h5py.h5t.IEEE_F32LE, space, created)
         file["incident_energies"] = np.full((EVENTS, 1), 1e6, "f4")
-    with pytest.raises(ShowerFileError, match=rf"filter {name} \(number {number}\).*pip install hdf5plugin"):
+    return path
+
+
+FILTERS = [(32001, "Blosc"), (32015, "Zstd"), (32008, "Bitshuffle"), (32004, "LZ4"), (32026, "Blosc2")]
+
+
+@pytest.mark.parametrize(("number", "name"), FILTERS)
+def test_a_filter_that_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, name: str
+) -> None:
+    if h5py.h5z.filter_avail(number):
+        pytest.skip(f"the filter {name} is installed")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    path = write_packed(tmp_path / "packed.h5", number)
+    words = rf"filter {name} \(number {number}\).*not installed.*pip install hdf5plugin"
+    with pytest.raises(ShowerFileError, match=words):
         open_showers(path)
+    with pytest.raises(ShowerFileError, match=words):
+        convert_file(path, tmp_path / "native.h5")
+    assert not list(tmp_path.glob("native*"))
+
+
+PLUGIN = """
+import h5py.h5z as filters
+known = filters.filter_avail
+filters.filter_avail = lambda number: number == {number} or known(number)
+"""
+
+
+@pytest.mark.parametrize("brought", [32015, 32001])
+def test_hdf5plugin_is_loaded_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brought: int
+) -> None:
+    if h5py.h5z.filter_avail(32015):
+        pytest.skip("the filter Zstd is installed")
+    monkeypatch.setattr("h5py.h5z.filter_avail", h5py.h5z.filter_avail)
+    (tmp_path / "hdf5plugin.py").write_text(PLUGIN.format(number=brought))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "hdf5plugin", raising=False)
+    path = write_packed(tmp_path / "packed.h5", 32015)
+    with h5py.File(path) as file:
+        if brought == 32015:
+            require_stored_whole(file["showers"], path)
+        else:
+            with pytest.raises(ShowerFileError, match=r"installed hdf5plugin does not bring.*--upgrade"):
+                require_stored_whole(file["showers"], path)
+    assert "hdf5plugin" in sys.modules
 
 
 def test_a_locked_file_is_not_called_damaged(tmp_path: Path) -> None:

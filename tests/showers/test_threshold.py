@@ -13,7 +13,7 @@ from calokit.evaluation import EvaluationSettings, evaluate_showers
 from calokit.recipes import load_recipe
 from calokit.showers import Showers, ShowerWriter, open_showers
 from calokit.showers.memory import as_view
-from calokit.showers.threshold import choose_threshold, doubt_threshold, part_below, settle_threshold
+from calokit.showers.threshold import choose_judging_threshold, doubt_threshold, part_below, settle_threshold
 from made_up_runs import MakeFile, MakeShowers
 from toy_showers import toy_showers
 
@@ -63,10 +63,10 @@ def test_files_written_before_take_the_threshold_of_their_preset() -> None:
 def test_a_chosen_threshold_leaves_out_a_thousandth(scale: float, make_showers: MakeShowers) -> None:
     showers = make_showers(100, 1)
     scaled = replace(showers, energies=showers.energies * np.float32(scale))
-    threshold = choose_threshold(scaled)
+    threshold = choose_judging_threshold(scaled)
     assert part_below(scaled, threshold) <= 1.01e-3
     assert part_below(scaled, 3 * threshold) > 1e-3
-    assert choose_threshold(replace(showers, energies=0 * showers.energies)) == 0.0
+    assert choose_judging_threshold(replace(showers, energies=0 * showers.energies)) == 0.0
 
 
 def test_training_tells_of_a_threshold_that_cuts(tmp_path: Path) -> None:

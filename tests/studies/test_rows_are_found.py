@@ -17,7 +17,11 @@ TABLES = sorted(path for path in STUDIES.glob("*.jsonl") if path.stem not in STA
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: path.stem)
 def test_a_study_does_not_run_again_what_its_table_holds(table: Path) -> None:
-    known = {run.key for run in StudyFile.read(table.with_suffix(".yaml")).runs()}
-    rows = [json.loads(line)["key"] for line in table.read_text().splitlines()]
+    runs = {run.key: run for run in StudyFile.read(table.with_suffix(".yaml")).runs()}
+    rows = [json.loads(line) for line in table.read_text().splitlines()]
     assert rows
-    assert set(rows) <= known
+    for row in rows:
+        run = runs.pop(row["key"])
+        assert (row["label"], row["seed"]) == (run.label, run.recipe.training.seed)
+        assert row["recipe_digest"] == run.recipe.digest()
+        assert row["start"] == (None if run.start is None else run.start.key)

@@ -61,6 +61,10 @@ for command in (
     app.command()(command)
 
 
+_INTERRUPTED = 130
+_GO_ON = "what was finished is kept; the same command, or a training with --resume, goes on."
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -89,11 +93,13 @@ def main() -> None:
         _complain("error", str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        _complain(
-            "interrupted",
-            "what was finished is kept; the same command, or a training with --resume, goes on.",
-        )
-        sys.exit(130)
+        _complain("interrupted", _GO_ON)
+        sys.exit(_INTERRUPTED)
+    except SystemExit as leaving:
+        # Typer makes this code of Ctrl-C, without a word.
+        if leaving.code == _INTERRUPTED:
+            _complain("interrupted", _GO_ON)
+        raise
 
 
 def _show_warning(message: Warning | str, *_details: Any) -> None:

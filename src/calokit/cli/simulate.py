@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +10,7 @@ from rich.table import Table
 
 from calokit.cli.options import Output, Seed, make_console
 from calokit.engine.tasks import Executor
-
-
-class BackendName(StrEnum):
-    """What makes the showers."""
-
-    GEANT4 = "geant4"
-    PARAMETRIC = "parametric"
+from calokit.simulation.backend_names import BackendName
 
 
 def samples(
@@ -41,7 +34,7 @@ def simulate(
     output: Output,
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many showers.")],
     seed: Seed = 1,
-    backend: Annotated[BackendName, typer.Option(help="What makes the showers.")] = BackendName.GEANT4,
+    backend: Annotated[BackendName, typer.Option(help="What makes the showers.")] = "geant4",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 takes one a processor.")] = 0,
     dask: Annotated[
         str | None, typer.Option(help="Run on a Dask cluster: the scheduler's address, or local.")
@@ -68,7 +61,7 @@ def simulate(
     described = load_sample(sample, physics_list, cut)
     if entries:
         described = described.counting_entries()
-    production = prepare_production(described, backend.value, seed, split, twins)
+    production = prepare_production(described, backend, seed, split, twins)
     executor = _choose_executor(workers, dask)
     made = produce_file(production, output, count, executor)
     how = "made before" if made.made_now == 0 else f"{made.made_now} made now"

@@ -266,6 +266,30 @@ class Detector(Description):
             raise DetectorError(f"detector {self.name!r}: unknown material {name!r}. {near}")
         return known[name]
 
+    def layers_of_section(self, name: str | None) -> tuple[int, int]:
+        """Return the first layer of a section and the one behind its last, counted over all sections.
+
+        Args:
+            name: Of the section; None means the whole detector.
+
+        Raises:
+            DetectorError: There is no such section.
+
+        Example:
+            >>> from calokit.detector import load_detector
+            >>> load_detector("clic_ecal").layers_of_section("ECAL")
+            (0, 25)
+        """
+        if name is None:
+            return 0, self.number_of_layers
+        names = [section.name for section in self.sections]
+        if name not in names:
+            raise DetectorError(
+                f"detector {self.name!r} has no section {name!r}. {suggest_near_miss(name, names)}"
+            )
+        before = sum(section.number_of_layers for section in self.sections[: names.index(name)])
+        return before, before + self.sections[names.index(name)].number_of_layers
+
     @property
     def number_of_cells(self) -> int:
         """Number of cells over all sections."""

@@ -58,15 +58,21 @@ def _require_filters(dataset: h5py.Dataset, path: Path) -> None:
     filters = [created.get_filter(place) for place in range(created.get_nfilters())]
     if all(h5py.h5z.filter_avail(number) for number, *_ in filters):
         return
-    if importlib.util.find_spec("hdf5plugin") is not None:
+    installed = importlib.util.find_spec("hdf5plugin") is not None
+    if installed:
         importlib.import_module("hdf5plugin")
+    advice = (
+        "which the installed hdf5plugin does not bring. Say: pip install --upgrade hdf5plugin"
+        if installed
+        else "which is not installed. Say: pip install hdf5plugin"
+    )
     for number, _, _, title in filters:
         if not h5py.h5z.filter_avail(number):
             name = _FILTERS.get(number) or title.decode(errors="replace") or "an unknown filter"
             raise ShowerFileError(
                 f"{path}: dataset {dataset.name!r} is packed with the HDF5 filter {name} (number {number}), "
-                "which is not installed. Say: pip install hdf5plugin, and run this again; or unpack the file "
-                "where it was made (h5repack -f NONE IN OUT)."
+                f"{advice}, and run this again; or unpack the file where it was made (h5repack -f NONE IN "
+                "OUT)."
             )
 
 

@@ -34,7 +34,7 @@ def settle_threshold(view: ShowerFile, judged: Sequence[ShowerFile] = ()) -> tup
     if own is not None:
         settled, words = own, f"of detector {view.detector.name}"
     else:
-        settled = choose_threshold(_some_of(view))
+        settled = choose_judging_threshold(_some_of(view))
         words = f"chosen: cells up to it hold {100 * LOST_PART:g} % of the energy of {view.path.name}"
     stated = max(judged, key=_stated_threshold, default=None)
     if stated is None or _stated_threshold(stated) <= settled:
@@ -67,7 +67,7 @@ def _threshold_of(detector: Detector) -> float | None:
     return detector.threshold_mev
 
 
-def choose_threshold(showers: Showers) -> float:
+def choose_judging_threshold(showers: Showers) -> float:
     """Return the energy up to which cells hold a thousandth of the visible energy, rounded down, in MeV.
 
     Returns:
@@ -77,7 +77,7 @@ def choose_threshold(showers: Showers) -> float:
         >>> from calokit.detector import load_detector
         >>> cells = np.zeros((1, 400), np.float32)
         >>> cells[0, :4] = 0.03, 0.3, 100.0, 300.0
-        >>> choose_threshold(Showers(cells, np.array([1e3], np.float32), load_detector("zdc_ecal")))
+        >>> choose_judging_threshold(Showers(cells, np.array([1e3], np.float32), load_detector("zdc_ecal")))
         0.3
     """
     hits = np.sort(showers.energies[showers.energies > 0].astype(np.float64))

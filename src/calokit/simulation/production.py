@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
@@ -21,6 +21,7 @@ from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
 from calokit.showers.particles import Particles
 from calokit.showers.splits import parse_split
 from calokit.showers.writer import chunk_rows
+from calokit.simulation.backend_names import BackendName
 from calokit.simulation.backends import (
     Backend,
     ParticleSource,
@@ -32,9 +33,6 @@ from calokit.simulation.sample import Sample
 from calokit.simulation.twins import Twins, twin_seed
 
 MANIFEST_VERSION = 1
-
-BackendName = Literal["geant4", "parametric"]
-"""What makes the showers."""
 
 
 @dataclass(frozen=True)

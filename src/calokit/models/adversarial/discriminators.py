@@ -15,7 +15,7 @@ class ImageDiscriminator(nn.Module):
 
     Args:
         channels_in: Channels of the image.
-        cells: (rows, columns), each a multiple of four.
+        cells: (rows, columns), each of four or more.
         condition: Width of what is known beside the image.
         channels: Channels of the first convolution; the later ones have two and four times as many.
         spectral: Divide every weight by its largest singular value (arXiv:1802.05957).

@@ -73,11 +73,11 @@ class Draw:
 
 
 class GanSurrogate(Surrogate):
-    """The GAN for a detector with one layer of 20 x 20 cells.
+    """The GAN for a detector with one layer of cells in rows and columns.
 
     Args:
         settings: Network, noise, objective and turns.
-        detector: One Cartesian section of 1 x 20 x 20 cells.
+        detector: One Cartesian section of one layer.
 
     Raises:
         ConfigurationError: The detector has another readout.
@@ -93,7 +93,7 @@ class GanSurrogate(Surrogate):
         self.encoder = IncidentEncoder(settings.conditions, self.image.pitch_mm, cells)
         self.values = CellValues(settings.normalisation, settings.threshold_mev)
         starts = (0.0, settings.noise_width) if settings.noise == "learned" else (0.0,)
-        self.network = MaskValueNetwork(self.encoder.width + settings.random_inputs, settings, starts)
+        self.network = MaskValueNetwork(self.encoder.width + settings.random_inputs, settings, cells, starts)
         self.discriminator = ImageDiscriminator(
             2 + self.image.geometry_channels,
             cells,

@@ -63,13 +63,17 @@ class LevelNetwork(nn.Module):
 
     def look(self, seen: Tensor) -> Tensor:
         """Return the trunk's last hidden layer (row, width) for what boxes see (row, input)."""
-        first = self.trunk[0]
-        assert isinstance(first, nn.Linear)
-        weight = first.weight * self.scale  # the scales of the inputs are taken into the first layer
-        hidden = nn.functional.linear(seen, weight, first.bias - weight @ self.mean)
+        hidden = nn.functional.linear(seen, *self.first_layer())
         for number in range(1, len(self.trunk)):
             hidden = self.trunk[number](hidden)
         return hidden
+
+    def first_layer(self) -> tuple[Tensor, Tensor]:
+        """Return weight and bias of the first layer, the scales of the inputs taken into them."""
+        first = self.trunk[0]
+        assert isinstance(first, nn.Linear)
+        weight = first.weight * self.scale
+        return weight, first.bias - weight @ self.mean
 
     def hit_outputs(self, hidden: Tensor) -> Tensor:
         """Return the outputs for the hits (row, output)."""

@@ -23,7 +23,7 @@ class CascadeSettings(ModelSettings):
     conditions: tuple[Condition, ...] = CONDITIONS
     """What may be used of the incident particle; what the showers lack or never change is left out."""
     threshold_mev: float | None = Field(None, gt=0)
-    """Cells at or below it count as empty, MeV; None finds one (`choose_threshold`)."""
+    """Cells at or below it count as empty, MeV; None finds one (`choose_training_threshold`)."""
     parts: tuple[PartName, ...] = PARTS
     """What a box may look at beside its own energy and hits; what a detector does not have is left out."""
     width: int = Field(96, ge=8)

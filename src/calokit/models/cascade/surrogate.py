@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,12 @@ from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import Detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
+from calokit.models.cascade.compiled.availability import compiled_drawing
+from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.likelihood import CascadeLikelihood
 from calokit.models.cascade.planes import grow_trees
-from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings, moments_of
+from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings
 from calokit.models.cascade.settings import CascadeSettings
 from calokit.models.cascade.sight import (
     BoxPart,
@@ -33,30 +35,17 @@ from calokit.models.cascade.sight import (
     WindowPart,
 )
 from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH, measure_lines
-from calokit.models.cascade.stage import Stage, uniform_pair
+from calokit.models.cascade.stage import Stage
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
-from calokit.models.cascade.threshold import choose_threshold
+from calokit.models.cascade.threshold import choose_training_threshold
 from calokit.models.cascade.totals import Totals
-from calokit.models.cascade.tree import SplitTree
 from calokit.models.cascade.window import AROUND, BESIDE
 from calokit.models.protocols import CumulativeValues, Surrogate
 from calokit.showers import Showers
 
-FIRST_BOX = 16
-"""Counter of the first box; those before it are for the totals."""
-
 FIT_CELLS = 1_000_000
 """The scales of the inputs are found on showers of about so many cells together."""
-
-CHUNK_CELLS = 800_000
-"""Showers with about so many cells in a layer together are drawn at a time."""
-
-CHUNK_SHOWERS = 2048
-"""At most so many showers are drawn at a time."""
-
-LINE_WIDTHS = 5.0
-"""Cells within so many widths of a line without width are given its energy."""
 
 TOTALS_FEATURES = 3
 
@@ -127,7 +116,7 @@ class CascadeSurrogate(Surrogate):
     def fit_transforms(self, sample: Showers) -> None:
         """Choose the threshold where it is open, and set trends and scales."""
         if self.settings.threshold_mev is None:
-            self.threshold.fill_(choose_threshold(sample.energies))
+            self.threshold.fill_(choose_training_threshold(sample.energies))
         batch = TrainingBatch.of(sample)
         self.incident.fit(batch.incidents)
         cells = self.cells_of(batch)
@@ -203,28 +192,14 @@ class CascadeSurrogate(Surrogate):
     def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return the shower (event, cell) in MeV of each incident particle and key."""
         self.incident.need(incidents)
-        keys = noise["key"][:, 0]
-        largest = max(plane.cells for plane in self.tree.planes)
-        size = min(max(64, CHUNK_CELLS // largest), CHUNK_SHOWERS)
-        pieces = [
-            self._draw(incidents[start : start + size], keys[start : start + size])
-            for start in range(0, len(incidents), size)
-        ]
-        return torch.cat(pieces)
+        drawing = compiled_drawing(self) or CascadeDrawing(self)
+        return drawing.showers(incidents, noise["key"][:, 0])
 
     @torch.no_grad()
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
         """Return showers whose cells behind the first layers are drawn anew; see `CompletesShowers`."""
         self.incident.need(batch.incidents)
-        cells = self.cells_of(batch)
-        facts = self.facts(batch.incidents, cells.visible, cells.count)
-        places = [self.tree.cells_of(layer) for layer in range(self.tree.layers)]
-        known = [torch.stack([cells.energy[place], cells.hits[place]]) for place in places]
-        totals = torch.stack([one.sum(1) for one in known], 1)
-        drawn = self._to_mev(self._draw_cells(facts, totals, keys, known[:layers]))
-        first = self.tree.first_cells[layers]
-        drawn[:, :first] = torch.where(batch.energies > self.threshold, batch.energies, 0.0)[:, :first]
-        return drawn
+        return CascadeDrawing(self).complete(batch, keys, layers)
 
     def _make_stage(self, plane: int | None) -> Stage:
         """Return the networks of a plane's tree, or of the layers' (None)."""
@@ -337,95 +312,3 @@ class CascadeSurrogate(Surrogate):
             memories.append(memory)
         sums = [self.surroundings.weigh(layer, cells[0]) for layer, cells in enumerate(layers)]
         return memories, self.surroundings.moments(facts, sums)
-
-    def _draw(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
-        """Draw showers (event, cell) in MeV."""
-        features = self.incident(incidents)
-        uniforms = [
-            one for number in range(3) for one in uniform_pair(keys, torch.full_like(keys, 2 * number))
-        ]
-        with self.device.full_precision():
-            visible, count = self.totals.draw(
-                features, incidents.energies, self.threshold, tuple(uniforms[:5])
-            )
-        visible = visible / self.threshold
-        facts = self.facts(incidents, visible, count)
-        totals = self._draw_layers(facts, visible, count, keys)
-        return self._to_mev(self._draw_cells(facts, totals, keys))
-
-    def _draw_cells(
-        self, facts: EventFacts, totals: Tensor, keys: Tensor, known: Sequence[Tensor] = ()
-    ) -> Tensor:
-        """Draw the cells (cell, event) of layers whose energies and hits (2, layer, event) are given.
-
-        Args:
-            facts: What is known of each event.
-            totals: Energies and hits of all layers.
-            keys: One int64 an event.
-            known: Energies and hits (2, cell, event) of the cells of the first layers, which are not drawn.
-        """
-        features = self.surroundings.layer_features(*totals)
-        events = torch.arange(len(keys), device=keys.device)
-        memory = self.surroundings.first_memory(len(keys))
-        last = total = self.surroundings.weigh(0, memory.last[0])
-        drawn: list[Tensor] = []
-        before: tuple[BoxValues, ...] = ()
-        values = None
-        for layer, kind in enumerate(self.tree.plane_of):
-            stage, plane = self.stages[kind], self.tree.planes[kind]
-            assert isinstance(stage, Stage)
-            if self.depth is not None:
-                same = values is not None and kind == self.tree.plane_of[layer - 1]
-                before = _look_back_once(before, values if same else None, memory, plane.tree)
-            flight = self.surroundings.flight(facts, layer)
-            given = layer < len(known)
-            values = (
-                BoxValues.of_cells(plane.tree, *known[layer])
-                if given
-                else BoxValues.empty(plane.tree.boxes, totals[:, layer])
-            )
-            moments = torch.stack([moments_of(last, flight), moments_of(total, flight)], 1)
-            scene = Scene(
-                values, before, events, facts.features, features[layer], flight, facts.slopes, moments
-            )
-            if not given:
-                stage.draw(scene, keys, self.first_numbers[layer])
-            cells = torch.stack([values.energy[plane.tree.leaves], values.hits[plane.tree.leaves]])
-            drawn.append(cells[0])
-            if layer + 1 < self.tree.layers:
-                memory = self.surroundings.remember(memory, cells, layer)
-                last = self.surroundings.weigh(layer, cells[0])
-                total = total + last
-        return torch.cat(drawn)
-
-    def _draw_layers(self, facts: EventFacts, visible: Tensor, count: Tensor, keys: Tensor) -> Tensor:
-        """Draw energy and hits of every layer (2, layer, event)."""
-        depth = BoxValues.empty(self.tree.depth.boxes, torch.stack([visible, count]))
-        if self.depth is not None:
-            self.depth.draw(self.surroundings.depth_scene(facts, depth), keys, FIRST_BOX)
-        leaves = self.tree.depth.leaves
-        return torch.stack([depth.energy[leaves], depth.hits[leaves]])
-
-    def _to_mev(self, energy: Tensor) -> Tensor:
-        """Return energies (event, cell) in MeV, of hits never at or below the threshold."""
-        least = torch.nextafter(self.threshold, self.threshold + 1)
-        found = torch.where(energy > 0, (energy * self.threshold).clamp_min(float(least)), 0.0)
-        for line in self.exact_lines[self.exact_lines > self.threshold]:  # narrower than can be drawn
-            found = torch.where((found / line - 1).abs() < LINE_WIDTHS * SMALLEST_WIDTH, line, found)
-        return found.T.contiguous()
-
-
-def _look_back_once(
-    before: tuple[BoxValues, ...], values: BoxValues | None, memory: Memory, tree: SplitTree
-) -> tuple[BoxValues, ...]:
-    """Return the boxes of the layers before a layer.
-
-    Args:
-        before: Those of the layer before it.
-        values: The boxes of the layer before, or None where its tree is another (or there is none).
-        memory: The cells of the layers before.
-        tree: The layer's tree.
-    """
-    if values is None:
-        return tuple(BoxValues.of_cells(tree, *one) for one in (memory.last, memory.second, memory.all))
-    return values, before[0], before[2].plus(values)

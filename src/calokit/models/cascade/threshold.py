@@ -12,7 +12,7 @@ LOSS = 0.02
 STEPS = (1.0, 0.5, 0.2)
 
 
-def choose_threshold(energies: NDArray[np.float32]) -> float:
+def choose_training_threshold(energies: NDArray[np.float32]) -> float:
     """Return the highest of 0.1, 0.05, 0.02 ... MeV below which lie less than 2 % of the energy.
 
     Args:
@@ -22,9 +22,9 @@ def choose_threshold(energies: NDArray[np.float32]) -> float:
         ConfigurationError: There is no energy at all.
 
     Example:
-        >>> choose_threshold(np.array([[0.0, 0.03, 0.2, 3.0]], np.float32))
+        >>> choose_training_threshold(np.array([[0.0, 0.03, 0.2, 3.0]], np.float32))
         0.1
-        >>> choose_threshold(np.array([[0.0, 0.03, 0.04, 0.5]], np.float32))
+        >>> choose_training_threshold(np.array([[0.0, 0.03, 0.04, 0.5]], np.float32))
         0.02
     """
     hits = energies[energies > 0].astype(np.float64)

@@ -16,6 +16,11 @@ from torch.nn import functional
 
 from calokit.models.mask_value.settings import Gate, MaskValueSettings
 
+IMAGE_CELLS = 20
+"""Rows and columns that the layer lists unfold to (3 -> 5 -> 10 -> 20)."""
+
+REPORTED_CELLS = (IMAGE_CELLS, IMAGE_CELLS)
+
 VALUE_START = 0.05
 """Factor on the initial weights of the value head, so that it starts where its softplus is not flat."""
 
@@ -48,8 +53,22 @@ class ConvolutionBlock(nn.Sequential):
         )
 
 
-def default_layers(inputs: int, hidden_dim: int) -> nn.Sequential:
-    """Return the report's Default layer list, from (event, inputs) to (event, hidden_dim, 20, 20)."""
+def enlarge_to(cells: tuple[int, int]) -> list[nn.Module]:
+    """Return what makes images of any rows and columns of the lists' 20 x 20; nothing where they are."""
+    if cells == (IMAGE_CELLS, IMAGE_CELLS):
+        return []
+    return [nn.Upsample(cells, mode="bilinear")]
+
+
+def default_layers(inputs: int, hidden_dim: int, cells: tuple[int, int] = REPORTED_CELLS) -> nn.Sequential:
+    """Return the report's Default layer list, from (event, inputs) to (event, hidden_dim, row, column).
+
+    Args:
+        inputs: Width of the input.
+        hidden_dim: Channels.
+        cells: Rows and columns; where they are not the report's 20 x 20, the images are enlarged or made
+            smaller to them, bilinearly, before the last two convolutions (ours).
+    """
     h = hidden_dim
     return nn.Sequential(
         nn.Linear(inputs, 4 * h),
@@ -63,13 +82,14 @@ def default_layers(inputs: int, hidden_dim: int) -> nn.Sequential:
         ConvolutionBlock(h, 2 * h, 5),
         ConvolutionBlock(2 * h, 4 * h, 5),
         nn.PixelShuffle(2),
+        *enlarge_to(cells),
         ConvolutionBlock(h, h, 5),
         ConvolutionBlock(h, h, 5),
     )
 
 
-def extended_2_layers(inputs: int, hidden_dim: int) -> nn.Sequential:
-    """Return the report's "Extended 2", entries 0 to 23 as it numbers them; shapes as `default_layers`."""
+def extended_2_layers(inputs: int, hidden_dim: int, cells: tuple[int, int] = REPORTED_CELLS) -> nn.Sequential:
+    """Return the report's "Extended 2", entries 0 to 23 as it numbers them; all else as `default_layers`."""
     h = hidden_dim
     return nn.Sequential(
         nn.Linear(inputs, 4 * h),
@@ -92,6 +112,7 @@ def extended_2_layers(inputs: int, hidden_dim: int) -> nn.Sequential:
         ConvolutionBlock(2 * h, 4 * h, 5),
         nn.Dropout(0.1),
         nn.PixelShuffle(2),
+        *enlarge_to(cells),
         ConvolutionBlock(h, h, 5),
         ConvolutionBlock(h, h, 5),
         ConvolutionBlock(h, h, 5),
@@ -105,16 +126,23 @@ class MaskValueNetwork(nn.Module):
     Args:
         inputs: Width of the input.
         settings: Layer list, hidden size and kernel of the heads.
+        cells: Rows and columns of the images.
         starts: One positive image for each entry, which the image is about at the start of training; the
             first is the value.
     """
 
-    def __init__(self, inputs: int, settings: MaskValueSettings, starts: tuple[float, ...] = (0.0,)) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        settings: MaskValueSettings,
+        cells: tuple[int, int],
+        starts: tuple[float, ...] = (0.0,),
+    ) -> None:
         super().__init__()
         build = default_layers if settings.layers == "default" else extended_2_layers
         kernel = settings.head_kernel
         self.inputs = inputs
-        self.layers = build(inputs, settings.hidden_dim)
+        self.layers = build(inputs, settings.hidden_dim, cells)
         self.mask_head = nn.Conv2d(settings.hidden_dim, 1, kernel, padding=kernel // 2)
         heads = [nn.Conv2d(settings.hidden_dim, 1, kernel, padding=kernel // 2) for _ in starts]
         self.positive_heads = nn.ModuleList(heads)

@@ -28,11 +28,11 @@ from calokit.showers import Showers
 
 
 class RegressionSurrogate(Surrogate):
-    """The mask + value network for a detector with one layer of 20 x 20 cells.
+    """The mask + value network for a detector with one layer of cells in rows and columns.
 
     Args:
         settings: Sizes, conditions, units and loss weights.
-        detector: One Cartesian section of 1 x 20 x 20 cells.
+        detector: One Cartesian section of one layer.
 
     Raises:
         ConfigurationError: The detector has another readout.
@@ -44,11 +44,10 @@ class RegressionSurrogate(Surrogate):
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
         self.image = CartesianImage(detector)
-        self.encoder = IncidentEncoder(
-            settings.conditions, self.image.pitch_mm, (self.image.rows, self.image.columns)
-        )
+        cells = (self.image.rows, self.image.columns)
+        self.encoder = IncidentEncoder(settings.conditions, self.image.pitch_mm, cells)
         self.values = CellValues(settings.normalisation, settings.threshold_mev)
-        self.network = MaskValueNetwork(self.encoder.width, settings)
+        self.network = MaskValueNetwork(self.encoder.width, settings, cells)
 
     def fit_transforms(self, sample: Showers) -> None:
         """Set the scales of conditions and values from training showers."""

@@ -9,8 +9,8 @@ from pydantic import Field
 from calokit.detector import Detector
 from calokit.models.settings import Condition, ModelSettings, lacks_one_cartesian_section
 
-IMAGE_CELLS = 20
-"""Rows and columns that the layer lists unfold to (3 -> 5 -> 10 -> 20)."""
+LEAST_CELLS = 8
+"""Rows and columns that an image has at least: the discriminator halves it twice."""
 
 Normalisation = Literal["incident", "largest", "log", "gev"]
 """Over the incident energy, over the largest cell of the training sample, as logarithm, or in GeV (none).
@@ -50,10 +50,10 @@ class MaskValueSettings(ModelSettings):
     """Whether a shower of more energy than its particle's is scaled down to it (early bundles do not)."""
 
     def misfit(self, detector: Detector) -> str | None:
-        """Return what a detector lacks: one layer of 20 x 20 cells, which the layer lists make."""
+        """Return what a detector lacks: one layer of cells in rows and columns."""
         missing = lacks_one_cartesian_section(detector)
-        if missing is None and detector.shape != (1, IMAGE_CELLS, IMAGE_CELLS):
-            return f"one layer of {IMAGE_CELLS} x {IMAGE_CELLS} cells"
+        if missing is None and (detector.shape[0] != 1 or min(detector.shape[1:]) < LEAST_CELLS):
+            return f"one layer of at least {LEAST_CELLS} x {LEAST_CELLS} cells"
         return missing
 
 

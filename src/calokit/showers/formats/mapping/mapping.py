@@ -136,6 +136,8 @@ class HitColumns(Description):
 
     Attributes:
         energy: Energy of each hit.
+        section: The section of the detector whose hits these are, where it has several; layers then count
+            from its front.
         event: Number of the event of each hit, not falling along the file; not for lists in each event.
         layer: Number of the readout layer.
         row: Number of the row, along x.
@@ -146,6 +148,7 @@ class HitColumns(Description):
     """
 
     energy: Energy
+    section: str | None = None
     event: Index | None = None
     layer: Index | None = None
     row: Index | None = None
@@ -203,7 +206,7 @@ class OwnMapping(Description):
         detector: Name or YAML file (seen from the mapping's folder) of the detector.
         tree: The tree of a ROOT file; not needed where it has only one.
         cells: The energies of all cells: one array, or a list of arrays, each of a section.
-        hits: Instead of cells, the hits.
+        hits: Instead of cells, the hits: of the whole detector, or a list, each of a section.
         incident_energy: Kinetic energy of the incident particle.
         momentum: Instead, its momentum; the energy follows with the mass of `pdg` (massless without).
         impact: Where it hits the front face.
@@ -222,7 +225,7 @@ class OwnMapping(Description):
     detector: str | None = None
     tree: str | None = None
     cells: CellArray | tuple[CellArray, ...] | None = None
-    hits: HitColumns | None = None
+    hits: HitColumns | tuple[HitColumns, ...] | None = None
     incident_energy: Energy | None = None
     momentum: Momentum | None = None
     impact: Place | None = None
@@ -235,9 +238,12 @@ class OwnMapping(Description):
         """Refuse a mapping that lacks the energies or has them twice."""
         if (self.cells is None) == (self.hits is None):
             raise ConfigurationError("a mapping needs either cells or hits.")
-        named = [one.section for one in self.cell_arrays]
-        if len(named) > 1 and (None in named or len(set(named)) < len(named)):
-            raise ConfigurationError("cells: several arrays need the key section each, and each its own.")
+        for key, parts in (("cells", self.cell_arrays), ("hits", self.hit_columns)):
+            named = [one.section for one in parts]
+            if len(named) > 1 and (None in named or len(set(named)) < len(named)):
+                raise ConfigurationError(f"{key}: several of them need the key section each, each its own.")
+        if len({one.event is None for one in self.hit_columns}) > 1:
+            raise ConfigurationError("hits: give the number of the event in all sections or in none.")
         if (self.incident_energy is None) == (self.momentum is None):
             raise ConfigurationError("a mapping needs either incident_energy or momentum.")
         if self.momentum is not None and self.direction is not None:
@@ -250,6 +256,13 @@ class OwnMapping(Description):
         if self.cells is None:
             return ()
         return (self.cells,) if isinstance(self.cells, CellArray) else self.cells
+
+    @property
+    def hit_columns(self) -> tuple[HitColumns, ...]:
+        """The hits, by section where said so; none for a file of cells."""
+        if self.hits is None:
+            return ()
+        return (self.hits,) if isinstance(self.hits, HitColumns) else self.hits
 
     def incident_quantities(self) -> dict[str, Quantity]:
         """Return what is known of every event, by its key."""

@@ -163,7 +163,8 @@ def _place_by_rule(
     hits: Deposits, rule: CellRule, encoding: CellIdEncoding | None, detector: Detector, points: Float64
 ) -> Int64:
     """Return the cell of each hit by one rule; -1 outside the detector, or outside the rule's section."""
-    first, last = _layers_of(rule, detector)
+    named = rule.section if isinstance(rule, SectionHits) else None
+    first, last = detector.layers_of_section(named)
     if rule.layer is None:
         layer = locate_layers(detector, points[:, 2])
     else:
@@ -173,16 +174,6 @@ def _place_by_rule(
         return locate_cells(detector, layer, points[:, 0], points[:, 1])
     row, column = (_field_of(hits, encoding, index.field) - index.first for index in (rule.row, rule.column))
     return index_cells(detector, layer, row, column)
-
-
-def _layers_of(rule: CellRule, detector: Detector) -> tuple[int, int]:
-    """Return the first layer that a rule means and the one behind its last, over all sections."""
-    if not isinstance(rule, SectionHits):
-        return 0, detector.number_of_layers
-    names = [section.name for section in detector.sections]
-    counts = [section.number_of_layers for section in detector.sections]
-    place = names.index(rule.section)
-    return sum(counts[:place]), sum(counts[: place + 1])
 
 
 def _refuse_several_systems(

@@ -55,7 +55,7 @@ def place_arrays(table: Table, arrays: tuple[CellArray, ...], detector: Detector
         place = 0 if whole else _find_section(table.path, array, detector)
         section = detector.sections[place]
         first_cell = sum(one.number_of_cells for one in detector.sections[:place])
-        first_layer = sum(one.number_of_layers for one in detector.sections[:place])
+        first_layer, _ = detector.layers_of_section(section.name)
         targets = None
         if array.places is not None:
             targets = _read_targets(table, array, array.places, detector, first_layer, section)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.detector import Detector
-from calokit.detector.locate import index_cells, locate_cells, locate_layers
+from calokit.detector.locate import OUTSIDE, index_cells, locate_cells, locate_layers
 from calokit.errors import ConfigurationError, ShowerFileError
 from calokit.showers.formats.containers.contents import Contents
 from calokit.showers.formats.containers.event_runs import EventRuns, find_runs
@@ -35,13 +35,13 @@ Int64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is read, and how many events there are; `runs` for hits in long columns."""
+    """What is read, and how many events there are; `runs` for hits in long columns, by section."""
 
     contents: Contents
     mapping: OwnMapping
     detector: Detector
     total: int
-    runs: EventRuns | None
+    runs: tuple[EventRuns, ...]
 
     def describe(self, start: int, stop: int) -> str:
         """Return which events are read, for messages."""
@@ -64,8 +64,8 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         total, runs = _count_events(table, mapping)
         if mapping.cells is not None and total:
             read_cells(table, place_arrays(table, mapping.cell_arrays, detector), detector, 0, 1)
-    if mapping.hits is not None:
-        _check_hits(mapping.hits, detector, contents)
+    for hits in mapping.hit_columns:
+        _check_hits(hits, detector, contents)
     plan = _Plan(contents, mapping, detector, total, runs)
     attributes = {} if mapping.particle is None else {"particle": mapping.particle}
     return ForeignShowers(
@@ -75,58 +75,85 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         total,
         "units and axes as the mapping says",
         lambda: _read_pieces(plan),
-        _describe(mapping),
+        _describe(mapping, detector),
         attributes=attributes,
     )
 
 
-def _describe(mapping: OwnMapping) -> tuple[str, ...]:
+def _describe(mapping: OwnMapping, detector: Detector) -> tuple[str, ...]:
     """Return what the mapping leaves open and is assumed."""
     assumed = []
     if any(array.axes is None for array in mapping.cell_arrays):
         assumed.append("The cells are in calokit's order (layer, row, column).")
     if mapping.momentum is not None and mapping.pdg is None:
         assumed.append("The incident particle has no mass (the mapping has no pdg).")
-    if mapping.hits is not None and mapping.hits.layer is None and mapping.hits.depth is None:
-        assumed.append("All hits are in the detector's only layer.")
+    for hits in mapping.hit_columns:
+        if hits.layer is None and hits.depth is None:
+            of = f"section {hits.section}'s" if hits.section else "the detector's"
+            assumed.append(f"All hits are in {of} only layer.")
+        elif hits.layer is not None and hits.section is None and len(detector.sections) > 1:
+            assumed.append(
+                "Layers are counted through all sections (where each counts for itself, give hits as a list, "
+                "each with its section)."
+            )
     return tuple(assumed)
 
 
-def _count_events(table: Table, mapping: OwnMapping) -> tuple[int, EventRuns | None]:
+def _count_events(table: Table, mapping: OwnMapping) -> tuple[int, tuple[EventRuns, ...]]:
     """Return the number of events, and where the hits of each stand in long columns."""
     incident = {q.name: table.count_rows(q.name) for q in mapping.incident_quantities().values() if q.name}
-    if mapping.hits is None or mapping.hits.event is None:
-        parts: list[Quantity] = list(mapping.hits.quantities().values()) if mapping.hits else []
+    if not mapping.hit_columns or mapping.hit_columns[0].event is None:
+        parts: list[Quantity] = [one for hits in mapping.hit_columns for one in hits.quantities().values()]
         parts += mapping.cell_arrays
         named = {part.name: table.count_rows(part.name) for part in parts if part.name}
         if not named:
             raise ConfigurationError(f"{table.path}: the mapping names no column of energies.")
-        return require_same_rows(table.path, named | incident), None
-    hits = mapping.hits
-    columns = {one.name: table.count_rows(one.name) for one in hits.quantities().values() if one.name}
-    event = hits.event.name if hits.event else None
-    if event is None:
+        return require_same_rows(table.path, named | incident), ()
+    lengths = [_count_hits(table, hits) for hits in mapping.hit_columns]
+    if len(lengths) == 1 and (not incident or set(incident.values()) == {lengths[0]}):
+        # The particle stands beside every hit: the events are those that have hits.
+        runs = _find_runs(table, mapping.hit_columns[0], lengths[0], None)
+        return len(runs.starts), (runs,)
+    if not incident:
+        raise ConfigurationError(
+            f"{table.path}: with hits by section the mapping must name a column with one row an event, such "
+            "as that of the incident energy."
+        )
+    total = require_same_rows(table.path, incident)
+    numbers = np.arange(total, dtype=np.int64)
+    return total, tuple(
+        _find_runs(table, hits, length, numbers)
+        for hits, length in zip(mapping.hit_columns, lengths, strict=True)
+    )
+
+
+def _count_hits(table: Table, hits: HitColumns) -> int:
+    """Return the number of hits in long columns."""
+    if hits.event is None or hits.event.name is None:
         raise ConfigurationError(f"{table.path}: hits.event needs the name of a column.")
-    length = require_same_rows(table.path, columns | {event: table.count_rows(event)})
-    first = hits.event.first if hits.event else 0
+    columns = {one.name: table.count_rows(one.name) for one in hits.quantities().values() if one.name}
+    return require_same_rows(table.path, columns | {hits.event.name: table.count_rows(hits.event.name)})
+
+
+def _find_runs(table: Table, hits: HitColumns, length: int, numbers: Int64 | None) -> EventRuns:
+    """Return where the hits of each event stand in long columns."""
+    assert hits.event is not None
+    name, first = hits.event.name or "", hits.event.first
 
     def read(start: int, stop: int) -> NDArray[Any]:
-        numbers = table.read(event, start, stop)
-        return (numbers.astype(np.int64) if numbers.dtype.kind == "u" else numbers) - first
+        found = table.read(name, start, stop)
+        return (found.astype(np.int64) if found.dtype.kind == "u" else found) - first
 
-    if not incident or set(incident.values()) == {length}:
-        # The particle stands beside every hit: the events are those that have hits.
-        runs = find_runs(read, length, str(table.path))
-        return len(runs.starts), runs
-    total = require_same_rows(table.path, incident)
-    return total, find_runs(read, length, str(table.path), np.arange(total, dtype=np.int64))
+    return find_runs(read, length, str(table.path), numbers)
 
 
 def _check_hits(hits: HitColumns, detector: Detector, contents: Contents) -> None:
-    """Refuse hits whose layer is not known."""
-    if hits.layer is None and hits.depth is None and detector.number_of_layers != 1:
+    """Refuse hits of a section that is not there, or whose layer is not known."""
+    first, last = detector.layers_of_section(hits.section)
+    if hits.layer is None and hits.depth is None and last - first != 1:
+        named = f"section {hits.section!r} of detector" if hits.section else "detector"
         raise ConfigurationError(
-            f"{contents.path}: detector {detector.name!r} has {detector.number_of_layers} layers; say in the "
+            f"{contents.path}: {named} {detector.name!r} has {last - first} layers; say in the "
             "mapping which layer a hit is in, with hits.layer or hits.depth."
         )
 
@@ -141,43 +168,53 @@ def _read_pieces(plan: _Plan) -> Generator[Piece, None, None]:
                 cells, total = read_cells(table, placed, plan.detector, start, stop)
                 yield make_piece(plan.detector, cells, _read_incidents(table, plan, start, stop), total)
             return
-        assert mapping.hits is not None
-        most = events_at_a_time(plan.detector)
-        ranges = event_ranges(plan.total, plan.detector) if plan.runs is None else plan.runs.pieces(most)
+        ranges = event_ranges(plan.total, plan.detector)
+        if plan.runs:
+            longest = max(plan.runs, key=lambda runs: int((runs.stops - runs.starts).sum()))
+            ranges = longest.pieces(events_at_a_time(plan.detector))
         for start, stop in ranges:
-            yield _read_hits(table, plan, mapping.hits, start, stop)
+            yield _read_hits(table, plan, start, stop)
 
 
-def _read_hits(table: Table, plan: _Plan, hits: HitColumns, start: int, stop: int) -> Piece:
+def _read_hits(table: Table, plan: _Plan, start: int, stop: int) -> Piece:
     """Return the showers of some events from their hits."""
     where = plan.describe(start, stop)
-    columns: dict[str, Float64] = {}
-    if plan.runs is not None:
-        first, last, events = plan.runs.members(start, stop)
-        for key, one in hits.quantities().items():
-            columns[key] = _take(table, one, first, last, where)
-    else:
-        events = np.zeros(0, dtype=np.int64)
-        counts: Int64 | None = None
-        for key, one in hits.quantities().items():
-            flat, given = table.read_lists(one.name or "", start, stop) if one.name else (None, counts)
-            if counts is not None and given is not None and not np.array_equal(counts, given):
-                raise ShowerFileError(
-                    f"{where}: {one.name!r} has not as many entries as the energies of hits."
-                )
-            counts = given if counts is None else counts
-            if counts is None:
-                raise ConfigurationError(f"{where}: hits.energy needs the name of a column.")
-            events = np.repeat(np.arange(stop - start, dtype=np.int64), counts)
-            values = np.full(len(events), one.value) if flat is None else flat.astype(np.float64)
-            columns[key] = values * one.factor
-    for key in ("x", "y", "depth"):
-        if key in columns and not np.isfinite(columns[key]).all():
-            raise ShowerFileError(f"{where}: {key} of a hit is not finite.")
-    cells = _find_cells(columns, hits, plan.detector, where)
+    found: list[tuple[Int64, Int64, Float64]] = []
+    for place, hits in enumerate(plan.mapping.hit_columns):
+        if plan.runs:
+            first, last, events = plan.runs[place].members(start, stop)
+            columns = {key: _take(table, one, first, last, where) for key, one in hits.quantities().items()}
+        else:
+            events, columns = _read_lists(table, hits, start, stop, where)
+        for key in ("x", "y", "depth"):
+            if key in columns and not np.isfinite(columns[key]).all():
+                raise ShowerFileError(f"{where}: {key} of a hit is not finite.")
+        found.append((events, _find_cells(columns, hits, plan.detector, where), columns["energy"]))
+    events, cells = (np.concatenate([part[place] for part in found]) for place in (0, 1))
+    energies = np.concatenate([part[2] for part in found])
     shape = (stop - start, plan.detector.number_of_cells)
-    summed, total = sum_deposits(events, cells, columns["energy"], shape, where)
+    summed, total = sum_deposits(events, cells, energies, shape, where)
     return make_piece(plan.detector, summed, _read_incidents(table, plan, start, stop), total)
+
+
+def _read_lists(
+    table: Table, hits: HitColumns, start: int, stop: int, where: str
+) -> tuple[Int64, dict[str, Float64]]:
+    """Return the event and the columns of the hits of some events, from lists in each event."""
+    columns: dict[str, Float64] = {}
+    events = np.zeros(0, dtype=np.int64)
+    counts: Int64 | None = None
+    for key, one in hits.quantities().items():
+        flat, given = table.read_lists(one.name or "", start, stop) if one.name else (None, counts)
+        if counts is not None and given is not None and not np.array_equal(counts, given):
+            raise ShowerFileError(f"{where}: {one.name!r} has not as many entries as the energies of hits.")
+        counts = given if counts is None else counts
+        if counts is None:
+            raise ConfigurationError(f"{where}: hits.energy needs the name of a column.")
+        events = np.repeat(np.arange(stop - start, dtype=np.int64), counts)
+        values = np.full(len(events), one.value) if flat is None else flat.astype(np.float64)
+        columns[key] = values * one.factor
+    return events, columns
 
 
 def _find_cells(columns: dict[str, Float64], hits: HitColumns, detector: Detector, where: str) -> Int64:
@@ -189,12 +226,14 @@ def _find_cells(columns: dict[str, Float64], hits: HitColumns, detector: Detecto
             raise ShowerFileError(f"{where}: {key} of a hit is not a whole number.")
         return values.astype(np.int64) - described.first
 
+    first, last = detector.layers_of_section(hits.section)
     if hits.layer is not None:
-        layer = index("layer", hits.layer)
+        layer = index("layer", hits.layer) + first
     elif hits.depth is not None:
         layer = locate_layers(detector, columns["depth"])
     else:
-        layer = np.zeros(len(columns["energy"]), dtype=np.int64)
+        layer = np.full(len(columns["energy"]), first, dtype=np.int64)
+    layer = np.where((layer >= first) & (layer < last), layer, OUTSIDE)
     if hits.row is not None and hits.column is not None:
         return index_cells(detector, layer, index("row", hits.row), index("column", hits.column))
     return locate_cells(detector, layer, columns["x"], columns["y"])
@@ -230,13 +269,13 @@ def _pick(values: NDArray[Any], index: int | tuple[int, ...], where: str) -> NDA
 def _read_incidents(table: Table, plan: _Plan, start: int, stop: int) -> Incidents:
     """Return the incident particles of some events."""
     mapping, where = plan.mapping, plan.describe(start, stop)
-    beside_hits = plan.runs is not None and any(
+    beside_hits = bool(plan.runs) and any(
         table.count_rows(one.name) != plan.total for one in mapping.incident_quantities().values() if one.name
     )
     values: dict[str, Float64] = {}
     for key, one in mapping.incident_quantities().items():
-        if beside_hits and plan.runs is not None:
-            places = plan.runs.starts[start:stop]
+        if beside_hits:
+            places = plan.runs[0].starts[start:stop]
             first, last = int(places[0]), int(places[-1]) + 1
             values[key] = _take(table, one, first, last, where)[places - first]
         else:

@@ -1,0 +1,50 @@
+"""PRD areas of shipped LHCb surrogates on a test file, in cells of 20, 40 and 60 mm.
+
+    python -m benchmarks.systems.lhcb_prd BUNDLE [BUNDLE ...] --test TEST.h5 --floor TRUTH.h5
+
+One shower is generated for each test particle. The study of the GANs measures its own runs
+(studies/lhcb_system.yaml); this is for what is beside them. Writes benchmarks/results/lhcb_prd.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+
+from benchmarks.record import Row, describe_circumstances, print_rows, write_record
+from calokit.inference import generate_file, incidents_like, read_bundle
+from calokit.showers import Split, open_showers
+from calokit.studies.judging.prd_areas import ScoreByGroup
+
+GROUPS = (1, 2, 3)
+
+
+def main() -> None:
+    """Generate, measure and keep."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bundles", type=Path, nargs="+")
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--floor", type=Path, required=True, help="its train split is the floor")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    circumstances = describe_circumstances(1)
+    test, floor = open_showers(arguments.test), open_showers(arguments.floor, Split.TRAIN)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for path in arguments.bundles:
+            bundle = read_bundle(path)
+            made = Path(folder) / f"{bundle.name}.h5"
+            generate_file(bundle, incidents_like(test), made, 1, like=test, expected=len(test))
+            judge = ScoreByGroup.of(test, floor, bundle.model.threshold_mev)
+            rows.append({"bundle": path.stem, **judge.metrics(open_showers(made), GROUPS)})
+    print_rows("PRD areas: value, error, floor, its error", rows, circumstances)
+    write_record("lhcb_prd", rows, circumstances, test=test.path.name, test_showers=len(test))
+
+
+if __name__ == "__main__":
+    main()

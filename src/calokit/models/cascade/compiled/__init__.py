@@ -1,0 +1,1 @@
+"""The cascade's generation as compiled loops, where numba is installed: the same showers, to rounding."""

@@ -1,0 +1,76 @@
+"""Whether compiled loops can draw a cascade's showers here."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from calokit.models.cascade.compiled.arrays import PARTS
+from calokit.models.cascade.stage import Stage
+
+if TYPE_CHECKING:
+    from calokit.models.cascade.compiled.generation import CompiledDrawing
+    from calokit.models.cascade.surrogate import CascadeSurrogate
+
+
+class _Kept:
+    """The last drawing of a cascade, and the tensors that it was made of.
+
+    Args:
+        model: The cascade.
+        drawing: Made of its weights as they are.
+    """
+
+    def __init__(self, model: CascadeSurrogate, drawing: CompiledDrawing) -> None:
+        self.drawing = drawing
+        self.first = next(model.parameters())
+        self.tensors = list(model.state_dict(keep_vars=True).values())
+        self.state = self._state()
+
+    def is_of(self, model: CascadeSurrogate) -> bool:
+        """Return whether the cascade still has these tensors, and nobody has written into them."""
+        return next(model.parameters()) is self.first and self._state() == self.state
+
+    def _state(self) -> list[tuple[int, int]]:
+        return [(one.data_ptr(), one._version) for one in self.tensors]
+
+
+_known: WeakKeyDictionary[CascadeSurrogate, _Kept] = WeakKeyDictionary()
+
+
+def compiled_drawing(model: CascadeSurrogate) -> CompiledDrawing | None:
+    """Return the compiled drawing of a cascade with its weights as they are now.
+
+    Returns:
+        None where numba is not installed, does not fit the installed numpy or is told not to compile
+        (NUMBA_DISABLE_JIT=1), where the cascade is not on the processor, and where a box may look at
+        something that the loops do not know.
+    """
+    if not model.device.is_host or not numba_compiles():
+        return None
+    stages = [one for one in (model.depth, *model.stages) if isinstance(one, Stage)]
+    if any(type(part) not in PARTS for stage in stages for part in stage.parts):
+        return None
+    if not all(len(stage.networks) for stage in stages):
+        return None
+    from calokit.models.cascade.compiled.generation import CompiledDrawing
+
+    kept = _known.get(model)
+    if kept is None or not kept.is_of(model):
+        kept = _known[model] = _Kept(model, CompiledDrawing(model))
+    return kept.drawing
+
+
+@cache
+def numba_compiles() -> bool:
+    """Return whether numba is there and works."""
+    from calokit.models.cascade.compiled.compiler import COMPILES
+
+    if not COMPILES:
+        return False
+    try:
+        import calokit.models.cascade.compiled.generation  # noqa: F401
+    except RuntimeError:  # no folder in which compiled loops can be kept
+        return False
+    return True

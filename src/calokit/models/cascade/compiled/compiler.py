@@ -1,0 +1,33 @@
+"""How loops are compiled: once, kept on disk beside the source; one thread each, others may run meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+try:
+    from numba import config, njit
+
+    COMPILES = not getattr(config, "DISABLE_JIT", 0)
+except ImportError:  # not installed, or of another numpy
+    COMPILES = False
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., object])
+
+FINITE = {"contract", "arcp", "nsz", "nnan", "ninf"}
+"""What a compiler may do with numbers that are finite, and whose order of adding is kept."""
+
+
+def compiled(function: AnyFunction) -> AnyFunction:
+    """Compile a function, where numba is there; a division by zero gives infinity, as in numpy."""
+    if not COMPILES:
+        return function
+    return cast("AnyFunction", njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def compiled_for_vectors(function: AnyFunction) -> AnyFunction:
+    """Compile a function of finite numbers so that the processor's vectors are used."""
+    if not COMPILES:
+        return function
+    vectors = njit(cache=True, nogil=True, error_model="numpy", fastmath=FINITE)
+    return cast("AnyFunction", vectors(function))

@@ -1,0 +1,280 @@
+"""Showers of a cascade by compiled loops: the same as `CascadeDrawing` draws, to rounding."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calokit.arrays import Float32
+from calokit.models.batches import IncidentTensors
+from calokit.models.cascade.boxes import BoxValues
+from calokit.models.cascade.compiled.arrays import Boxes, Weights, as_array, box_arrays, weight_arrays
+from calokit.models.cascade.compiled.descent import CHOSEN, Bench, Rows, Written, descend
+from calokit.models.cascade.compiled.layers import Events, Memory, Place, draw_layers
+from calokit.models.cascade.compiled.sight import View
+from calokit.models.cascade.drawing import FIRST_BOX, LINE_WIDTHS, CascadeDrawing
+from calokit.models.cascade.scenes import EventFacts
+from calokit.models.cascade.scenes import Memory as CellMemory
+from calokit.models.cascade.sight import MOMENTS
+from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
+from calokit.models.cascade.stage import Stage
+
+if TYPE_CHECKING:
+    from calokit.models.cascade.surrogate import CascadeSurrogate
+
+CHUNK_SHOWERS = 128
+"""Showers whose boxes are in work together."""
+
+TILE_PRODUCT = 950_000
+"""Rows x inputs x outputs of a matrix product at most: below a million OpenBLAS has a faster way."""
+LARGEST_TILE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledTree:
+    """One tree of a cascade.
+
+    Attributes:
+        boxes: Its boxes.
+        weights: Its networks.
+        first_leaf: Number of the first box of the last level.
+        rows: How many rows go through a network together.
+    """
+
+    boxes: Boxes
+    weights: Weights
+    first_leaf: int
+    rows: int
+
+    @classmethod
+    def of(cls, stage: Stage) -> CompiledTree:
+        """Return the tree of a stage."""
+        weights = weight_arrays(stage)
+        inputs, width = weights.first.shape[1:]
+        largest = TILE_PRODUCT // (max(inputs, width + CHOSEN) * width) // 8 * 8
+        tree = stage.tables.tree
+        return cls(box_arrays(stage), weights, tree.starts[-2], min(max(largest, 8), LARGEST_TILE))
+
+    def bench(self) -> Bench:
+        """Return space for the rows that go through a network together."""
+        weights, rows = self.weights, self.rows
+        inputs, width = weights.first.shape[1:]
+        hits, energy = weights.hits.shape[2], weights.energy.shape[2]
+        return Bench(
+            box=np.empty(rows, np.int64),
+            event=np.empty(rows, np.int64),
+            energy=np.empty(rows, np.float32),
+            hits=np.empty(rows, np.float32),
+            first=np.empty(rows, np.float32),
+            second=np.empty(rows, np.float32),
+            one=np.empty(rows, np.float32),
+            other=np.empty(rows, np.float32),
+            taken=np.empty(rows, np.float32),
+            both=np.empty(rows, np.int64),
+            ratio=np.empty(rows, np.float32),
+            seen=np.empty((rows, inputs), np.float32),
+            hidden=np.empty((2, rows, width), np.float32),
+            hit_outputs=np.empty((rows, hits), np.float32),
+            joined=np.empty((rows, width + CHOSEN), np.float32),
+            energy_outputs=np.empty((rows, energy), np.float32),
+            heights=np.empty(max(hits, energy), np.float32),
+            child=np.empty(2 * rows, np.int64),
+            child_event=np.empty(2 * rows, np.int64),
+            child_energy=np.empty(2 * rows, np.float32),
+            child_hits=np.empty(2 * rows, np.float32),
+        )
+
+
+class CompiledDrawing:
+    """Draws showers of a cascade as it is now; later changes of its weights are not seen.
+
+    Chunks of showers are drawn side by side by as many threads as torch computes with.
+
+    Args:
+        model: The cascade, on the processor.
+    """
+
+    def __init__(self, model: CascadeSurrogate) -> None:
+        self.model = model
+        self.tree = model.tree
+        self.depth = None if model.depth is None else CompiledTree.of(model.depth)
+        self.planes = [CompiledTree.of(stage) for stage in model.stages if isinstance(stage, Stage)]
+        self.runs = [
+            (kind, [layer for layer, _ in group])
+            for kind, group in groupby(enumerate(self.tree.plane_of), key=lambda pair: pair[1])
+        ]
+        counts = torch.arange(self.tree.first_cells[-1] + 1, dtype=torch.float32)
+        self.log_hits, self.log1p_hits = as_array(torch.log(counts)), as_array(torch.log1p(counts))
+        threshold, lines = model.threshold, model.exact_lines
+        self.out = (
+            np.float32(threshold),
+            np.float32(torch.nextafter(threshold, threshold + 1)),
+            as_array(lines[lines > threshold]),
+            np.float32(LINE_WIDTHS * SMALLEST_WIDTH),
+        )
+
+    def showers(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
+        """Return the shower (event, cell) in MeV of each incident particle and key (event,)."""
+        visible, count = CascadeDrawing(self.model).draw_totals(incidents, keys)
+        facts = self.model.facts(incidents, visible, count)
+        cells = np.zeros((len(keys), self.tree.first_cells[-1]), np.float32)
+
+        def draw(start: int) -> None:
+            """Draw one chunk; every thread has its own inference mode."""
+            some = slice(start, start + CHUNK_SHOWERS)
+            here = EventFacts(facts.features[some], facts.positions[some], facts.slopes[some])
+            roots = torch.stack([visible[some], count[some]])
+            with torch.inference_mode():
+                _Chunk(self, here, roots, keys[some], cells[some]).draw()
+
+        starts = range(0, len(keys), CHUNK_SHOWERS)
+        threads = min(torch.get_num_threads(), len(starts))
+        if threads <= 1:
+            for start in starts:
+                draw(start)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(draw, starts))
+        return torch.from_numpy(cells)
+
+
+class _Chunk:
+    """A few showers in work.
+
+    Args:
+        drawing: The cascade.
+        facts: What is known of the events.
+        roots: Energies in thresholds and hits (2, event).
+        keys: One int64 an event.
+        cells: Takes the showers (event, cell).
+    """
+
+    def __init__(
+        self, drawing: CompiledDrawing, facts: EventFacts, roots: Tensor, keys: Tensor, cells: Float32
+    ) -> None:
+        self.drawing = drawing
+        self.facts = facts
+        self.roots = roots
+        self.keys = as_array(keys).view(np.uint64)
+        self.cells = cells
+
+    def draw(self) -> None:
+        """Draw them."""
+        drawing, facts = self.drawing, self.facts
+        surroundings, several = drawing.model.surroundings, len(drawing.runs) > 1
+        totals = self._draw_depth()
+        features = surroundings.layer_features(*totals)
+        events = Events(
+            self.keys,
+            *(as_array(one) for one in (facts.features, facts.positions, facts.slopes, features, *totals)),
+        )
+        plain = np.zeros_like(self.cells) if several else np.zeros((len(self.keys), 0), np.float32)
+        memory = surroundings.first_memory(len(self.keys)) if several else None
+        moments = np.zeros((2, len(self.keys), MOMENTS + 1))
+        for kind, layers in drawing.runs:
+            compiled = drawing.planes[kind]
+            most = int(events.hits[layers].sum(1).max())
+            known = self._remember(compiled, kind, memory, moments)
+            rows, written = _space(compiled, most)
+            written.filled[1:] = 0 if memory is None else -1
+            where = self._place(compiled, kind)
+            parts = (events, known, where, rows, written, compiled.bench(), self.cells, plain)
+            draw_layers(layers[0], layers[-1] + 1, compiled.boxes, compiled.weights, *parts)
+            for layer in layers[: len(layers) if several else 0]:
+                if memory is not None and layer + 1 < drawing.tree.layers:
+                    energy = torch.from_numpy(plain[:, drawing.tree.cells_of(layer)]).T
+                    cells = torch.stack([energy, (energy > 0).float()])
+                    memory = surroundings.remember(memory, cells, layer)
+
+    def _draw_depth(self) -> Tensor:
+        """Return energies and hits of the layers (2, layer, event)."""
+        drawing, facts, tree = self.drawing, self.facts, self.drawing.depth
+        if tree is None:
+            return self.roots[:, None]
+        events = len(self.keys)
+        totals = np.zeros((2, drawing.tree.layers, events), np.float32)
+        energy, hits = as_array(self.roots)
+        full = np.flatnonzero(hits > 0)
+        rows, written = _space(tree, int(hits.sum()))
+        rows.box[0, : len(full)] = 0
+        rows.event[0, : len(full)] = full
+        rows.energy[0, : len(full)], rows.hits[0, : len(full)] = energy[full], hits[full]
+        rows.filled[0] = len(full)
+        positions, slopes, incident = (
+            as_array(one) for one in (facts.positions, facts.slopes, facts.features)
+        )
+        nothing = np.zeros((events, 0), np.float32)
+        view = View(
+            np.zeros((1, events, tree.boxes.none + 1, 2), np.float32),
+            np.zeros(3, np.int64),
+            incident,
+            nothing,
+            positions,
+            slopes,
+            np.zeros((events, 0, MOMENTS), np.float32),
+            drawing.log_hits,
+            drawing.log1p_hits,
+        )
+        space = (rows, written, tree.bench())
+        last = descend(tree.boxes, tree.weights, view, self.keys, FIRST_BOX, *space)
+        found = slice(rows.filled[last])
+        place = (rows.box[last, found] - tree.first_leaf, rows.event[last, found])
+        totals[0][place], totals[1][place] = rows.energy[last, found], rows.hits[last, found]
+        return torch.from_numpy(totals)
+
+    def _remember(
+        self, compiled: CompiledTree, kind: int, cells: CellMemory | None, moments: np.ndarray
+    ) -> Memory:
+        """Return what is known of the layers before the first of one kind."""
+        drawing, events, boxes = self.drawing, len(self.keys), compiled.boxes.none + 1
+        deep = drawing.depth is not None
+        seen = np.zeros((4 if deep else 1, events, boxes, 2), np.float32)
+        sums = np.zeros((events, boxes if deep else 0, 2), np.float32)
+        if cells is not None:
+            tree = drawing.tree.planes[kind].tree
+            for place, one in ((1, cells.last), (2, cells.second), (3, cells.all)):
+                values = BoxValues.of_cells(tree, *one)
+                seen[place] = values.seen.transpose(0, 1).numpy()
+            sums[:] = torch.stack([values.energy, values.hits], 2).transpose(0, 1).numpy()
+        turn = np.array([0, 1, 2] if deep else [0, 0, 0], np.int64)
+        return Memory(seen, turn, sums, moments, drawing.log_hits, drawing.log1p_hits)
+
+    def _place(self, compiled: CompiledTree, kind: int) -> Place:
+        """Return where layers are, and how energies leave them."""
+        tree, model = self.drawing.tree, self.drawing.model
+        weights = model.surroundings.get_buffer(f"weights_{kind}").T.double()
+        return Place(
+            tree.layer_z.astype(np.float32),
+            np.array(model.first_numbers, np.int64),
+            np.array(tree.first_cells, np.int64),
+            compiled.first_leaf,
+            as_array(weights),
+            *self.drawing.out,
+        )
+
+
+def _space(compiled: CompiledTree, most: int) -> tuple[Rows, Written]:
+    """Return space for the boxes of a tree in which there are at most so many hits a layer."""
+    room, every = max(most, 1), max(most, 1) * (compiled.boxes.levels + 1)
+    rows = Rows(
+        box=np.empty((2, room), np.int64),
+        event=np.empty((2, room), np.int64),
+        energy=np.empty((2, room), np.float32),
+        hits=np.empty((2, room), np.float32),
+        filled=np.zeros(2, np.int64),
+        picked=np.empty(room, np.int64),
+    )
+    written = Written(
+        box=np.empty((3, every), np.int64),
+        event=np.empty((3, every), np.int64),
+        energy=np.empty((3, every), np.float32),
+        hits=np.empty((3, every), np.float32),
+        filled=np.zeros(3, np.int64),
+    )
+    return rows, written
