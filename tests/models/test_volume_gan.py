@@ -115,12 +115,14 @@ def test_labels_are_those_asked_for(label: float, flipped: float, monkeypatch: p
     assert float((fake == 1).float().mean()) == pytest.approx(flipped, abs=0.1)
 
 
-def test_a_shaped_generator_begins_at_the_average_shower() -> None:
+def test_a_generator_that_knows_the_average_begins_at_the_average_shower() -> None:
     showers = make_showers_in(load_detector("clic_ecal"), 40)
     torch.manual_seed(1)
-    model = VolumeGanSurrogate(TINY.model_copy(update={"shaped": True}), showers.detector)
+    model = VolumeGanSurrogate(TINY.model_copy(update={"average_known": True}), showers.detector)
     model.fit_transforms(showers)
-    seen = model._seen(torch.from_numpy(showers.energies)).mean(0)
+    kept = showers.with_threshold(TINY.threshold_mev)
+    mean = torch.from_numpy(kept.energies).mean(0, keepdim=True)
+    seen = model.image.fold((mean / TINY.unit_mev).pow(TINY.power))[0]
     torch.testing.assert_close(model.average, seen.clamp_min(1e-3 * float(seen.max())))
     batch = TrainingBatch.of(showers)
     made = model._volumes(batch.incidents, draws().noise(model.noise(), len(batch))).mean(0).detach()
