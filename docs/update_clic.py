@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-from page_tables import NOT_YET, fill, markdown, result
+import numpy as np
+from page_tables import NOT_YET, fill, markdown, plain, result
 
 from calokit.report.rounding import round_to_error
+from calokit.studies.claims import decide_claims, read_entries
+from calokit.studies.description import StudyFile
+from calokit.studies.table import read_table
 
-PAGE = Path(__file__).resolve().parent / "clic.md"
+HOME = Path(__file__).resolve().parent.parent
+PAGE = HOME / "docs" / "clic.md"
+STUDY = HOME / "studies" / "clic_ensembles.yaml"
+
+Row = dict[str, Any]
+
+COLUMNS = {
+    "divergence.shannon": "JSD (bits)",
+    "sampling.mean_deviation": "sampling fraction in 10 GeV bins (%)",
+    "edges.mean_deviation": "edges",
+    "classifier.auc_low": "AUC, cells",
+    "classifier.auc_high": "AUC, observables",
+    "classifier.auc_boosted": "AUC, trees",
+    "readout.auc_boosted": "trees, read out",
+    "distance.fpd": "FPD",
+    "neighbours.coverage": "coverage",
+}
+PERCENT = "(%)"
 
 
 def toy() -> str:
@@ -35,7 +59,104 @@ def toy() -> str:
     return f"{markdown(table)}\n\n{words}"
 
 
-TABLES: dict[str, Callable[[], str]] = {"toy": toy}
+def entries() -> dict[str, list[Row]]:
+    """Return the rows of each entry, in the order of the study."""
+    rows = read_table(STUDY.with_suffix(".jsonl"))
+    labels = [entry.label for entry in StudyFile.read(STUDY).study.recipes]
+    found = {label: [row for row in rows if row["label"] == label] for label in labels}
+    return {label: own for label, own in found.items() if own}
+
+
+def ensembles() -> str:
+    """Return every entry with its metrics, the mean over its seeds, and in a last row their floor."""
+    known = entries()
+    if not known:
+        return NOT_YET
+    table = [["entry", "seeds", "CPU min", "ms a shower", *COLUMNS.values()]]
+    for label, rows in known.items():
+        minutes, milliseconds = (
+            f"{np.mean([row[name] for row in rows]):.3g}"
+            for name in ("cpu_minutes", "milliseconds_per_shower")
+        )
+        cells = [_mean(rows, metric, title) for metric, title in COLUMNS.items()]
+        table.append([label, str(len(rows)), minutes, milliseconds, *cells])
+    first = next(iter(known.values()))[:1]
+    floors = [_mean(first, metric, title, place=2) for metric, title in COLUMNS.items()]
+    table.append(["truth against truth", "", "", "", *floors])
+    planned = sum(1 for _ in StudyFile.read(STUDY).runs())
+    done = sum(len(rows) for rows in known.values())
+    return f"{markdown(table)}\n\n{done} of the study's {planned} rows are in this table."
+
+
+def claims() -> str:
+    """Return the claims and what became of them; nothing before every seed of their entries is there."""
+    file = StudyFile.read(STUDY)
+    known = read_entries([file])
+    labels = {label for claim in file.study.claims for label in (claim.better, claim.worse)}
+    if any(label not in known or len(known[label].rows) < len(file.study.seeds) for label in labels):
+        told = [["claim", "metric"], *([one.statement, f"`{one.metric}`"] for one in file.study.claims)]
+        return f"{markdown(told)}\n\nNot decided before all seeds are there."
+    table = [["claim", "metric", "the smaller", "the other", "σ", "chance", "here"]]
+    for one in decide_claims([file]):
+        assert one.deviations is not None
+        assert one.probability is not None
+        values = [f"{np.mean(seeds):.3g}" for seeds in (one.better, one.worse)]
+        told = [f"{one.deviations:+.1f}", f"{one.probability:.1g}", one.verdict]
+        table.append([one.claim.statement, f"`{one.claim.metric}`", *values, *told])
+    return markdown(table)
+
+
+def sampling() -> str:
+    """Return the sampling fraction over truth's in bins of 10 GeV, of each entry's seeds."""
+    known = entries()
+    if not known:
+        return NOT_YET
+    edges = next(iter(known.values()))[0]["curves"]["sampling_fraction"]["edges_gev"]
+    table = [["entry", *(f"{low:g} to {high:g} GeV" for low, high in pairwise(edges))]]
+    for label, rows in known.items():
+        curves = [row["curves"]["sampling_fraction"] for row in rows]
+        ratios = np.mean([np.divide(one["value"], one["reference"]) for one in curves], axis=0)
+        table.append([label, *(f"{ratio:.3f}" for ratio in ratios)])
+    return markdown(table)
+
+
+def reweighting() -> str:
+    """Return what the judge of the mixture found before each further member of the longest ensembles."""
+    longest: dict[tuple[str, int], Row] = {}
+    for row in read_table(STUDY.with_suffix(".jsonl")):
+        key = row["label"].partition("-")[0], row["seed"]
+        if row["adagan"] and len(row["adagan"]) > len(longest.get(key, {"adagan": ()})["adagan"]):
+            longest[key] = row
+    if not longest:
+        return NOT_YET
+    table = [["ensemble", "seed", "before member", "JSD on training showers (bits)"]]
+    table[0] += ["showers that the weights leave", "without weight"]
+    for (name, seed), row in sorted(longest.items()):
+        for step in row["adagan"]:
+            told = [f"{step['shannon_divergence_bits']:.3f}", f"{step['effective_showers']:.0f}"]
+            table.append([name, str(seed), str(step["member"]), *told, str(step["without_weight"])])
+    return markdown(table)
+
+
+def _mean(rows: Iterable[Row], metric: str, title: str, place: int = 0) -> str:
+    """Return the mean over seeds; its error is of their scatter, or of the one there is."""
+    found = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
+    if not found:
+        return ""
+    scale = 100.0 if title.endswith(PERCENT) else 1.0
+    values = [scale * one[place] for one in found]
+    own = scale * math.sqrt(float(np.mean([one[place + 1] ** 2 for one in found])) / len(found))
+    scatter = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return plain(float(np.mean(values)), max(own, scatter))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "toy": toy,
+    "ensembles": ensembles,
+    "claims": claims,
+    "sampling": sampling,
+    "reweighting": reweighting,
+}
 
 
 if __name__ == "__main__":

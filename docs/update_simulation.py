@@ -131,9 +131,20 @@ def scoring() -> str:
     return markdown(table) + "\n\n" + words
 
 
+def cylinder() -> str:
+    """Return the response of Par04 over the reference's, by how the silicon is divided."""
+    table = [["silicon in Geant4", "showers", "response over the reference's"]]
+    table += [
+        [row["cells"], f"{row['showers']:,}", f"{row['response (%)']:+.2f} ± {row['error']:.2f} %"]
+        for row in read("cylinder_response")["rows"]
+    ]
+    return markdown(table)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "validation": validation,
     "samples": samples,
+    "cylinder": cylinder,
     "cuts": cuts,
     "parametric": parametric,
     "scoring": scoring,

@@ -1,16 +1,19 @@
 """AdaGAN's toy: clusters in a plane, of which one small GAN finds some and an ensemble finds more.
 
-    python -m benchmarks.models.adagan_toy [--seeds 10] [--members 5]
+    python -m benchmarks.models.adagan_toy [--seeds 10] [--members 5] [--anew]
 
 The star rule stands beside members that are trained alike and mixed without reweighting. Coverage is AdaGAN's
 (arXiv:1701.02386, section 4): the part of the data that lies where the mixture has 95 % of its density. A
 mode is found where the mixture puts at least a fifth of the mode's due share. Writes
-benchmarks/results/adagan_toy.json and docs/images/adagan_toy.png.
+benchmarks/results/adagan_toy.json after each seed, goes on with the seeds that it lacks, and draws
+docs/images/adagan_toy.png.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +22,7 @@ from scipy.stats import gaussian_kde
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.record import REPOSITORY, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import REPOSITORY, RESULTS, Row, describe_circumstances, print_rows, write_record
 from calokit.arrays import Float32, Float64
 from calokit.compute.draws import Draws, Purpose, draw_generator, seed_layers
 from calokit.ensembles.density_ratio import MixtureJudge, ratio_of
@@ -172,43 +175,77 @@ def draw_picture(clusters: Clusters, stages: list[Stage]) -> None:
     save_figure(figure, PICTURE)
 
 
+Pairs = dict[tuple[str, int], list[tuple[float, float]]]
+"""By rule and number of members: modes found and coverage, a pair a seed."""
+
+
+def measure(seed: int, members: int, steps: int) -> Pairs:
+    """Return what the ensembles of one seed cover; the first seed is drawn."""
+    clusters = Clusters.draw(seed)
+    found: Pairs = {}
+    for reweighted, name in ((True, "star"), (False, "without reweighting")):
+        stages = build(clusters, seed, members, steps, reweighted)
+        if seed == 1 and reweighted:
+            draw_picture(clusters, stages)
+        for number, stage in enumerate(stages, start=1):
+            found[name, number] = [(clusters.modes_found(stage.made), clusters.coverage(stage.made))]
+    return found
+
+
+def add_seeds(rows: Sequence[Row], before: int, found: Pairs) -> list[Row]:
+    """Return rows of means and errors over the seeds of other rows and of what was found.
+
+    Args:
+        rows: Means and standard errors over the first seeds; none before the first.
+        before: How many seeds these are of.
+        found: What further seeds gave.
+
+    Example:
+        >>> pairs = [(0.2, 0.4), (0.6, 0.5), (0.7, 0.9)]
+        >>> whole = add_seeds([], 0, {("star", 1): pairs})
+        >>> parts = add_seeds(add_seeds([], 0, {("star", 1): pairs[:2]}), 2, {("star", 1): pairs[2:]})
+        >>> [round(whole[0][name] - parts[0][name], 12) for name in ("coverage", "coverage, error")]
+        [0.0, 0.0]
+    """
+    known = {(row["rule"], row["members"]): row for row in rows}
+    joined: list[Row] = []
+    for (rule, members), pairs in found.items():
+        row: Row = {"rule": rule, "members": members}
+        for name, values in zip(("modes found", "coverage"), np.transpose(pairs), strict=True):
+            sums = np.array([len(values), values.sum(), np.square(values).sum()])
+            if before:
+                mean, error = known[rule, members][name], known[rule, members][f"{name}, error"]
+                sums += [before, before * mean, before * mean**2 + before * (before - 1) * error**2]
+            count, mean = sums[0], sums[1] / sums[0]
+            spread = max(sums[2] - count * mean**2, 0.0) / max(count - 1, 1)
+            row |= {name: float(mean), f"{name}, error": float(np.sqrt(spread / count))}
+        joined.append(row)
+    return joined
+
+
 def main() -> None:
-    """Run all seeds, draw the first, write the record."""
+    """Run the seeds that the record does not have yet; write it after each."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--members", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--anew", action="store_true", help="forget the record")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    for seed in range(1, arguments.seeds + 1):
-        clusters = Clusters.draw(seed)
-        for reweighted, name in ((True, "star"), (False, "without reweighting")):
-            stages = build(clusters, seed, arguments.members, arguments.steps, reweighted)
-            if seed == 1 and reweighted:
-                draw_picture(clusters, stages)
-            for number, stage in enumerate(stages, start=1):
-                pair = clusters.modes_found(stage.made), clusters.coverage(stage.made)
-                found.setdefault((name, number), []).append(pair)
-        print(f"seed {seed} of {arguments.seeds}", flush=True)
-    rows: list[Row] = []
-    for (name, number), pairs in found.items():
-        mean, error = np.mean(pairs, 0), np.std(pairs, 0, ddof=1) / np.sqrt(len(pairs))
-        rows.append(
-            {
-                "rule": name,
-                "members": number,
-                "modes found": float(mean[0]),
-                "modes found, error": float(error[0]),
-                "coverage": float(mean[1]),
-                "coverage, error": float(error[1]),
-            }
-        )
+    facts = {"modes": MODES, "points": POINTS, "steps": arguments.steps}
+    path = RESULTS / "adagan_toy.json"
+    record = json.loads(path.read_text()) if path.is_file() and not arguments.anew else {"settings": {}}
+    known: dict[str, int] = record["settings"]
+    if {name: known.get(name) for name in facts} != facts:
+        record = {"settings": {"seeds": 0}, "rows": []}
+    rows, done = record["rows"], record["settings"]["seeds"]
     circumstances = describe_circumstances(1)
-    facts = {"modes": MODES, "points": POINTS, "seeds": arguments.seeds, "steps": arguments.steps}
-    write_record("adagan_toy", rows, circumstances, **facts)
+    for seed in range(done + 1, arguments.seeds + 1):
+        rows = add_seeds(rows, seed - 1, measure(seed, arguments.members, arguments.steps))
+        write_record("adagan_toy", rows, circumstances, **facts, seeds=seed)
+        print(f"seed {seed} of {arguments.seeds}", flush=True)
     print_rows("clusters found", rows, circumstances)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
+from calokit.detector import CartesianReadout
 from calokit.engine.local import LocalExecutor
 from calokit.progress import no_progress
 from calokit.simulation.backends import prepare_geant4
@@ -68,10 +69,13 @@ def time_scoring(rounds: int) -> list[Row]:
     """Return the cost of each way of scoring beside no scoring at all."""
     rows: list[Row] = []
     for name, events in SAMPLES.items():
-        seconds: dict[str, list[float]] = {scoring: [] for scoring in SCORING}
+        sections = load_sample(name).load_detector().sections
+        boxes = all(isinstance(section.readout, CartesianReadout) for section in sections)
+        ways = [scoring for scoring in SCORING if boxes or scoring != "C++ scorer"]
+        seconds: dict[str, list[float]] = {scoring: [] for scoring in ways}
         gev = 1.0
         for _ in range(rounds):
-            for scoring in SCORING:
+            for scoring in ways:
                 command = [
                     sys.executable,
                     "-m",
@@ -85,7 +89,7 @@ def time_scoring(rounds: int) -> list[Row]:
                 result = json.loads(done.stdout.splitlines()[-1])
                 seconds[scoring].append(result["seconds"])
                 gev = result["gev"]
-        for scoring in SCORING:
+        for scoring in ways:
             ratios = np.array(seconds[scoring]) / np.array(seconds["none"])
             rows.append(
                 {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.models.adagan_toy import FOUND, MODES, Clusters, build
+from benchmarks.models.adagan_toy import FOUND, MODES, Clusters, add_seeds, build
 
 
 def test_the_figures_of_the_toy() -> None:
@@ -25,3 +25,16 @@ def test_an_ensemble_finds_modes_that_its_first_member_misses() -> None:
     assert found[-1] > found[0]
     assert not np.allclose(stages[1].weights, stages[0].weights)
     assert np.isclose(stages[1].weights.sum(), 1.0)
+
+
+def test_seeds_can_be_added_to_a_record() -> None:
+    rng = np.random.default_rng(1)
+    pairs = [(float(one), float(other)) for one, other in rng.random((6, 2))]
+    (whole,) = add_seeds([], 0, {("star", 2): pairs})
+    rows = add_seeds(add_seeds([], 0, {("star", 2): pairs[:4]}), 4, {("star", 2): pairs[4:5]})
+    (added,) = add_seeds(rows, 5, {("star", 2): pairs[5:]})
+    assert added.keys() == whole.keys()
+    for name in ("modes found", "coverage"):
+        assert np.isclose(added[name], whole[name])
+        assert np.isclose(added[f"{name}, error"], whole[f"{name}, error"])
+    assert np.isclose(whole["coverage, error"], np.std([one[1] for one in pairs], ddof=1) / 6**0.5)

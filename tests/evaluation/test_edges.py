@@ -43,6 +43,7 @@ def test_the_error_is_the_scatter_of_equal_samples() -> None:
 def test_nothing_at_an_end_is_no_infinity_and_small_boxes_are_refused() -> None:
     truth = np.ones((10, 504))
     assert edge_distance(sums_of(truth), sums_of(0 * truth)).value == pytest.approx(np.log(1000))
+    assert edge_distance(sums_of(0 * truth), sums_of(truth)).value == 0
     with pytest.raises(ConfigurationError, match="edges need 6 cells"):
         ShowerEdges((5, 5, 1))
     assert ShowerEdges((1, 20, 5)).sums.shape == (2, 2)

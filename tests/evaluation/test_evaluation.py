@@ -252,7 +252,24 @@ def test_cylinders_and_many_layers(tmp_path):
     profile = next(curve for curve in card.curves if curve.name == "longitudinal_profile")
     total = made[0].with_threshold(card.threshold_mev).energies.sum(axis=1).mean()
     assert sum(profile.reference) == pytest.approx(total, rel=1e-4)
+    assert profile.log_y
     assert {"separation.depth", "separation.length"} <= {m.name for m in card.measurements}
+    assert not any(curve.name.startswith("lateral_profile") for curve in card.curves)
+
+
+def test_the_average_shower_across_the_beam_has_all_of_its_energy(tmp_path):
+    detector = load_detector("clic_ecal")
+    made = [toy_showers(seed, 60, detector, incident_seed=seed % 2) for seed in (0, 2, 1)]
+    truth, generated, floor = (
+        open_showers(write_showers(tmp_path / f"{index}.h5", showers)) for index, showers in enumerate(made)
+    )
+    card = evaluate_showers(truth, generated, floor=floor, settings=QUICK)
+    mean = made[0].with_threshold(card.threshold_mev).energies.reshape(60, 25, 25, 25).mean(0)
+    for name, axes in (("x", (0, 2)), ("y", (0, 1))):
+        profile = next(curve for curve in card.curves if curve.name == f"lateral_profile_{name}")
+        np.testing.assert_allclose(profile.reference, mean.sum(axes), rtol=1e-4)
+        assert profile.log_y
+        assert len(profile.edges) == 26
 
 
 def test_kept_showers_are_bounded_and_evenly_spread():

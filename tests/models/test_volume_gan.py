@@ -113,3 +113,19 @@ def test_labels_are_those_asked_for(label: float, flipped: float, monkeypatch: p
     assert set(fake.tolist()) <= {0.0, 1.0}
     assert float((real == 0).float().mean()) == pytest.approx(flipped, abs=0.1)
     assert float((fake == 1).float().mean()) == pytest.approx(flipped, abs=0.1)
+
+
+def test_a_generator_that_knows_the_average_begins_at_the_average_shower() -> None:
+    showers = make_showers_in(load_detector("clic_ecal"), 40)
+    torch.manual_seed(1)
+    model = VolumeGanSurrogate(TINY.model_copy(update={"average_known": True}), showers.detector)
+    model.fit_transforms(showers)
+    kept = showers.with_threshold(TINY.threshold_mev)
+    mean = torch.from_numpy(kept.energies).mean(0, keepdim=True)
+    seen = model.image.fold((mean / TINY.unit_mev).pow(TINY.power))[0]
+    torch.testing.assert_close(model.average, seen.clamp_min(1e-3 * float(seen.max())))
+    batch = TrainingBatch.of(showers)
+    made = model._volumes(batch.incidents, draws().noise(model.noise(), len(batch))).mean(0).detach()
+    assert float(torch.corrcoef(torch.stack([made.flatten(), seen.flatten()]))[0, 1]) > 0.9
+    assert "average" in model.state_dict()
+    assert "average" not in VolumeGanSurrogate(TINY, showers.detector).state_dict()

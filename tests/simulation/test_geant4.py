@@ -114,25 +114,30 @@ def test_grouped_layers_are_the_sum_of_single_ones(tmp_path: Path) -> None:
     np.testing.assert_allclose(one.reshape(6, 45, 2, 16, 9).sum(axis=2), two, rtol=1e-5, atol=1e-6)
 
 
+def divide_cylinder(detector: Detector, name: str, **readout: Any) -> Detector:
+    """Return a detector of one cylindrical section with other cells."""
+    section = detector.sections[0]
+    divided = section.readout.model_copy(update=readout)
+    return detector.model_copy(
+        update={"name": name, "sections": (section.model_copy(update={"readout": divided}),)}
+    )
+
+
 @pytest.mark.usefixtures("tables")
-def test_unequal_rings_score_like_equal_ones(tmp_path: Path) -> None:
+def test_the_cells_of_a_cylinder_do_not_change_its_showers(tmp_path: Path) -> None:
     equal = load_detector("par04_siw")
-    section = equal.sections[0]
-    readout = section.readout.model_copy(
-        update={"r_bins": None, "dr_mm": None, "r_edges_mm": (0.0, 4.65, 13.95, 41.85)}
-    )
-    unequal = equal.model_copy(
-        update={"name": "unequal", "sections": (section.model_copy(update={"readout": readout}),)}
-    )
-    incidence = {"kind": "normal", "x_mm": 6.0, "y_mm": 5.0}
-    fine = shoot(equal, tmp_path, 60, incidence=incidence).images
-    coarse = shoot(unequal, tmp_path, 60, incidence=incidence).images
-    joined = np.stack([fine[..., 0], fine[..., 1:3].sum(-1), fine[..., 3:].sum(-1)], axis=-1)
-    for one in (joined, coarse):
-        assert one.sum(axis=(0, 1, 3)).argmax() == 1  # 40 degrees of 16 bins
-        assert one.sum(axis=(0, 1, 2)).argmax() == 1  # r 7.8 mm
-    shares = [one.sum(axis=(0, 1, 2)) for one in (joined, coarse)]
-    np.testing.assert_allclose(shares[0], shares[1], rtol=0.15)
+    unequal = divide_cylinder(equal, "unequal", r_bins=None, dr_mm=None, r_edges_mm=(0.0, 4.65, 13.95, 41.85))
+    whole = divide_cylinder(equal, "whole", phi_bins=1, r_bins=1, dr_mm=41.85)
+    for x, y in ((0.0, 0.0), (6.0, 5.0)):
+        incidence = {"kind": "normal", "x_mm": x, "y_mm": y}
+        fine, coarse, one = (
+            shoot(detector, tmp_path, 20, incidence=incidence).images for detector in (equal, unequal, whole)
+        )
+        joined = np.stack([fine[..., 0], fine[..., 1:3].sum(-1), fine[..., 3:].sum(-1)], axis=-1)
+        np.testing.assert_allclose(joined, coarse, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(joined.sum(axis=(2, 3)), one[:, :, 0, 0], rtol=1e-5, atol=1e-6)
+    assert joined.sum(axis=(0, 1, 3)).argmax() == 1  # 40 degrees of 16 bins
+    assert joined.sum(axis=(0, 1, 2)).argmax() == 1  # r 7.8 mm
 
 
 @pytest.mark.usefixtures("tables")

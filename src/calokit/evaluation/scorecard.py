@@ -145,6 +145,8 @@ class Curve(Description):
     x_label: str
     y_label: str
     log_x: bool = False
+    log_y: bool = False
+    """Whether its tails matter, so that the second axis is logarithmic."""
     edges: list[float]
     """Bin edges, one more than there are values."""
     reference: list[float | None]

@@ -38,7 +38,7 @@ def _small() -> VolumeGanSettings:
         flipped=0.0,
         dropout=0.05,
         linear_part=0.0,
-        shaped=True,
+        average_known=True,
     )
 
 

@@ -213,10 +213,52 @@ def make_curves(sides: Sides) -> list[Curve]:
         profile = _each(sides, _profile)
         curves.append(
             make_curve(
-                "longitudinal", "longitudinal_profile", "longitudinal profile", labels, middle, False, profile
+                "longitudinal",
+                "longitudinal_profile",
+                "longitudinal profile",
+                labels,
+                middle,
+                False,
+                profile,
+                log_y=True,
             )
         )
+    return curves + _lateral_profiles(sides)
+
+
+def _lateral_profiles(sides: Sides) -> list[Curve]:
+    """Return the average shower across the beam, along x and along y, of each section on a grid."""
+    curves = []
+    images = cell_images(sides.reference.calculator.detector)
+    for image in images:
+        if not image.is_regular or image.slow.periodic:
+            continue
+        words, ending = (f" in {image.section}", f".{image.section}") if len(images) > 1 else ("", "")
+        for name, axis, other in (("x", image.slow, 1), ("y", image.fast, 0)):
+            curves.append(
+                make_curve(
+                    "lateral",
+                    f"lateral_profile_{name}{ending}",
+                    f"average shower along {name}{words}",
+                    (axis.label, "mean energy (MeV)"),
+                    axis.edges,
+                    False,
+                    [_across(side, image, other) for side in (sides.reference, sides.generated, sides.floor)],
+                    log_y=True,
+                )
+            )
     return curves
+
+
+def _across(side: SideSums, image: CellImage, other: int) -> BinnedValues:
+    """Return the mean energy in slices, summed over layers and another axis of the image.
+
+    In the errors the cells of a slice are independent.
+    """
+    mean, variance = (
+        image.sum_layers(values).sum(other) for values in (side.cells.mean, side.cells.variance_of_mean)
+    )
+    return BinnedValues(mean, np.sqrt(variance), np.full(len(mean), float(side.showers)))
 
 
 def make_energy_curve(
@@ -342,6 +384,7 @@ def make_curve(
     edges: Float64,
     log_x: bool,
     values: Sequence[BinnedValues],
+    log_y: bool = False,
 ) -> Curve:
     """Return a curve from the values of the reference, of the generated sample and of the floor.
 
@@ -353,6 +396,7 @@ def make_curve(
         edges: Bins, in the unit of the first axis.
         log_x: Whether the first axis is logarithmic.
         values: Of the three samples.
+        log_y: Whether the second is.
     """
     reference, generated, floor = values
     return Curve(
@@ -362,6 +406,7 @@ def make_curve(
         x_label=labels[0],
         y_label=labels[1],
         log_x=log_x,
+        log_y=log_y,
         edges=edges.tolist(),
         reference=plain_values(reference.values),
         reference_error=plain_values(reference.errors),

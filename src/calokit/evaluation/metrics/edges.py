@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from calokit.arrays import Float64
+from calokit.arrays import Float32, Float64
 from calokit.errors import ConfigurationError
 from calokit.evaluation.metrics.distances import Distance
 
@@ -41,7 +41,7 @@ class ShowerEdges:
         self.ends = [(axis, end) for axis, end in ends if shape[axis - 1] >= 2 * EDGE]
         self.sums: Float64 = np.zeros((2, len(self.ends)))
 
-    def add(self, energies: Float64) -> None:
+    def add(self, energies: Float32 | Float64) -> None:
         """Add showers (event, cell) in MeV."""
         volume = energies.reshape(len(energies), *self.shape)
         taken = [volume[(slice(None),) * axis + (end,)] for axis, end in self.ends]
@@ -52,21 +52,27 @@ class ShowerEdges:
     @property
     def means(self) -> Float64:
         """Mean energy (end,) in MeV: last layers, first and last rows, first and last columns."""
-        return self.sums[0] / self.showers
+        means: Float64 = self.sums[0] / self.showers
+        return means
 
     @property
     def relative_errors(self) -> Float64:
         """Relative statistical error of each mean (end,)."""
         variance = self.sums[1] / self.showers - self.means**2
-        return np.sqrt(np.maximum(variance, 0) / self.showers) / np.maximum(self.means, 1e-12)
+        errors: Float64 = np.sqrt(np.maximum(variance, 0) / self.showers) / np.maximum(self.means, 1e-12)
+        return errors
 
 
 def edge_distance(reference: ShowerEdges, other: ShowerEdges) -> Distance:
     """Return the mean |ln(other / reference)| of the energies near the ends, with its error.
 
-    An end without any energy counts as a thousandth of the reference's.
+    An end without any energy counts as a thousandth of the reference's; those that the reference leaves empty
+    do not count.
     """
-    means = np.maximum(other.means, 1e-3 * reference.means)
-    deviations = np.abs(np.log(means / reference.means))
-    errors = np.hypot(reference.relative_errors, other.relative_errors)
+    used = reference.means > 0
+    if not used.any():
+        return Distance(0.0, 0.0)
+    true = reference.means[used]
+    deviations = np.abs(np.log(np.maximum(other.means[used], 1e-3 * true) / true))
+    errors = np.hypot(reference.relative_errors, other.relative_errors)[used]
     return Distance(float(deviations.mean()), float(np.sqrt(np.square(errors).sum()) / len(errors)))

@@ -55,8 +55,8 @@ class VolumeGanSurrogate(Surrogate):
         self.generator = ViewsGenerator(settings)
         self.discriminator = ViewsDiscriminator(settings)
         self.register_buffer("fraction", torch.zeros(DEGREE + 1, dtype=torch.float64))
-        self.register_buffer("average", torch.ones(CELLS, CELLS, CELLS), persistent=settings.shaped)
-        if settings.shaped:
+        self.register_buffer("average", torch.ones(CELLS, CELLS, CELLS), persistent=settings.average_known)
+        if settings.average_known:
             self.generator.begin_at_one()
         self.discriminators_turn = False
         self.linear = False
@@ -69,7 +69,7 @@ class VolumeGanSurrogate(Surrogate):
         found = np.polynomial.Polynomial.fit(energies, visible, degree).convert().coef
         self.fraction.zero_()
         self.fraction[: len(found)] = torch.from_numpy(found)
-        if self.settings.shaped:
+        if self.settings.average_known:
             average = self._average(sample)
             self.average.copy_(average.clamp_min(LEAST_OF_AVERAGE * float(average.max())))
 
@@ -140,12 +140,17 @@ class VolumeGanSurrogate(Surrogate):
         return volumes * self.average
 
     def _average(self, sample: Showers) -> Tensor:
-        """Return the average (layer, row, column) of volumes as the networks see them."""
-        total = torch.zeros_like(self.average)
+        """Return the average shower (layer, row, column) as the networks see it.
+
+        Energies are averaged, not what the networks see of them: where a cell is hit seldom the average of
+        its roots is far below the root of its average.
+        """
+        total = torch.zeros(self.average.numel())
         for start in range(0, len(sample), PIECE):
-            energies = torch.from_numpy(sample[start : start + PIECE].energies)
-            total += self._seen(energies.float()).sum(0)
-        return total / len(sample)
+            energies = torch.from_numpy(sample[start : start + PIECE].energies).float()
+            total += torch.where(energies > self.settings.threshold_mev, energies, 0.0).sum(0)
+        mean = total / (len(sample) * self.settings.unit_mev)
+        return self.image.fold(mean[None].pow(self.settings.power))[0]
 
     def _energies(self, volumes: Tensor) -> Tensor:
         """Return (event, cell) MeV of volumes as the networks see them."""

@@ -32,7 +32,7 @@ class VolumeGanSettings(ModelSettings):
     """Networks see (energy / unit) ^ power."""
     power: float = Field(1.0, gt=0, le=1)
     """See `unit_mev`; smaller ones lift weak cells."""
-    shaped: bool = False
+    average_known: bool = False
     """Whether the generator tells volumes relative to the average shower, so that it has only to learn how
     showers differ; the published one learns where the calorimeter is hit at all too."""
     adversarial_weight: float = Field(6.0, ge=0)

@@ -159,8 +159,12 @@ def draw_curve(compared: ComparedCards, name: str) -> Figure:
             _draw_points(main, trace, trace.values, trace.errors)
             _draw_points(ratio, trace, values, errors)
             _mark_outside(ratio, trace, values, half_width)
-        main.margins(y=0.25)
-        main.set_ylim(bottom=_lower_end(main, [baseline.values, *(trace.values for trace in traces)]))
+        known = [baseline.values, *(trace.values for trace in traces)]
+        if first.log_y and all(bool((values > 0.0).any()) for values in known):
+            _scale_density(main, known, log=True)
+        else:
+            main.margins(y=0.25)
+            main.set_ylim(bottom=_lower_end(main, known))
         main.set_ylabel(first.y_label)
         _finish(main, ratio, first.x_label, first.log_x, edges, cards, "best")
         fix_layout(figure)

@@ -1,14 +1,13 @@
 """The geometry in Geant4, built from a detector's description.
 
-Slabs stand one behind the other along z, the front face at z = 0. Each sensitive slab is divided into cells;
-a cell's copy numbers and those of the volumes around it give its place in the readout, so that Geant4 can
-sum its deposits by itself (`scoring.py`). The copy number of a slab is its readout layer: slabs that are
-summed into one layer share it.
+Slabs stand one behind the other along z, the front face at z = 0. Each sensitive slab is divided into cells,
+but for those of cylinders; a cell's copy numbers and those of the volumes around it give its place in the
+readout, so that Geant4 can sum its deposits by itself (`scoring.py`). The copy number of a slab is its
+readout layer: slabs that are summed into one layer share it.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,12 +33,14 @@ class CellVolume:
         section: Number of its section.
         shape: Number of layers, rows and columns that copy numbers count; for tiles (layers, 1, tiles).
         depths: How many volumes up the copy numbers of layer, row and column stand.
+        grids: Of each layer, where the volume holds all its cells and the place of a deposit tells which.
     """
 
     volume: Any
     section: int
     shape: tuple[int, int, int]
     depths: tuple[int, int, int]
+    grids: tuple[PolarGrid, ...] = ()
 
 
 class DetectorGeometry(g4.G4VUserDetectorConstruction):
@@ -155,7 +156,7 @@ class SlabBuilder:
                 self._grid(mother, name, slab, around)
             return mother
         mother = self._plain(name, slab)
-        self._wedges(mother, name, slab, layer)
+        self._disc(mother, name, slab, layer)
         return mother
 
     def _grid(self, mother: Any, name: str, slab: Slab, around: str) -> None:
@@ -180,44 +181,25 @@ class SlabBuilder:
         shape = (self.section.number_of_layers, readout.rows, readout.columns)
         geometry.cells.append(CellVolume(cell, self.number, shape, depths))
 
-    def _wedges(self, mother: Any, name: str, slab: Slab, layer: int) -> None:
-        """Divide a slab into angles about the axis and radii; what lies outside them is not scored."""
-        geometry, depth = self.geometry, slab.thickness_mm
-        grid = self.section.readout.grids(self.section.number_of_layers)[layer]
-        assert isinstance(grid, PolarGrid)
-        radii, angles = grid.radius_edges, grid.shape[0]
-        width = 2 * np.pi / angles
+    def _disc(self, mother: Any, name: str, slab: Slab, layer: int) -> None:
+        """Put a disc into a slab, whose deposits are scored; what lies outside it is not.
+
+        It is not divided into volumes, which would all meet on the axis: the many short steps between them in
+        the core of a shower lose 1 % of its energy.
+        """
+        geometry, section = self.geometry, self.section
+        layers = section.number_of_layers
+        grids = section.readout.grids(layers)
+        polar = tuple(grid for grid in grids if isinstance(grid, PolarGrid))
+        radii = polar[layer].radius_edges
+        label = f"{name}_disc"
+        solid = geometry.keep(
+            g4.G4Tubs(label, float(radii[0]), float(radii[-1]), slab.thickness_mm / 2, 0.0, 2 * np.pi)
+        )
         material = build_material(geometry.detector, slab.material)
-
-        def tube(label: str, inner: float, outer: float, start: float, delta: float) -> Any:
-            solid = geometry.keep(g4.G4Tubs(label, inner, outer, depth / 2, start, delta))
-            return geometry.keep(g4.G4LogicalVolume(solid, material, label))
-
-        disc = tube(f"{name}_disc", radii[0], radii[-1], 0.0, 2 * np.pi)
+        disc = geometry.keep(g4.G4LogicalVolume(solid, material, label))
         geometry.place(disc, mother, 0.0, 0)
-        wedge = tube(f"{name}_wedge", radii[0], radii[-1], -width / 2, width)
-        if angles == 1:
-            geometry.place(wedge, disc, 0.0, 0)
-        else:
-            start = float(grid.angle_edges[0])
-            geometry.keep(g4.G4PVReplica(f"{name}_wedge", wedge, disc, g4.kPhi, angles, width, start))
-        steps = np.diff(radii)
-        layers = self.section.number_of_layers
-        shape = (layers, angles, len(radii) - 1)
-        if np.allclose(steps, steps[0]):
-            ring = tube(f"{name}_ring", 0.0, float(steps[0]), -width / 2, width)
-            geometry.keep(
-                g4.G4PVReplica(
-                    f"{name}_ring", ring, wedge, g4.kRho, len(steps), float(steps[0]), float(radii[0])
-                )
-            )
-            geometry.cells.append(CellVolume(ring, self.number, shape, (3, 1, 0)))
-            return
-        for number, (inner, outer) in enumerate(itertools.pairwise(radii)):
-            ring = tube(f"{name}_ring_{number}", float(inner), float(outer), -width / 2, width)
-            placed = g4.G4PVPlacement(None, g4.G4ThreeVector(), ring, ring.GetName(), wedge, False, number)
-            geometry.placements.append(geometry.keep(placed))
-            geometry.cells.append(CellVolume(ring, self.number, shape, (3, 1, 0)))
+        geometry.cells.append(CellVolume(disc, self.number, (layers, *polar[layer].shape), (1, 0, 0), polar))
 
     def _tile(self, mother: Any, name: str, slab: Slab, layer: int) -> None:
         """Fill a slab with hexagonal tiles, those at the border cut by it."""

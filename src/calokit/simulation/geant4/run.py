@@ -18,7 +18,13 @@ from calokit.errors import SimulationError
 from calokit.showers.particles import Particles
 from calokit.simulation.data_sets import has_gamma_nuclear_tables
 from calokit.simulation.geant4.geometry import DetectorGeometry
-from calokit.simulation.geant4.scoring import ScorerDeposits, StepDeposits, UInt16, flatten_sections
+from calokit.simulation.geant4.scoring import (
+    ScorerDeposits,
+    StepDeposits,
+    UInt16,
+    choose_scoring,
+    flatten_sections,
+)
 from calokit.simulation.physics import Physics
 
 START_MM = 1.0
@@ -55,8 +61,8 @@ class Geant4Run:
         detector: The detector.
         physics: The physics list and production cut.
         environment: Geant4's environment variables, already set in this process.
-        scoring: How deposits are summed; in C++ where not given (in Python with Birks' law), and no scoring
-            at all with `NoDeposits`.
+        scoring: How deposits are summed; where not given in C++ (in Python with Birks' law and on cylinders),
+            and no scoring at all with `NoDeposits`.
 
     Raises:
         SimulationError: Another geometry stands already in this process.
@@ -75,8 +81,7 @@ class Geant4Run:
             raise SimulationError("one process can hold one Geant4 run; start another process.")
         Geant4Run._taken = True
         self.detector = detector
-        birks = physics.birks_mm_per_mev
-        self._scoring = scoring or (ScorerDeposits() if birks is None else StepDeposits(birks))
+        self._scoring = scoring or choose_scoring(detector, physics.birks_mm_per_mev)
         self._geometry = DetectorGeometry(detector)
         self._geometry.score = self._scoring.attach
         with contextlib.redirect_stdout(io.StringIO()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.arrays import Float32, Float64
-from calokit.detector import Detector
+from calokit.detector import CartesianReadout, Detector
 from calokit.detector.tile_sharing import share_matrix
+from calokit.errors import SimulationError
 from calokit.simulation.geant4.geometry import CellVolume, DetectorGeometry
 
 UInt16 = NDArray[np.uint16]
@@ -37,6 +39,8 @@ class ScorerDeposits:
         """Attach a scorer to the cells of every section."""
         manager = g4.G4SDManager.GetSDMpointer()
         for section, cells in _by_section(geometry).items():
+            if cells[0].grids:
+                raise SimulationError("the cells of a cylinder are no volumes that Geant4 could score.")
             name = f"section{section}"
             detector = g4.G4MultiFunctionalDetector(name)
             first = cells[0]
@@ -87,6 +91,8 @@ class ScorerDeposits:
 class StepDeposits:
     """Deposits summed step by step in Python, quenched by Birks' law where asked for.
 
+    A step in a cylinder counts in the cell in which its middle lies.
+
     A step of length L that deposits E counts E / (1 + kB E / L) (J. B. Birks, Proc. Phys. Soc. A64 (1951)
     874); deposits of neutral particles are taken as they are, because their secondaries deposited nearby.
 
@@ -126,6 +132,7 @@ class _StepSummer(g4.G4VSensitiveDetector):
         super().__init__(name)
         self.cell, self.birks = cell, birks
         self.energies = np.zeros(math.prod(cell.shape))
+        self.edges = [(grid.angle_edges.tolist(), grid.radius_edges.tolist()) for grid in cell.grids]
 
     def ProcessHits(self, step: Any, history: Any) -> bool:  # noqa: N802
         """Add a step; called by Geant4."""
@@ -137,14 +144,34 @@ class _StepSummer(g4.G4VSensitiveDetector):
             energy /= 1.0 + self.birks * energy / max(step.GetStepLength(), 1e-9)
         touched = step.GetPreStepPoint().GetTouchable()
         _, rows, columns = self.cell.shape
-        i, j, k = (touched.GetReplicaNumber(depth) for depth in self.cell.depths)
+        if self.edges:
+            i = touched.GetReplicaNumber(self.cell.depths[0])
+            j, k = self._bins_of(step, i)
+        else:
+            i, j, k = (touched.GetReplicaNumber(depth) for depth in self.cell.depths)
         self.energies[(i * rows + j) * columns + k] += energy
         return True
+
+    def _bins_of(self, step: Any, layer: int) -> tuple[int, int]:
+        """Return the bins of angle and radius in which the middle of a step lies."""
+        start, end = step.GetPreStepPoint().GetPosition(), step.GetPostStepPoint().GetPosition()
+        x, y = 0.5 * (start.x + end.x), 0.5 * (start.y + end.y)
+        angles, radii = self.edges[layer]
+        angle = angles[0] + (math.atan2(y, x) - angles[0]) % (2 * math.pi)
+        row = bisect.bisect_right(angles, angle) - 1
+        column = bisect.bisect_right(radii, math.hypot(x, y)) - 1
+        return min(row, len(angles) - 2), min(max(column, 0), len(radii) - 2)
 
     def take(self) -> Float64:
         """Return the sums and start again."""
         taken, self.energies = self.energies, np.zeros_like(self.energies)
         return taken
+
+
+def choose_scoring(detector: Detector, birks_mm_per_mev: float | None) -> ScorerDeposits | StepDeposits:
+    """Return the scoring in C++ where it can do what is asked for, else the one in Python."""
+    boxes = all(isinstance(section.readout, CartesianReadout) for section in detector.sections)
+    return ScorerDeposits() if boxes and birks_mm_per_mev is None else StepDeposits(birks_mm_per_mev)
 
 
 def flatten_sections(detector: Detector, sums: list[Float64]) -> Float32:
