@@ -370,3 +370,17 @@ def test_a_study_finds_its_showers_in_a_folder(tmp_path: Path) -> None:
     beside = StudyFile(study, tmp_path / "studies" / "s.yaml")
     assert beside.find_showers("a.h5") == tmp_path / "studies" / "a.h5"
     assert StudyFile(study, beside.path, tmp_path / "sets").find_showers("a.h5") == tmp_path / "sets" / "a.h5"
+
+
+def test_corrected_totals_follow_the_true_law(zdc: Detector, make_showers: MakeShowers) -> None:
+    sample = make_showers(400, 5)
+    model = tiny_gan(zdc, sample, corrects_totals=True).eval()
+    model.calibrate(sample, draws())
+    batch = TrainingBatch.of(sample)
+    with torch.no_grad():
+        made = model.showers(batch.incidents, draws(2).noise(model.noise(), len(batch)))
+    true = (batch.energies * (batch.energies > model.threshold_mev)).sum(1) / batch.incidents.energies
+    fractions = made.sum(1) / batch.incidents.energies
+    assert abs(fractions.mean() - true.mean()) < 0.05 * true.mean()
+    assert fractions.max() <= 1.001 * true.max()
+    assert not any("correction" in name for name in tiny_gan(zdc, sample).state_dict())

@@ -34,7 +34,6 @@ from calokit.showers import Showers
 TOTAL_UNIT = 0.1
 """The discriminator is told ln(visible / incident energy) in this unit, about its mean in the training."""
 LEAST_VISIBLE_MEV = 1e-3
-BLOCK = 256
 
 
 class ImageGanSurrogate(Surrogate):
@@ -152,15 +151,9 @@ class ImageGanSurrogate(Surrogate):
     @torch.no_grad()
     def calibrate(self, sample: Showers, draws: Draws) -> None:
         """Fit the correction of visible energies on training showers."""
-        if not self.settings.corrects_totals:
-            return
-        made, true = [], []
-        batch = self.device.put(TrainingBatch.of(sample))
-        for start in range(0, len(batch), BLOCK):
-            part = batch[slice(start, start + BLOCK)]
-            made.append(self._energies(part.incidents, draws.noise(self.noise(), len(part))).sum(1))
-            true.append((part.energies * (part.energies > self.threshold_mev)).sum(1))
-        self.correction.fit(torch.cat(made), torch.cat(true), batch.incidents.energies)
+        if self.settings.corrects_totals:
+            batch = self.device.put(TrainingBatch.of(sample))
+            self.correction.fit_to(self._energies, batch, self.noise(), self.threshold_mev, draws)
 
     def _energies(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return (event, cell) MeV above threshold, sums not corrected."""

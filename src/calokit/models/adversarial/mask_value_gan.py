@@ -29,6 +29,7 @@ from calokit.models.adversarial.objectives import (
     is_discriminators_turn,
 )
 from calokit.models.adversarial.settings import GanSettings
+from calokit.models.adversarial.total_correction import TotalCorrection
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.mask_value.cell_values import CellValues
 from calokit.models.mask_value.network import (
@@ -101,6 +102,7 @@ class GanSurrogate(Surrogate):
             settings.discriminator_channels,
             settings.spectral_norm,
         )
+        self.correction = TotalCorrection() if settings.corrects_totals else None
         self.progress = 1.0
         self.turn: Literal["discriminator", "generator"] = "generator"
 
@@ -150,13 +152,19 @@ class GanSurrogate(Surrogate):
         }
 
     def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
-        """Make mask and values of the random inputs, compose them and cut at the threshold."""
-        draw = self._draw(incidents, noise)
-        energies = draw.energies
-        if self.settings.gate != "draw":
-            energies = open_gate(draw.logits, self.settings.gate, None) * draw.ungated
+        """Make mask and values of the random inputs, compose them, correct their sums and cut."""
+        energies = self._energies(incidents, noise)
+        if self.correction is not None:
+            energies = self.correction(energies, incidents.energies)
         most = incidents.energies if self.settings.at_most_incident else None
         return keep_promises(energies, self.settings.threshold_mev, most)
+
+    @torch.no_grad()
+    def calibrate(self, sample: Showers, draws: Draws) -> None:
+        """Fit the correction of visible energies on training showers, where there is one."""
+        if self.correction is not None:
+            batch = self.device.put(TrainingBatch.of(sample))
+            self.correction.fit_to(self._energies, batch, self.noise(), self.threshold_mev, draws)
 
     def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return the probability (event, cell) of a hit for these random inputs."""
@@ -171,7 +179,7 @@ class GanSurrogate(Surrogate):
             RunError: The bundle has other conditions.
         """
         own = self.state_dict()
-        adapted = dict(tensors)
+        adapted = {name: own[name] for name in own if name.startswith("correction.")} | dict(tensors)
         first = tensors.get(FIRST_LAYER)
         if first is None or first.shape == own[FIRST_LAYER].shape:
             return adapted
@@ -188,6 +196,14 @@ class GanSurrogate(Surrogate):
         if known < self.encoder.width:
             fresh += ["encoder.position_scale", "encoder.direction_scale"]
         return {**adapted, **{name: own[name] for name in fresh}}
+
+    def _energies(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Return (event, cell) MeV above threshold, sums not corrected."""
+        draw = self._draw(incidents, noise)
+        energies = draw.energies
+        if self.settings.gate != "draw":
+            energies = open_gate(draw.logits, self.settings.gate, None) * draw.ungated
+        return energies * (energies > self.settings.threshold_mev)
 
     def _draw(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Draw:
         """Make one shower an incident particle, with gradients."""

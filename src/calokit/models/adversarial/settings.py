@@ -31,6 +31,8 @@ class GanSettings(MaskValueSettings):
     gradient_penalty: float = Field(0.0, ge=0)
     """Weight of the penalty of WGAN-GP, which usually is 10."""
     spectral_norm: bool = True
+    corrects_totals: bool = False
+    """Whether visible energies are moved onto the true law after training (`total_correction.py`)."""
     discriminator_channels: int = Field(32, ge=2)
     discriminator_steps: int = Field(1, ge=1)
     generator_steps: int = Field(1, ge=1)

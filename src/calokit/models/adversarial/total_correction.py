@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor, nn
+
+from calokit.compute.draws import Draws, Noise
+from calokit.models.batches import IncidentTensors, TrainingBatch
 
 CLASSES = 8
 """Classes of incident energy, of equal size in the sample."""
@@ -11,6 +16,8 @@ KNOTS = 65
 """Quantiles kept of the visible fractions of a class, from the smallest to the largest."""
 LEAST_FRACTION = 1e-6
 LEAST_STEP = 1e-9
+BLOCK = 256
+"""Showers generated at once for the fit."""
 
 
 class TotalCorrection(nn.Module):
@@ -52,6 +59,30 @@ class TotalCorrection(nn.Module):
             for visible, knots in ((generated, self.generated), (true, self.true)):
                 fraction = visible[members].double() / incident[members].double()
                 knots[number] = fraction.quantile(places)
+
+    def fit_to(
+        self,
+        make: Callable[[IncidentTensors, Mapping[str, Tensor]], Tensor],
+        batch: TrainingBatch,
+        noise: Mapping[str, Noise],
+        threshold_mev: float,
+        draws: Draws,
+    ) -> None:
+        """Generate for the particles of true showers and set the quantiles.
+
+        Args:
+            make: Makes showers (event, cell) in MeV of incident particles and noise, not corrected.
+            batch: True showers.
+            noise: What is drawn for each shower.
+            threshold_mev: True cells at or below it count as empty.
+            draws: Where the noise comes from.
+        """
+        made, true = [], []
+        for start in range(0, len(batch), BLOCK):
+            part = batch[slice(start, start + BLOCK)]
+            made.append(make(part.incidents, draws.noise(noise, len(part))).sum(1))
+            true.append((part.energies * (part.energies > threshold_mev)).sum(1))
+        self.fit(torch.cat(made), torch.cat(true), batch.incidents.energies)
 
     def forward(self, energies: Tensor, incident: Tensor) -> Tensor:
         """Return scaled showers (event, cell), MeV; empty ones stay empty.
