@@ -94,7 +94,7 @@ def claims() -> str:
 
 def groups() -> str:
     """Return the smaller PRD area in cells of 20, 40 and 60 mm, and the published score beside it."""
-    known = entries()
+    known = entries() | {row["label"]: [row] for row in read_table(LONGER)}
     if not known:
         return NOT_YET
     titles = [f"{size}, {what}" for size in GROUPS.values() for what in ("images", "shapes")]
@@ -140,7 +140,7 @@ def bins() -> str:
 
 
 def speed() -> str:
-    """Return the time of a shower of every recipe at full size."""
+    """Return the time of a shower of every recipe at full size, and of what ships."""
     found = result("lhcb_speed")
     if found is None:
         return NOT_YET
@@ -154,6 +154,13 @@ def speed() -> str:
         ]
         for row in found["rows"]
     ]
+    for name in ("lhcb_gan", "lhcb_cascade"):
+        rows = (result(f"generation_speed_{name}") or {"rows": []})["rows"]
+        table += [
+            [f"`zoo/{name}.calokit`", "", f"{row['batch']:,}", f"{row['processor ms/shower']:.2g}"]
+            for row in rows
+            if (row["threads"], row["format"]) == (1, "float32")
+        ]
     return markdown(table)
 
 
