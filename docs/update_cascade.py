@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from page_tables import (
     NETWORKS,
@@ -21,33 +22,33 @@ from page_tables import (
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "cascade.md"
 AREAS = (TREES, READ_OUT, *NETWORKS)
+TITLES = ("showers a class", "trees", "trees, read out", "network, cells", "network, observables")
 
 
 def shipped() -> str:
     """Return the shipped cascades on their whole test files, each beside its floor."""
-    table = [
-        [
-            "bundle",
-            "showers a class",
-            "trees",
-            "trees, read out",
-            "network, cells",
-            "network, observables",
-            "ms a shower",
-            "Geant4, ms",
-        ]
-    ]
+    table = [["bundle", *TITLES, "ms a shower", "Geant4, ms"]]
     for path in sorted((HOME / "zoo").glob("*_cascade.calokit")):
         card = result(f"scorecard_{path.stem}")
         if card is None:
             continue
-        cells = [
-            beside_floor(*card["measurements"][name]) if name in card["measurements"] else ""
-            for name in AREAS
-        ]
-        times = processor_time(path.stem)
-        table.append([f"`zoo/{path.name}`", f"{card['test_showers']:,}", *cells, *times])
+        table.append([f"`zoo/{path.name}`", *_areas(card), *processor_time(path.stem)])
     return markdown(table) if len(table) > 1 else NOT_YET
+
+
+def rings() -> str:
+    """Return the cascade on rings that differ by layer, trained and judged on showers by formulas."""
+    card = result("scorecard_calochallenge_photons_parametric")
+    return NOT_YET if card is None else markdown([["", *TITLES], ["CaloChallenge's rings", *_areas(card)]])
+
+
+def _areas(card: dict[str, Any]) -> list[str]:
+    """Return how many showers judged, and the areas beside their floors."""
+    known = card["measurements"]
+    return [
+        f"{card['test_showers']:,}",
+        *[beside_floor(*known[name]) if name in known else "" for name in AREAS],
+    ]
 
 
 def steps() -> str:
@@ -138,6 +139,7 @@ def found() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "shipped": shipped,
+    "rings": rings,
     "steps": steps,
     "compiled": compiled,
     "few": few,
