@@ -12,6 +12,7 @@ from calokit.compute.device import CPU, Device, available_devices
 from calokit.compute.draws import Draws
 from calokit.errors import ConfigurationError
 from calokit.inference import generate_file, incidents_like, reconstruct_showers
+from calokit.models.cascade.compiled import availability
 from calokit.models.protocols import Surrogate
 from calokit.progress import no_progress
 from calokit.showers import open_showers
@@ -31,6 +32,7 @@ def test_families_stay_on_their_device(
 ) -> None:
     """Training with validation and monitor, going on, finishing, and use: no tensor meets one of the host."""
     monkeypatch.setattr(INLINE, nullcontext)
+    monkeypatch.setattr(availability, "numba_compiles", lambda: False)  # a card has no compiled loops
     recipe = tiny_of(kind)
     monitored = recipe.training.model_copy(update={"monitor_showers": 8, "precision": "auto"})
     recipe = recipe.model_copy(update={"training": monitored})

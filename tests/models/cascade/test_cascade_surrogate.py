@@ -11,6 +11,7 @@ from calokit.config import Description
 from calokit.detector import Detector, list_detectors, load_detector
 from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.boxes import Rows
+from calokit.models.cascade.compiled import availability
 from calokit.models.cascade.settings import PARTS, CascadeSettings
 from calokit.models.cascade.sight import Scene
 from calokit.models.cascade.stage import Stage
@@ -111,6 +112,7 @@ def test_drawing_sees_what_training_sees(name: str, monkeypatch: pytest.MonkeyPa
         return found
 
     monkeypatch.setattr(Stage, "see", remember)
+    monkeypatch.setattr(availability, "numba_compiles", lambda: False)
     incidents = TrainingBatch.of(made_up(detector, events, seed=5)).incidents
     drawn = model.generate(incidents, torch.Generator().manual_seed(1))
     while_drawing, seen[:] = list(seen), []
