@@ -42,6 +42,17 @@ def rings() -> str:
     return NOT_YET if card is None else markdown([["", *TITLES], ["CaloChallenge's rings", *_areas(card)]])
 
 
+def peer() -> str:
+    """Return the time of another group's generator of as many cells, beside the cascade's."""
+    record = result("peer_speed")
+    if record is None:
+        return NOT_YET
+    own, theirs = (row["processor ms a shower"] for row in record["rows"])
+    table = [["generator", "ms a shower"]]
+    table += [["`zoo/par04_cascade.calokit`", f"{own:.2g}"], ["CaloDiffusion, 400 steps", f"{theirs:,.0f}"]]
+    return markdown(table)
+
+
 def _areas(card: dict[str, Any]) -> list[str]:
     """Return how many showers judged, and the areas beside their floors."""
     known = card["measurements"]
@@ -140,6 +151,7 @@ def found() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "shipped": shipped,
     "rings": rings,
+    "peer": peer,
     "steps": steps,
     "compiled": compiled,
     "few": few,
