@@ -173,15 +173,18 @@ def beside() -> str:
         shown = sum(leg["presentations"] for leg in row["legs"])
         table.append([row["label"], f"{shown:,}", *areas, *cells])
     areas_known = {row["bundle"]: row for row in (result("lhcb_prd") or {"rows": []})["rows"]}
-    for name in ("lhcb_gan", "lhcb_cascade"):
+    for name in ("lhcb_gan", "lhcb_cascade", "lhcb_flow"):
         card = result(f"scorecard_{name}")
         if card is None:
             continue
+        path = HOME / "zoo" / f"{name}.calokit"
+        ships = path.is_file()
+        shown = presentations_in_all(read_bundle(path).legs) if ships else card["presentations"]
         own = [{"metrics": card["measurements"] | areas_known.get(name, {})}]
         cells = [_mean(own, metric, title) for metric, title in BESIDE.items()]
         areas = [_mean(own, f"prd_1.{what}", "") for what in ("images", "physics")]
-        shown = presentations_in_all(read_bundle(HOME / "zoo" / f"{name}.calokit").legs)
-        table.append([f"`zoo/{name}.calokit`", f"{shown:,}", *areas, *cells])
+        title = f"`zoo/{name}.calokit`" if ships else f"{name}, does not ship"
+        table.append([title, f"{shown:,}", *areas, *cells])
     return markdown(table)
 
 

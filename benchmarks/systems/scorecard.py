@@ -19,6 +19,7 @@ import torch
 
 from benchmarks.record import RESULTS
 from calokit.bundles.bundle import Bundle
+from calokit.bundles.legs import presentations_in_all
 from calokit.evaluation import Evaluation, EvaluationSettings, Scorecard
 from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
 from calokit.report.compared import ComparedCards
@@ -110,7 +111,8 @@ def main() -> None:
         if arguments.attach:
             write_bundle(path, bundle.with_scorecard(json.loads(json.dumps(summary))))
         target = arguments.output / f"scorecard_{bundle.name}.json"
-        target.write_text(json.dumps(summary, indent=1, default=float) + "\n")
+        told = {"presentations": presentations_in_all(bundle.legs), **summary}
+        target.write_text(json.dumps(told, indent=1, default=float) + "\n")
 
 
 if __name__ == "__main__":
