@@ -13,8 +13,8 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
-from calokit.models.cascade.likelihood import LINE_WIDTHS, WALL, reach_of_lines
-from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
+from calokit.models.cascade.likelihood import WALL, reach_of_lines
+from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH
 from calokit.models.cascade.stage import Cuts, uniform_pair
 from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.models.cascade.totals import NormalMixture

@@ -12,7 +12,7 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.scenes import EventFacts, Memory, moments_of
 from calokit.models.cascade.sight import Scene
-from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
+from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH
 from calokit.models.cascade.stage import Stage, uniform_pair
 from calokit.models.cascade.tree import SplitTree
 
@@ -27,9 +27,6 @@ CHUNK_CELLS = 800_000
 
 CHUNK_SHOWERS = 2048
 """At most so many showers are drawn at a time."""
-
-LINE_WIDTHS = 5.0
-"""Cells within so many widths of a line without width are given its energy."""
 
 
 class CascadeDrawing:

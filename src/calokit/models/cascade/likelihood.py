@@ -15,7 +15,7 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.energy_draw import EnergyChoice
 from calokit.models.cascade.scenes import EventFacts
 from calokit.models.cascade.sight import BoxPart, LayerPart, MemoryPart, OwnPart, Scene, WindowPart
-from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
+from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH
 from calokit.models.cascade.stage import Cuts, Stage
 from calokit.models.protocols import CumulativeValues
 
@@ -26,8 +26,6 @@ INCIDENT_BLIND = (OwnPart, BoxPart, WindowPart, LayerPart, MemoryPart)
 """Parts of what a box sees in which the incident particle has no say."""
 WALL = 50.0
 """Nats a width by which the density of the incident particle falls where its totals cannot be drawn."""
-LINE_WIDTHS = 5.0
-"""Hits within so many widths of a line without width are drawn on it."""
 
 
 class CascadeLikelihood:

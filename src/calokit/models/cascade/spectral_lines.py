@@ -9,6 +9,8 @@ from calokit.evaluation.topology.lines import FineSpectrum
 
 SMALLEST_WIDTH = 2e-5
 """Width of a line at least, in ln(energy): below it are roundings."""
+LINE_WIDTHS = 5.0
+"""Cells within so many of the smallest widths of a line without width are drawn on it."""
 NOWHERE = -1.0
 """Place of a line that the spectrum does not have: below the threshold, where no hit is."""
 MEDIAN_OF_NORMAL = 0.6745

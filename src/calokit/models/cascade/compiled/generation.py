@@ -18,11 +18,11 @@ from calokit.models.cascade.compiled.arrays import Boxes, Weights, as_array, box
 from calokit.models.cascade.compiled.descent import CHOSEN, Bench, Rows, Written, descend
 from calokit.models.cascade.compiled.layers import Events, Memory, Place, draw_layers
 from calokit.models.cascade.compiled.sight import View
-from calokit.models.cascade.drawing import FIRST_BOX, LINE_WIDTHS, CascadeDrawing
+from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.scenes import EventFacts
 from calokit.models.cascade.scenes import Memory as CellMemory
 from calokit.models.cascade.sight import MOMENTS
-from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH
+from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH
 from calokit.models.cascade.stage import Stage
 
 if TYPE_CHECKING:
