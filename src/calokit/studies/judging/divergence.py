@@ -48,6 +48,6 @@ class DivergenceJudge:
     def _look(self, view: ShowerFile) -> Float32:
         """Return what trees see of the showers of a file (event, k)."""
         threshold = self.maker.observables.threshold
-        starts = range(0, len(view), PIECE)
-        pieces = (view.read(start, min(start + PIECE, len(view))) for start in starts)
-        return np.concatenate([self.maker(piece.with_threshold(threshold)).values for piece in pieces])
+        return np.concatenate(
+            [self.maker(piece.with_threshold(threshold)).values for piece in view.chunks(PIECE)]
+        )

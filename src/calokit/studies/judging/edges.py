@@ -39,8 +39,7 @@ class EdgeJudge:
 
     def _sum(self, view: ShowerFile) -> ShowerEdges:
         edges = ShowerEdges(self.shape)
-        for start in range(0, len(view), PIECE):
-            piece = view.read(start, min(start + PIECE, len(view)))
+        for piece in view.chunks(PIECE):
             edges.add(piece.with_threshold(self.threshold_mev).energies)
         return edges
 
