@@ -57,6 +57,13 @@ def write_record(name: str, rows: Sequence[Row], circumstances: dict[str, Any], 
     return path
 
 
+def recorded_rows(name: str) -> list[Row]:
+    """Return the rows that benchmarks/results/NAME.json holds; none where there is no such file."""
+    path = RESULTS / f"{name}.json"
+    rows: list[Row] = json.loads(path.read_text())["rows"] if path.is_file() else []
+    return rows
+
+
 def print_rows(title: str, rows: Sequence[Row], circumstances: dict[str, Any]) -> None:
     """Print rows of equal keys as one table, with the circumstances below it."""
     table = Table(title=title, title_justify="left")

@@ -12,7 +12,6 @@ comparisons with published codes that were recorded before stay. docs/update_met
 from __future__ import annotations
 
 import argparse
-import json
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,7 +23,7 @@ from benchmarks.metrics.checks.distances import check_distances
 from benchmarks.metrics.checks.energies import check_energies
 from benchmarks.metrics.checks.published_codes import PublishedCodes, check_published_codes
 from benchmarks.metrics.checks.shapes import check_shapes
-from benchmarks.record import RESULTS, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
 from calokit.evaluation.metrics.frechet import OutlierWarning
 from calokit.showers import Showers, open_showers
 
@@ -44,8 +43,7 @@ def read_truth(folder: Path) -> Truth:
 
 def recorded(group: str) -> list[Row]:
     """Return the rows of a group that stand in the record."""
-    path = RESULTS / f"{NAME}.json"
-    rows: list[Row] = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = recorded_rows(NAME)
     return [row for row in rows if row["group"] == group]
 
 

@@ -10,12 +10,11 @@ takes one of the two, raw or read out.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.record import RESULTS, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
 from calokit.evaluation.classifiers.judgement import TreeJudge
 from calokit.evaluation.samples.readout_tables import ReadOutSamples
 from calokit.evaluation.samples.streams import plan_comparison
@@ -75,8 +74,7 @@ def main() -> None:
     }
     kept = {"raw": list(every)[:1], "read": list(every)[1:], "both": list(every)}[arguments.only]
     readouts = {words: every[words] for words in kept}
-    path = RESULTS / f"{NAME}.json"
-    rows: list[Row] = json.loads(path.read_text())["rows"] if path.is_file() else []
+    rows = recorded_rows(NAME)
     for generated in arguments.generated:
         rows = [row for row in rows if row["sample"] != generated.stem or row["readout"] not in readouts]
         rows += judge_file(arguments.reference, arguments.floor, generated, readouts)

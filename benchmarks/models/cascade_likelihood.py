@@ -9,7 +9,6 @@ measured on the same test showers, and a row is kept for each bundle and test fi
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.record import RESULTS, Row, describe_circumstances, write_record
+from benchmarks.record import Row, describe_circumstances, recorded_rows, write_record
 from calokit.arrays import Float64
 from calokit.bundles.bundle import Bundle
 from calokit.classical.methods import CALIBRATED_SUM, ClassicalInputs, ClassicalMethods
@@ -165,8 +164,7 @@ def main() -> None:
     for path in options.beside:
         methods[path.stem] = reconstruct_showers(read_bundle(path), test).columns
     row |= {"fitted_on": min(options.fit, len(train)), "methods": compare_rows(methods, known)}
-    kept = RESULTS / f"{NAME}.json"
-    rows = json.loads(kept.read_text())["rows"] if kept.is_file() else []
+    rows = recorded_rows(NAME)
     for one in rows:
         if (one["bundle"], one["test"]) == (row["bundle"], row["test"]):
             row = {"calibration": one["calibration"], **row}

@@ -8,7 +8,6 @@ A row is added to benchmarks/results/cascade_steps.json, or takes the place of t
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.record import RESULTS, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
 from benchmarks.systems.scorecard import readout_at
 from calokit.bundles.bundle import read_bundle
 from calokit.compute.draws import Purpose, draw_generator
@@ -114,8 +113,7 @@ def main() -> None:
     torch.set_num_threads(1)
     circumstances = describe_circumstances(1)
     row = measure(arguments.bundle, arguments.data, arguments.step, arguments.showers)
-    path = RESULTS / f"{NAME}.json"
-    old = json.loads(path.read_text())["rows"] if path.is_file() else []
+    old = recorded_rows(NAME)
     kept = [one for one in old if (one["step"], one["detector"]) != (row["step"], row["detector"])]
     write_record(NAME, [*kept, row], circumstances)
     print_rows("cascade, step by step", [{k: v for k, v in row.items() if k != "groups"}], circumstances)

@@ -13,13 +13,12 @@ Rows of other words stay as they were recorded.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 
-from benchmarks.record import RESULTS, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import describe_circumstances, print_rows, recorded_rows, write_record
 from calokit.arrays import Float64
 from calokit.showers import open_showers
 
@@ -62,8 +61,7 @@ def main() -> None:
     circumstances = describe_circumstances(1)
     energies, parts = read_responses(arguments.reference)
     fit = np.linalg.lstsq(expand(energies), parts, rcond=None)[0]
-    record = RESULTS / f"{NAME}.json"
-    rows: list[Row] = json.loads(record.read_text())["rows"] if record.is_file() else []
+    rows = recorded_rows(NAME)
     for given in arguments.made:
         words, _, path = given.rpartition("=")
         made = read_responses([Path(path)])

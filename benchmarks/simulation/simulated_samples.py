@@ -13,7 +13,6 @@ Rows of samples that are not simulated now stay as they were recorded.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.record import RESULTS, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.showers import ShowerFile, ShowerWriter, open_showers
 
@@ -96,8 +95,7 @@ def main() -> None:
     parser.add_argument("--only", choices=SAMPLES, default=None)
     arguments = parser.parse_args()
     circumstances = describe_circumstances(1)
-    record = RESULTS / f"{NAME}.json"
-    rows: list[Row] = json.loads(record.read_text())["rows"] if record.is_file() else []
+    rows = recorded_rows(NAME)
     beyond: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         for name in SAMPLES:

@@ -16,7 +16,6 @@ CaloChallenge/homepage. Its figures are drawn without LaTeX.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -25,7 +24,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from benchmarks.record import REPOSITORY, RESULTS, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import (
+    REPOSITORY,
+    Row,
+    describe_circumstances,
+    print_rows,
+    recorded_rows,
+    write_record,
+)
 from benchmarks.speed.memory import Used, run_measured
 
 NAME = "evaluation_cost"
@@ -110,8 +116,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     circumstances = describe_circumstances(1)
-    record = RESULTS / f"{NAME}.json"
-    rows: list[Row] = json.loads(record.read_text())["rows"] if record.exists() else []
+    rows = recorded_rows(NAME)
     codes = ["calokit"] if arguments.peer_python is None else ["calokit", "CaloChallenge, hist"]
     for code in codes:
         for sample, showers in SIZES:

@@ -7,7 +7,6 @@ so that before and after stand side by side.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -16,11 +15,11 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.record import (
-    RESULTS,
     Row,
     default_showers,
     describe_circumstances,
     print_rows,
+    recorded_rows,
     write_record,
 )
 
@@ -81,8 +80,7 @@ def main() -> None:
     circumstances = describe_circumstances(1)
     rows = measure_start_up(showers, given.note)
     print_rows("Starting", rows, circumstances)
-    path = RESULTS / "start_up.json"
-    before = json.loads(path.read_text())["rows"] if path.is_file() else []
+    before = recorded_rows("start_up")
     kept = [row for row in before if row["note"] != given.note]
     write_record("start_up", [*kept, *rows], circumstances, showers=showers.name, repeats=REPEATS)
 
