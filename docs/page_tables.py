@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from calokit.report.rounding import round_to_error
+from calokit.studies.claims import decide_claims, read_entries
+from calokit.studies.description import StudyFile
+
+Row = dict[str, Any]
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 NOT_YET = "Not measured yet."
+NOT_DECIDED = "Not decided before all seeds are there."
 TREES, READ_OUT = "classifier.auc_boosted", "readout.auc_boosted"
 NETWORKS = ("classifier.auc_low", "classifier.auc_high")
 """Measurements: the strong judge raw and behind a readout, and networks on cells and on observables."""
@@ -43,11 +51,48 @@ def processor_time(bundle: str) -> tuple[str, str]:
     record = result(f"generation_speed_{bundle}")
     if record is None:
         return "", ""
-    own = [row for row in record["rows"] if (row["threads"], row["format"]) == (1, "float32")]
-    largest = max(own, key=lambda row: int(row["batch"]))
     geant4 = record["settings"]["geant4"]
     told = f"{geant4['processor_ms_per_shower']:.3g}" if geant4 else ""
-    return f"{largest['processor ms/shower']:.2g}", told
+    times = times_by_batch(bundle)
+    return times[max(times)], told
+
+
+def times_by_batch(bundle: str) -> dict[int, str]:
+    """Return the processor milliseconds of a shower by a bundle on one core, by batch, if measured."""
+    rows = (result(f"generation_speed_{bundle}") or {"rows": []})["rows"]
+    own = [row for row in rows if (row["threads"], row["format"]) == (1, "float32")]
+    return {int(row["batch"]): f"{row['processor ms/shower']:.2g}" for row in own}
+
+
+def mean_over_seeds(rows: Sequence[Row], metric: str, scale: float = 1.0, floor: bool = False) -> str:
+    """Return the mean of a metric over a study's rows, or of its floor, times a scale; empty if in none.
+
+    Its error is of the scatter of the rows or, where larger, of the rows' own errors.
+    """
+    found = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
+    if not found:
+        return ""
+    place = 2 if floor else 0
+    values = [scale * one[place] for one in found]
+    own = scale * math.sqrt(float(np.mean([one[place + 1] ** 2 for one in found])) / len(found))
+    scatter = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return plain(float(np.mean(values)), max(own, scatter))
+
+
+def decided(file: StudyFile) -> str | None:
+    """Return what became of a study's claims; None before all seeds of their entries are there."""
+    known = read_entries([file])
+    labels = {label for claim in file.study.claims for label in (claim.better, claim.worse)}
+    if any(label not in known or len(known[label].rows) < len(file.study.seeds) for label in labels):
+        return None
+    table = [["claim", "metric", "the smaller", "the other", "σ", "chance", "here"]]
+    for one in decide_claims([file]):
+        assert one.deviations is not None
+        assert one.probability is not None
+        values = [f"{np.mean(seeds):.3g}" for seeds in (one.better, one.worse)]
+        told = [f"{one.deviations:+.1f}", f"{one.probability:.1g}", one.verdict]
+        table.append([one.claim.statement, f"`{one.claim.metric}`", *values, *told])
+    return markdown(table)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from page_tables import NOT_YET, fill, markdown, plain, result
+from page_tables import NOT_DECIDED, NOT_YET, Row, decided, fill, markdown, mean_over_seeds, plain, result
 
-from calokit.report.rounding import round_to_error
-from calokit.studies.claims import decide_claims, read_entries
 from calokit.studies.description import StudyFile
 from calokit.studies.table import read_table
 
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "clic.md"
 STUDY = HOME / "studies" / "clic_ensembles.yaml"
-
-Row = dict[str, Any]
 
 COLUMNS = {
     "divergence.shannon": "JSD (bits)",
@@ -47,7 +41,7 @@ def toy() -> str:
     for members in dict.fromkeys(row["members"] for row in record["rows"]):
         own = {row["rule"]: row for row in record["rows"] if row["members"] == members}
         cells = [
-            round_to_error(own[rule][kind], own[rule][f"{kind}, error"]).plain()
+            plain(own[rule][kind], own[rule][f"{kind}, error"])
             for rule in rules
             for kind in ("modes found", "coverage")
         ]
@@ -81,7 +75,7 @@ def ensembles() -> str:
         cells = [_mean(rows, metric, title) for metric, title in COLUMNS.items()]
         table.append([label, str(len(rows)), minutes, milliseconds, *cells])
     first = next(iter(known.values()))[:1]
-    floors = [_mean(first, metric, title, place=2) for metric, title in COLUMNS.items()]
+    floors = [_mean(first, metric, title, floor=True) for metric, title in COLUMNS.items()]
     table.append(["truth against truth", "", "", "", *floors])
     planned = sum(1 for _ in StudyFile.read(STUDY).runs())
     done = sum(len(rows) for rows in known.values())
@@ -91,19 +85,8 @@ def ensembles() -> str:
 def claims() -> str:
     """Return the claims and what became of them; nothing before every seed of their entries is there."""
     file = StudyFile.read(STUDY)
-    known = read_entries([file])
-    labels = {label for claim in file.study.claims for label in (claim.better, claim.worse)}
-    if any(label not in known or len(known[label].rows) < len(file.study.seeds) for label in labels):
-        told = [["claim", "metric"], *([one.statement, f"`{one.metric}`"] for one in file.study.claims)]
-        return f"{markdown(told)}\n\nNot decided before all seeds are there."
-    table = [["claim", "metric", "the smaller", "the other", "σ", "chance", "here"]]
-    for one in decide_claims([file]):
-        assert one.deviations is not None
-        assert one.probability is not None
-        values = [f"{np.mean(seeds):.3g}" for seeds in (one.better, one.worse)]
-        told = [f"{one.deviations:+.1f}", f"{one.probability:.1g}", one.verdict]
-        table.append([one.claim.statement, f"`{one.claim.metric}`", *values, *told])
-    return markdown(table)
+    told = [["claim", "metric"], *([one.statement, f"`{one.metric}`"] for one in file.study.claims)]
+    return decided(file) or f"{markdown(told)}\n\n{NOT_DECIDED}"
 
 
 def sampling() -> str:
@@ -138,16 +121,9 @@ def reweighting() -> str:
     return markdown(table)
 
 
-def _mean(rows: Iterable[Row], metric: str, title: str, place: int = 0) -> str:
-    """Return the mean over seeds; its error is of their scatter, or of the one there is."""
-    found = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
-    if not found:
-        return ""
-    scale = 100.0 if title.endswith(PERCENT) else 1.0
-    values = [scale * one[place] for one in found]
-    own = scale * math.sqrt(float(np.mean([one[place + 1] ** 2 for one in found])) / len(found))
-    scatter = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return plain(float(np.mean(values)), max(own, scatter))
+def _mean(rows: Sequence[Row], metric: str, title: str, floor: bool = False) -> str:
+    """Return the mean over seeds in the unit of a column's title."""
+    return mean_over_seeds(rows, metric, 100.0 if title.endswith(PERCENT) else 1.0, floor)
 
 
 TABLES: dict[str, Callable[[], str]] = {

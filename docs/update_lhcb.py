@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from page_tables import NOT_YET, fill, markdown, result
+from page_tables import (
+    NOT_DECIDED,
+    NOT_YET,
+    Row,
+    decided,
+    fill,
+    markdown,
+    mean_over_seeds,
+    result,
+    times_by_batch,
+)
 
 from calokit.bundles.bundle import read_bundle
 from calokit.bundles.legs import presentations_in_all
-from calokit.report.rounding import round_to_error
-from calokit.studies.claims import decide_claims, read_entries
 from calokit.studies.description import StudyFile
 from calokit.studies.table import read_table
 
@@ -27,8 +33,6 @@ SCALE = "-c64-96k"
 SCANNED = {"wgan-gp": 0.0, "wgan-gp-asymmetry-weight-0.1": 0.1, "wgan-gp-asymmetry": 1.0}
 SCANNED |= {"wgan-gp-asymmetry-weight-10": 10.0}
 """Weight of the regressor's loss, by label."""
-
-Row = dict[str, Any]
 
 COLUMNS = {
     "prd_1.images": "PRD area, images",
@@ -77,19 +81,7 @@ def architectures() -> str:
 
 def claims() -> str:
     """Return the claims and what became of them; nothing before every seed of every entry is there."""
-    file = StudyFile.read(STUDY)
-    known = read_entries([file])
-    labels = {label for claim in file.study.claims for label in (claim.better, claim.worse)}
-    if any(label not in known or len(known[label].rows) < len(file.study.seeds) for label in labels):
-        return "Not decided before all seeds are there."
-    table = [["claim", "metric", "the smaller", "the other", "σ", "chance", "here"]]
-    for one in decide_claims([file]):
-        assert one.deviations is not None
-        assert one.probability is not None
-        values = [f"{np.mean(seeds):.3g}" for seeds in (one.better, one.worse)]
-        told = [f"{one.deviations:+.1f}", f"{one.probability:.1g}", one.verdict]
-        table.append([one.claim.statement, f"`{one.claim.metric}`", *values, *told])
-    return markdown(table)
+    return decided(StudyFile.read(STUDY)) or NOT_DECIDED
 
 
 def groups() -> str:
@@ -155,11 +147,8 @@ def speed() -> str:
         for row in found["rows"]
     ]
     for name in ("lhcb_gan", "lhcb_cascade"):
-        rows = (result(f"generation_speed_{name}") or {"rows": []})["rows"]
         table += [
-            [f"`zoo/{name}.calokit`", "", f"{row['batch']:,}", f"{row['processor ms/shower']:.2g}"]
-            for row in rows
-            if (row["threads"], row["format"]) == (1, "float32")
+            [f"`zoo/{name}.calokit`", "", f"{batch:,}", told] for batch, told in times_by_batch(name).items()
         ]
     return markdown(table)
 
@@ -188,17 +177,9 @@ def beside() -> str:
     return markdown(table)
 
 
-def _mean(rows: Iterable[Row], metric: str, title: str, floor: bool = False) -> str:
-    """Return the mean over seeds; its error is of their scatter, or of the one there is."""
-    found = [row["metrics"][metric] for row in rows if metric in row["metrics"]]
-    if not found:
-        return ""
-    scale = SCALES.get(title.split()[-1] if title else "", 1.0)
-    place = 2 if floor else 0
-    values = [scale * one[place] for one in found]
-    own = scale * math.sqrt(float(np.mean([one[place + 1] ** 2 for one in found])) / len(found))
-    scatter = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return str(round_to_error(float(np.mean(values)), max(own, scatter)).plain())
+def _mean(rows: Sequence[Row], metric: str, title: str, floor: bool = False) -> str:
+    """Return the mean over seeds in the unit of a column's title."""
+    return mean_over_seeds(rows, metric, SCALES.get(title.split()[-1] if title else "", 1.0), floor)
 
 
 def _ratios(rows: list[Row], curve: str) -> list[float]:
