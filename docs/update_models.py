@@ -63,15 +63,26 @@ def draw_picture() -> None:
     with figure_style():
         figure = new_plot(6.4, 4.6)
         axes = figure.subplots()
-        for name, detector, card in shown:
+        areas, times = [], [float(processor_time(name)[0]) for name, _, _ in shown]
+        for _, _, card in shown:
             own = {key: one for key, one in card["measurements"].items() if key.startswith("classifier.auc")}
-            value, error, floor, floor_error = max(own.values(), key=lambda one: float(one[0]))
-            colour, time = colour_of(detectors.index(detector)), float(processor_time(name)[0])
+            areas.append(max(own.values(), key=lambda one: float(one[0])))
+        for (name, detector, _), area, time in zip(shown, areas, times, strict=True):
+            value, error, floor, floor_error = area
+            colour = colour_of(detectors.index(detector))
             axes.errorbar(time, value, yerr=error, color=colour, marker="o", linestyle="none")
             axes.errorbar(
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
             )
-            axes.annotate(name, (time, value), textcoords="offset points", xytext=(6, 5), fontsize=9)
+            near = [  # points a little above, as times of this one's
+                other / time
+                for one, other in zip(areas, times, strict=True)
+                if 0.5 < other / time < 2.0 and 0.0 < one[0] - value < 0.05
+            ]
+            side, place = (
+                ("right", (-6, 5)) if near and min(near) > 1.0 else ("left", (6, -13 if near else 5))
+            )
+            axes.annotate(name, (time, value), textcoords="offset points", xytext=place, ha=side, fontsize=9)
         axes.axhline(0.5, color="0.5", linewidth=0.8)
         axes.set_xscale("log")
         axes.set_xlabel("processor time of a shower (ms, batch 10,000, one core)")

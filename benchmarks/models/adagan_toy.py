@@ -170,7 +170,7 @@ def draw_picture(clusters: Clusters, stages: list[Stage]) -> None:
             axes.set_xlim(-1.2 * HALF_WIDTH, 1.2 * HALF_WIDTH)
             axes.set_ylim(-1.2 * HALF_WIDTH, 1.2 * HALF_WIDTH)
         figure.axes[0].set_ylabel("y")
-        figure.axes[0].legend(loc="upper left", markerscale=3)
+        figure.axes[0].legend(loc="upper right", markerscale=3)
         fix_layout(figure)
     save_figure(figure, PICTURE)
 
