@@ -120,7 +120,7 @@ class Evaluation:
             self.threshold, self.threshold_origin = asked.threshold_mev, ""
         self.settings = asked.model_copy(update={"threshold_mev": self.threshold})
         self._floor_areas: dict[tuple[object, ...], Distance] = {}
-        self._trees = TreeJudge(self.settings.seed)
+        self._trees = TreeJudge(self.settings.seed, self.settings.group_areas)
         self._truths: tuple[Looks, Looks | None] | None = None
 
     def judge(self, generated: ShowerFile | Showers, progress: Progress = show_progress) -> Scorecard:

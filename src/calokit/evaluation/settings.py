@@ -37,6 +37,7 @@ class EvaluationSettings(Description):
         kept_metrics: Measure what needs whole showers: boosted trees on all observables, Frechet and kernel
             distances, precision and recall.
         readout: Judge by boosted trees once more, with all samples behind this readout; None does not.
+        group_areas: Judge by each group of observables alone, too.
         frechet_topology: Measure the Frechet distance of all observables, those of topology with them, too.
         gallery_events: Showers shown side by side, spread over the energies.
         seed: Fixes the splits and initial weights of the classifiers.
@@ -52,6 +53,7 @@ class EvaluationSettings(Description):
     challenge_patience: int | None = Field(default=None, ge=1)
     kept_metrics: bool = True
     readout: Digitisation | None = None
+    group_areas: bool = True
     frechet_topology: bool = False
     gallery_events: int = Field(default=6, ge=0)
     seed: int = Field(default=0, ge=0)

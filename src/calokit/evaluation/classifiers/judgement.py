@@ -62,10 +62,11 @@ class TreeJudge:
 
     Args:
         seed: Of parts and trees.
+        by_group: Judge by each group of observables alone, too.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, by_group: bool = True) -> None:
+        self.seed, self.by_group = seed, by_group
         self._floors: dict[tuple[object, ...], _Areas] = {}
 
     def judge(
@@ -112,7 +113,7 @@ class TreeJudge:
 
     def _areas(self, reference: FeatureTable, other: FeatureTable) -> _Areas:
         whole = judge_by_trees(reference, other, self.seed, telling=MOST_TELLING)
-        return _Areas(whole, areas_by_group(reference, other, self.seed))
+        return _Areas(whole, areas_by_group(reference, other, self.seed) if self.by_group else {})
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def judge_surrogate(
         kept_metrics=study.kept_metrics,
         cells=study.cells,
         readout=study.readout,
+        group_areas=False,
         seed=study.generation_seed,
     )
     card = _evaluation_for(test, floor, settings, device).judge(open_showers(generated_path), progress)
