@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from calokit.compute.draws import Draws
 from calokit.detector import load_detector
+from calokit.errors import ConfigurationError
 from calokit.models.adversarial.permuted_views import VIEWS, ViewsGenerator, _along, _back
+from calokit.models.adversarial.shower_axis import ShowerAxis
 from calokit.models.adversarial.volume_gan import VolumeGanSurrogate
 from calokit.models.adversarial.volume_settings import VolumeGanSettings
 from calokit.models.batches import IncidentTensors, TrainingBatch
@@ -16,6 +19,7 @@ from calokit.recipes import load_recipe
 from tiny_families import make_showers_in
 
 TINY = VolumeGanSettings(width=0.05, random_inputs=3, dropout=0.0)
+DIRECTED = TINY.model_copy(update={"conditions": ("energy", "direction"), "average_known": True})
 
 
 def draws(seed: int = 1) -> Draws:
@@ -35,6 +39,94 @@ def test_the_published_size() -> None:
     assert weights_of(model.discriminator) == pytest.approx(0.71e6, rel=0.01)
 
 
+def test_the_size_for_showers_at_an_angle() -> None:
+    """The public code's branch Conv2Dangle, counted by hand: (inputs, rows, columns, outputs) of kernels."""
+    model = load_recipe("clic_gan_angle_published").model.build(load_detector("clic_ecal_51x51"))
+    assert isinstance(model, VolumeGanSurrogate)
+    # along layers, then the two views that are alike but for their order
+    along = [(11, 5, 5, 32), (64, 5, 5, 64), (64, 7, 7, 64), (64, 5, 5, 64), (64, 4, 4, 64)]
+    along += [(64, 3, 3, 32), (32, 2, 2, 32), (32, 2, 2, 25)]
+    across = [(11, 5, 5, 32), (64, 5, 5, 64), (64, 7, 8, 64), (64, 5, 6, 64), (64, 4, 5, 64)]
+    across += [(64, 3, 4, 64), (64, 2, 3, 51), (51, 2, 2, 51)]
+    generator = (257 + 1) * 11**3 + 9 * 75 * 25 + 25  # two components of the direction, and a bias
+    for path in (along, across, across):
+        stretching = 32 * 25 * 64 + 64 * 25 * 64 + 64 + 64  # transposed convolutions have biases there,
+        stretching -= 64 + 64  # and none here
+        generator += stretching + sum(a * b * c * d + 4 * d for a, b, c, d in path)
+    assert weights_of(model.generator) == generator
+    discriminator = 10 * (10 * 9 * 35 * 2 + 10 * 35 * 35 + 1) + 4 * 10 + 2 * 11
+    for channels in (25, 51, 51):
+        kernels = [(channels, 8, 64), (64, 6, 32), (32, 5, 32), (32, 4, 32), (32, 3, 32), (32, 3, 10)]
+        discriminator += sum(a * size**2 * b + 4 * b for a, size, b in kernels)
+    assert weights_of(model.discriminator) == discriminator
+
+
+def test_directions_are_those_of_barycentres_and_layers_follow_them() -> None:
+    axis = ShowerAxis(load_detector("clic_ecal_51x51"))
+    volume = torch.zeros(1, 25, 51, 51)
+    volume[:, :, 24:27, 23:28] = torch.rand(1, 25, 3, 5) + 0.5
+    volume = 0.5 * (volume + volume.flip(2, 3))  # on the axis
+    directions = torch.tensor([[0.0, 0.0], [0.3, 0.0], [0.0, -0.5], [0.2, 0.3]])
+    moved = axis.moved(volume, directions)
+    torch.testing.assert_close(axis.told(moved), directions, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(moved.sum((1, 2, 3)), volume.sum().expand(4), rtol=1e-4, atol=0.0)
+    torch.testing.assert_close(moved[:1], volume)
+    home = axis.moved(moved, directions, back=True)
+    torch.testing.assert_close(axis.told(home), torch.zeros(4, 2), atol=1e-5, rtol=0.0)
+
+
+def directed() -> tuple[VolumeGanSurrogate, TrainingBatch]:
+    """Showers that lean by nine tenths of their direction."""
+    detector = load_detector("clic_ecal_51x51")
+    showers = make_showers_in(detector, 6)
+    angles = np.linspace(-0.5, 0.5, 6)
+    directions = np.stack([0 * angles, np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
+    axis = ShowerAxis(detector)
+    upright = torch.zeros(6, 25, 51, 51)
+    upright[:, :, 23:28, 23:28] = 30.0
+    leaning = torch.from_numpy(0.9 * np.stack([0 * angles, angles], axis=1)).float()
+    energies = axis.moved(upright, leaning).flatten(1).numpy()
+    showers = type(showers)(
+        energies, np.full(6, 5e5, np.float32), detector, directions=directions, pdg=showers.pdg
+    )
+    torch.manual_seed(1)
+    model = VolumeGanSurrogate(DIRECTED, detector)
+    model.fit_transforms(showers)
+    return model.train(), TrainingBatch.of(showers)
+
+
+def test_showers_at_an_angle_follow_their_direction() -> None:
+    model, batch = directed()
+    assert float(model.lean) == pytest.approx(0.9, abs=0.01)
+    made = model._volumes(batch.incidents, draws().noise(model.noise(), len(batch))).detach()
+    assert model.axis is not None
+    told = model.axis.told(model.image.fold(model._energies(made)))
+    assert batch.incidents.directions is not None
+    # untrained it is near the average shower along the direction
+    assert float(torch.corrcoef(torch.stack([told[:, 1], batch.incidents.directions[:, 1]]))[0, 1]) > 0.95
+    assert float(told[:, 0].abs().max()) < 0.1
+
+
+def test_the_generator_pays_for_a_wrong_angle() -> None:
+    model, batch = directed()
+    model.begin_step(1, 10)
+    right = float(model.losses(batch, draws())["generator"].detach())
+    model.lean.fill_(-0.9)
+    wrong = float(model.losses(batch, draws())["generator"].detach())
+    assert wrong - right > 5.0
+    model.settings = DIRECTED.model_copy(update={"angle_weight": 0.0})
+    free = float(model.losses(batch, draws())["generator"].detach())
+    assert free < right
+
+
+def test_a_generator_for_directions_needs_them() -> None:
+    model, batch = directed()
+    with pytest.raises(ConfigurationError, match="needs the incident directions"):
+        model._volumes(IncidentTensors(batch.incidents.energies, None, None), {"inputs": torch.ones(6, 3)})
+    with pytest.raises(ConfigurationError, match="knows \\['energy'\\] or"):
+        VolumeGanSettings(conditions=("energy", "position"))
+
+
 def test_views_are_turned_back() -> None:
     volume = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
     seen = [_along(volume, view) for view in VIEWS]
@@ -45,7 +137,7 @@ def test_views_are_turned_back() -> None:
 
 def test_cells_are_cut_at_zero_but_while_training_begins() -> None:
     torch.manual_seed(1)
-    generator = ViewsGenerator(TINY)
+    generator = ViewsGenerator(TINY, (25, 25, 25), 3)
     inputs = torch.randn(4, 3)
     linear = generator.linear(inputs)
     assert (linear < 0).any()

@@ -116,6 +116,17 @@ def test_slopes_have_their_width() -> None:
     assert abs(slopes.std() / 0.175 - 1) < 4 / np.sqrt(2 * 2000)
 
 
+def test_a_fan_is_flat_in_the_angle_and_keeps_its_plane() -> None:
+    particles = draw(incidence={"kind": "fan", "half_angle_deg": 30, "plane": "y"})
+    directions = particles.directions[:, 0].astype(float)
+    angles = np.degrees(np.arctan2(directions[:, 1], directions[:, 2]))
+    assert (directions[:, 0] == 0).all()
+    assert (particles.positions == 0).all()
+    assert np.abs(angles).max() < 30.001
+    assert abs(angles.mean()) < 4 * angles.std() / np.sqrt(2000)
+    assert abs(angles.std() / (30 / np.sqrt(3)) - 1) < 4 / np.sqrt(2 * 2000)
+
+
 def test_counts_are_drawn_evenly_and_padded() -> None:
     particles = load_sample("luxe_positrons_several").draw(1, 0, 2000)
     counts = np.bincount(particles.count, minlength=5)

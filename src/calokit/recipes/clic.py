@@ -1,6 +1,7 @@
 """Recipes for the CLIC-like calorimeter: the Conv2D GAN in its published size and in one for two cores.
 
-AdaGAN ensembles are made of any recipe by `calokit adagan`.
+Each is there for showers along the axis and for showers at an angle. AdaGAN ensembles are made of any
+recipe by `calokit adagan`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,34 @@ def clic_gan() -> Recipe:
     return _recipe("clic_gan", "Conv2D GAN, a third of the channels", _small(), 4_000, 32)
 
 
+def clic_gan_angle_published() -> Recipe:
+    """The published size and losses for showers at an angle, cells raised to 0.85."""
+    settings = VolumeGanSettings(
+        conditions=("energy", "direction"),
+        random_inputs=255,
+        power=0.85,
+        adversarial_weight=3.0,
+        energy_weight=0.1,
+        linear_part=0.0,
+    )
+    title = "Conv2D GAN for showers at an angle, published size"
+    return _recipe("clic_gan_angle_published", title, settings, 47_000, 128, "clic_ecal_51x51")
+
+
+def clic_gan_angle() -> Recipe:
+    """A third of the channels for showers at an angle, told by the average shower along their direction."""
+    settings = _small().model_copy(
+        update={
+            "conditions": ("energy", "direction"),
+            "random_inputs": 255,
+            "adversarial_weight": 3.0,
+            "energy_weight": 0.1,
+        }
+    )
+    title = "Conv2D GAN for showers at an angle, a third of the channels"
+    return _recipe("clic_gan_angle", title, settings, 4_000, 32, "clic_ecal_51x51")
+
+
 def clic_gan_together() -> Recipe:
     """Three members that train on the same batches without reweighting: a control for the ensemble."""
     settings = MixtureSettings(member=_small(), shares=(1 / TOGETHER,) * TOGETHER)
@@ -43,7 +72,12 @@ def _small() -> VolumeGanSettings:
 
 
 def _recipe(
-    name: str, title: str, model: VolumeGanSettings | MixtureSettings, steps: int, batch_size: int
+    name: str,
+    title: str,
+    model: VolumeGanSettings | MixtureSettings,
+    steps: int,
+    batch_size: int,
+    detector: str = "clic_ecal",
 ) -> Recipe:
     rates = {"generator": 5e-4, "discriminator": 1e-4}
     members = range(1, len(model.shares) + 1) if isinstance(model, MixtureSettings) else ()
@@ -56,7 +90,7 @@ def _recipe(
         name=name,
         title=f"CLIC-like ECAL, {title}",
         source=SOURCE,
-        detector="clic_ecal",
+        detector=detector,
         model=model,
         training=TrainingSettings(
             steps=steps,
@@ -70,4 +104,4 @@ def _recipe(
     )
 
 
-RECIPES = (clic_gan_published, clic_gan, clic_gan_together)
+RECIPES = (clic_gan_published, clic_gan, clic_gan_angle_published, clic_gan_angle, clic_gan_together)

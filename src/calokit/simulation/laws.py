@@ -199,8 +199,28 @@ class SlopeIncidence(Description):
         return float(x), float(y), _direction(*rng.normal(0.0, self.slope_sigma, 2))
 
 
+class FanIncidence(Description):
+    """Through the middle of the front face, flat in the angle to the axis, in one plane.
+
+    Attributes:
+        half_angle_deg: Largest angle to the axis, to either side.
+        plane: `x` for the plane of x and the axis, `y` for that of y and the axis.
+    """
+
+    kind: Literal["fan"] = "fan"
+    half_angle_deg: PositiveFloat = Field(lt=80)
+    plane: Literal["x", "y"] = "x"
+
+    def draw(self, rng: np.random.Generator, front_mm: float) -> tuple[float, float, Float64]:
+        """Return x and y at the front face in mm, and the direction (3,), a unit vector."""
+        del front_mm
+        slope = math.tan(math.radians(rng.uniform(-self.half_angle_deg, self.half_angle_deg)))
+        return 0.0, 0.0, _direction(*((slope, 0.0) if self.plane == "x" else (0.0, slope)))
+
+
 IncidenceLaw = Annotated[
-    NormalIncidence | PadIncidence | ConeIncidence | SlopeIncidence, Field(discriminator="kind")
+    NormalIncidence | PadIncidence | ConeIncidence | SlopeIncidence | FanIncidence,
+    Field(discriminator="kind"),
 ]
 """Any incidence law; the key `kind` says which."""
 

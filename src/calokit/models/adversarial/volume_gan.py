@@ -13,7 +13,8 @@ from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.models.adversarial.objectives import held_fixed, is_discriminators_turn
 from calokit.models.adversarial.permuted_views import ViewsDiscriminator, ViewsGenerator
-from calokit.models.adversarial.volume_settings import CELLS, VolumeGanSettings
+from calokit.models.adversarial.shower_axis import ShowerAxis
+from calokit.models.adversarial.volume_settings import VolumeGanSettings
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.parts.places import CartesianImage
 from calokit.models.parts.promises import keep_promises
@@ -33,11 +34,14 @@ PIECE = 256
 
 
 class VolumeGanSurrogate(Surrogate):
-    """A generator of volumes and what it is trained against, for 25 layers of 25 x 25 cells.
+    """A generator of volumes and what it is trained against, for 25 layers of 25 x 25 or 51 x 51 cells.
+
+    Made for a direction too, showers are told theirs by the barycentres of their layers, which no weight of
+    the discriminator decides.
 
     Args:
         settings: Sizes, labels and weights of the losses.
-        detector: One Cartesian section of 25 x 25 x 25 cells.
+        detector: One Cartesian section of as many cells.
 
     Raises:
         ConfigurationError: The detector has another readout.
@@ -45,6 +49,7 @@ class VolumeGanSurrogate(Surrogate):
 
     fraction: Tensor
     average: Tensor
+    lean: Tensor
 
     def __init__(self, settings: VolumeGanSettings, detector: Detector) -> None:
         super().__init__()
@@ -52,17 +57,20 @@ class VolumeGanSurrogate(Surrogate):
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
         self.image = CartesianImage(detector)
-        self.generator = ViewsGenerator(settings)
-        self.discriminator = ViewsDiscriminator(settings)
+        self.directed = "direction" in settings.conditions
+        self.axis = ShowerAxis(detector) if self.directed else None
+        self.generator = ViewsGenerator(settings, detector.shape, settings.random_inputs + 2 * self.directed)
+        self.discriminator = ViewsDiscriminator(settings, detector.shape)
         self.register_buffer("fraction", torch.zeros(DEGREE + 1, dtype=torch.float64))
-        self.register_buffer("average", torch.ones(CELLS, CELLS, CELLS), persistent=settings.average_known)
+        self.register_buffer("average", torch.ones(detector.shape), persistent=settings.average_known)
+        self.register_buffer("lean", torch.ones(()), persistent=self.directed)
         if settings.average_known:
             self.generator.begin_at_one()
         self.discriminators_turn = False
         self.linear = False
 
     def fit_transforms(self, sample: Showers) -> None:
-        """Fit the visible fraction as a polynomial of the incident energy, and the average shower."""
+        """Fit the visible fraction by a polynomial of the incident energy, the average shower, its lean."""
         energies = sample.incident_energies.astype(np.float64) / UNIT_MEV
         visible = sample.visible_energies.astype(np.float64) / sample.incident_energies
         degree = min(DEGREE, len(np.unique(energies)) - 1)
@@ -72,6 +80,8 @@ class VolumeGanSurrogate(Surrogate):
         if self.settings.average_known:
             average = self._average(sample)
             self.average.copy_(average.clamp_min(LEAST_OF_AVERAGE * float(average.max())))
+        if self.axis is not None:
+            self.lean.copy_(self._lean(sample, self.axis))
 
     def parts(self) -> dict[str, nn.Module]:
         """Return generator and discriminator."""
@@ -94,7 +104,7 @@ class VolumeGanSurrogate(Surrogate):
 
     def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Make volumes of the random inputs and turn them into energies."""
-        volumes = self.generator(self._inputs(incidents, noise)) * self.average
+        volumes = self.generator(self._inputs(incidents, noise)) * self._expected_volumes(incidents)
         most = incidents.energies if self.settings.at_most_incident else None
         return keep_promises(self._energies(volumes), self.settings.threshold_mev, most)
 
@@ -109,8 +119,15 @@ class VolumeGanSurrogate(Surrogate):
         target = torch.full_like(logits, self.settings.real_label)
         loss = self._joined(logits, target, energies, batch.incidents)
         expected = self.expected_visible(batch.incidents)
-        missing = (self._energies(made).sum(1) - expected).abs() / expected
-        return {"generator": loss + self.settings.sum_weight * PERCENT * missing.mean()}
+        energies_made = self._energies(made)
+        missing = (energies_made.sum(1) - expected).abs() / expected
+        loss = loss + self.settings.sum_weight * PERCENT * missing.mean()
+        if self.axis is not None:
+            wrong = self.axis.told(self.image.fold(energies_made)) - self.lean * _directions_of(
+                batch.incidents
+            )
+            loss = loss + self.settings.angle_weight * wrong.norm(dim=1).mean()
+        return {"generator": loss}
 
     def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the relative errors of mean moments and mean profiles along the three axes."""
@@ -132,12 +149,30 @@ class VolumeGanSurrogate(Surrogate):
         return expected
 
     def _inputs(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
-        return noise["inputs"] * (incidents.energies / UNIT_MEV)[:, None]
+        inputs = noise["inputs"] * (incidents.energies / UNIT_MEV)[:, None]
+        return torch.cat([_directions_of(incidents), inputs], dim=1) if self.directed else inputs
 
     def _volumes(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         inputs = self._inputs(incidents, noise)
         volumes: Tensor = self.generator.linear(inputs) if self.linear else self.generator(inputs)
-        return volumes * self.average
+        return volumes * self._expected_volumes(incidents)
+
+    def _expected_volumes(self, incidents: IncidentTensors) -> Tensor:
+        """Return what volumes are relative to: the average shower, along the direction where it is known."""
+        if self.axis is None or not self.settings.average_known:
+            return self.average
+        moved = self.axis.moved(self.average[None], _directions_of(incidents))
+        return moved.clamp_min(LEAST_OF_AVERAGE * float(self.average.amax()))
+
+    def _lean(self, sample: Showers, axis: ShowerAxis) -> Tensor:
+        """Return how far showers lean by their barycentres, in parts of their directions."""
+        pieces = (TrainingBatch.of(sample[start : start + PIECE]) for start in range(0, len(sample), PIECE))
+        products = squares = torch.zeros(())
+        for batch in pieces:
+            true = _directions_of(batch.incidents)
+            told = axis.told(self.image.fold(self._kept(batch.energies)))
+            products, squares = products + (told * true).sum(), squares + true.square().sum()
+        return products / squares.clamp_min(1e-12)
 
     def _average(self, sample: Showers) -> Tensor:
         """Return the average shower (layer, row, column) as the networks see it.
@@ -145,12 +180,14 @@ class VolumeGanSurrogate(Surrogate):
         Energies are averaged, not what the networks see of them: where a cell is hit seldom the average of
         its roots is far below the root of its average.
         """
-        total = torch.zeros(self.average.numel())
+        total = torch.zeros(self.average.shape)
         for start in range(0, len(sample), PIECE):
-            energies = torch.from_numpy(sample[start : start + PIECE].energies).float()
-            total += torch.where(energies > self.settings.threshold_mev, energies, 0.0).sum(0)
-        mean = total / (len(sample) * self.settings.unit_mev)
-        return self.image.fold(mean[None].pow(self.settings.power))[0]
+            batch = TrainingBatch.of(sample[start : start + PIECE])
+            volumes = self.image.fold(self._kept(batch.energies))
+            if self.axis is not None:
+                volumes = self.axis.moved(volumes, _directions_of(batch.incidents), back=True)
+            total += volumes.sum(0)
+        return (total / (len(sample) * self.settings.unit_mev)).pow(self.settings.power)
 
     def _energies(self, volumes: Tensor) -> Tensor:
         """Return (event, cell) MeV of volumes as the networks see them."""
@@ -160,8 +197,12 @@ class VolumeGanSurrogate(Surrogate):
     def _seen(self, energies: Tensor) -> Tensor:
         """Return volumes as the networks see them of (event, cell) MeV."""
         settings = self.settings
-        kept = torch.where(energies > settings.threshold_mev, energies, energies.new_zeros(()))
-        return self.image.fold((kept / settings.unit_mev).pow(settings.power))
+        return self.image.fold((self._kept(energies) / settings.unit_mev).pow(settings.power))
+
+    def _kept(self, energies: Tensor) -> Tensor:
+        """Return (event, cell) MeV without what lies at or below the threshold."""
+        kept = energies.float()
+        return torch.where(kept > self.settings.threshold_mev, kept, kept.new_zeros(()))
 
     def _discriminator_loss(self, batch: TrainingBatch, noise: Mapping[str, Tensor], draws: Draws) -> Tensor:
         settings = self.settings
@@ -191,6 +232,13 @@ class VolumeGanSurrogate(Surrogate):
         others = tuple(1 + other for other in range(3) if other != axis)
         profile: Tensor = self.image.fold(energies.float()).sum(others).mean(0)
         return profile
+
+
+def _directions_of(incidents: IncidentTensors) -> Tensor:
+    """Return theta cos phi and theta sin phi (event, 2) of incident particles, which must be known."""
+    incidents.need(("directions",), "the Conv2D GAN that is made for directions")
+    assert incidents.directions is not None
+    return incidents.directions
 
 
 def _moments(profile: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:

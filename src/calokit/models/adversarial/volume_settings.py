@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from calokit.detector import Detector
+from calokit.errors import ConfigurationError
+from calokit.models.adversarial.view_layers import LAYERS
 from calokit.models.settings import Condition, ModelSettings, lacks_one_cartesian_section
-
-CELLS = 25
-"""Layers, rows and columns that the layer list unfolds to (5 -> 15 -> 30 -> 26 -> 25)."""
 
 
 class VolumeGanSettings(ModelSettings):
@@ -19,11 +18,11 @@ class VolumeGanSettings(ModelSettings):
     model: ClassVar[str] = "calokit.models.adversarial.volume_gan:VolumeGanSurrogate"
     kind: Literal["volume_gan"] = "volume_gan"
     conditions: tuple[Condition, ...] = ("energy",)
-    """What the shower is made for; the layer list knows the energy alone."""
+    """What the shower is made for: the energy alone, or with the direction."""
     threshold_mev: float = Field(0.1, ge=0)
     """Cells at or below it count as empty, MeV."""
     random_inputs: int = Field(200, ge=1)
-    """Normal numbers, each times the incident energy in 100 GeV."""
+    """Normal numbers, each times the incident energy in 100 GeV; a direction enters beside them."""
     width: float = Field(1.0, gt=0)
     """Factor on all numbers of channels; 1 is the published size."""
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -41,6 +40,8 @@ class VolumeGanSettings(ModelSettings):
     """Of the error of the incident energy that the discriminator tells, in percent."""
     sum_weight: float = Field(0.1, ge=0)
     """Of the error of the visible energy, in percent of what is expected for the incident energy."""
+    angle_weight: float = Field(25.0, ge=0)
+    """Of the error of the direction of generated showers, in rad, where they are made for one."""
     real_label: float = Field(0.9, gt=0.5, le=1)
     """What the discriminator is told of true showers (1: honest)."""
     flipped: float = Field(0.05, ge=0, lt=0.5)
@@ -54,11 +55,21 @@ class VolumeGanSettings(ModelSettings):
     at_most_incident: bool = True
     """Whether a shower of more energy than its particle's is scaled down to it."""
 
+    @model_validator(mode="after")
+    def _check_conditions(self) -> Self:
+        """Refuse conditions that do not enter."""
+        if self.conditions not in {("energy",), ("energy", "direction")}:
+            raise ConfigurationError(
+                f"model.conditions {list(self.conditions)}: the Conv2D GAN knows ['energy'] or "
+                "['energy', 'direction']."
+            )
+        return self
+
     def misfit(self, detector: Detector) -> str | None:
-        """Return what a volume of 25 x 25 x 25 cells lacks."""
+        """Return what a detector lacks of a volume that the layer lists unfold to."""
         missing = lacks_one_cartesian_section(detector)
         if missing is not None:
             return missing
-        return (
-            None if detector.shape == (CELLS, CELLS, CELLS) else f"{CELLS} layers of {CELLS} x {CELLS} cells"
-        )
+        if detector.shape in LAYERS:
+            return None
+        return " or ".join(f"{layers} layers of {rows} x {columns} cells" for layers, rows, columns in LAYERS)
