@@ -48,6 +48,7 @@ TINY_FAMILIES: dict[str, dict[str, Any]] = {
 }
 """What of each family's settings is smaller than its default, or switches on what else would lie idle."""
 MANY_CELLS = 30_000
+FILLS_MEMORY = 80_000
 MOST_HITS = 200
 
 for module in walk_packages(calokit.models.__path__, "calokit.models."):
@@ -100,7 +101,8 @@ def showers_in(name: str) -> Showers:
 
     180, of which more than a hundred train: what a line fit is tuned on; fewer where they would fill memory.
     """
-    return make_showers_in(load_detector(name), 60 if is_large(name) else 180)
+    detector = load_detector(name)
+    return make_showers_in(detector, 60 if detector.number_of_cells >= FILLS_MEMORY else 180)
 
 
 def make_showers_in(detector: Detector, count: int, seed: int = 1) -> Showers:
