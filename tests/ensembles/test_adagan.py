@@ -13,6 +13,7 @@ from calokit.bundles.bundle import read_bundle
 from calokit.bundles.tensors import read_tensors
 from calokit.detector import load_detector
 from calokit.ensembles import AdaganSettings, train_adagan
+from calokit.ensembles.adagan import RECORD
 from calokit.errors import ConfigurationError, RunError
 from calokit.inference import ShowerGenerator
 from calokit.models.batches import IncidentTensors
@@ -74,6 +75,14 @@ def test_it_goes_on_without_training_anew_and_can_be_extended(pair: Pair, tmp_pa
     longer = train_adagan(TINY, data, folder, AdaganSettings(members=3), silent)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     np.testing.assert_allclose(longer.bundle.provenance["shares"], 1 / 3)
+    record = json.loads((folder / RECORD).read_text())
+    del record["recipe"]["training"]["pace"]  # a key that is younger than the folder
+    (folder / RECORD).write_text(json.dumps(record))
+    train_adagan(TINY, data, folder, AdaganSettings(members=3), silent)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    with pytest.raises(RunError, match="an ensemble of another recipe"):
+        other = TINY.model_copy(update={"title": "another"})
+        train_adagan(other, data, folder, AdaganSettings(members=3), silent)
     with pytest.raises(RunError, match="an ensemble of another settings"):
         train_adagan(TINY, data, folder, AdaganSettings(members=3, rule="dagger"), silent)
 

@@ -123,8 +123,11 @@ def _begin(ensemble: _Ensemble) -> dict[str, Any]:
     if not path.is_file():
         return {**own, "members": 0, "shares": [], "steps": []}
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    # read as recipes are read today: keys that came later stand for what was done before them
+    before = Recipe.from_mapping(record["recipe"], str(path))
     for name, value in own.items():
-        if record[name] != value:
+        same = before.digest() == ensemble.recipe.digest() if name == "recipe" else record[name] == value
+        if not same:
             raise RunError(
                 f"{ensemble.folder} holds an ensemble of another {name.replace('_sha256', '')}; continue it "
                 "with its own, or choose another folder."
