@@ -80,8 +80,8 @@ def test_it_goes_on_without_training_anew_and_can_be_extended(pair: Pair, tmp_pa
     (folder / RECORD).write_text(json.dumps(record))
     train_adagan(TINY, data, folder, AdaganSettings(members=3), silent)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    other = TINY.model_copy(update={"title": "another"})
     with pytest.raises(RunError, match="an ensemble of another recipe"):
-        other = TINY.model_copy(update={"title": "another"})
         train_adagan(other, data, folder, AdaganSettings(members=3), silent)
     with pytest.raises(RunError, match="an ensemble of another settings"):
         train_adagan(TINY, data, folder, AdaganSettings(members=3, rule="dagger"), silent)
