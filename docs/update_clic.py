@@ -121,6 +121,29 @@ def reweighting() -> str:
     return markdown(table)
 
 
+def formats() -> str:
+    """Return time and cost of a generator's number formats."""
+    record = result("generator_formats")
+    if record is None:
+        return NOT_YET
+    table = [
+        [
+            "format",
+            "ms a shower",
+            "visible energy moves (%)",
+            "layers move (%)",
+            "AUC of trees against float32",
+        ]
+    ]
+    for row in record["rows"]:
+        moved = [
+            f"{row[name]:.2g}" for name in ("visible energy, mean change (%)", "layers, largest change (%)")
+        ]
+        area = plain(row["AUC of trees against float32"], row["its error"]) if row["its error"] else "0.5"
+        table.append([row["format"], f"{row['ms a shower']:.2f}", *moved, area])
+    return markdown(table)
+
+
 def _mean(rows: Sequence[Row], metric: str, title: str, floor: bool = False) -> str:
     """Return the mean over seeds in the unit of a column's title."""
     return mean_over_seeds(rows, metric, 100.0 if title.endswith(PERCENT) else 1.0, floor)
@@ -132,6 +155,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "sampling": sampling,
     "reweighting": reweighting,
+    "formats": formats,
 }
 
 
