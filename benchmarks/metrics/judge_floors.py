@@ -32,6 +32,7 @@ from calokit.evaluation.metrics.condition_calibration import (
     quantities_of,
 )
 from calokit.evaluation.samples.observables import ObservableCalculator
+from calokit.evaluation.samples.truth_memory import TruthMemory
 from calokit.evaluation.scorecard import Measurement
 from calokit.evaluation.significance import FAMILY_WISE_RATE, judge_measurements
 from calokit.evaluation.topology.features import FeatureMaker
@@ -143,7 +144,7 @@ def judge_split(pool: Pool, split: int) -> Row:
         tables = JudgedTables(*(table.at(positions) for positions in samples))
         if prefix == "classifier":
             found += compare_observables(tables, [])[0]
-        found += TreeJudge(SEED).judge(tables, (), prefix, "")[0]
+        found += TreeJudge(SEED).judge(tables, TruthMemory(), prefix, "")[0]
     verdict = judge_measurements(found)
     deviations = {m.name: round(m.deviation, 3) for m in found}
     return {"split": split, "flagged": verdict.flagged, "tested": verdict.tested, "deviations": deviations}

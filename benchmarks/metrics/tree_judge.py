@@ -18,6 +18,7 @@ from benchmarks.record import Row, describe_circumstances, print_rows, recorded_
 from calokit.evaluation.classifiers.judgement import TreeJudge
 from calokit.evaluation.samples.readout_tables import ReadOutSamples
 from calokit.evaluation.samples.streams import plan_comparison
+from calokit.evaluation.samples.truth_memory import TruthMemory
 from calokit.showers import open_showers
 from calokit.showers.digitisation import Digitisation
 
@@ -33,7 +34,9 @@ def judge_file(reference: Path, floor: Path, generated: Path, readouts: dict[str
     rows = []
     for words, readout in readouts.items():
         samples = ReadOutSamples(comparison, np.arange(comparison.showers), readout, SEED)
-        measurements, telling = TreeJudge(SEED).judge(samples.tabulate(lambda _: None), (), "classifier", "")
+        measurements, telling = TreeJudge(SEED).judge(
+            samples.tabulate(lambda _: None), TruthMemory(), "classifier", ""
+        )
         rows.append(
             {
                 "sample": generated.stem,

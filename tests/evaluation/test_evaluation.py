@@ -9,17 +9,21 @@ import torch
 from calokit.detector import load_detector
 from calokit.errors import CalokitError, ConfigurationError, DetectorError, ShowerFileError
 from calokit.evaluation import (
+    Evaluation,
     EvaluationSettings,
     Scorecard,
     evaluate_showers,
     read_scorecard,
 )
 from calokit.evaluation.comparison import PARTS
+from calokit.evaluation.measures.kept import LEAST_SHOWERS
+from calokit.evaluation.metrics import precision_recall
 from calokit.evaluation.samples import streams
 from calokit.evaluation.samples.kept_showers import spread_positions
 from calokit.evaluation.samples.survey import choose_cells
 from calokit.showers import Showers, open_showers
 from calokit.showers.damages import scale_energies
+from calokit.showers.digitisation import Digitisation
 from made_up_runs import calling
 from toy_showers import toy_showers, write_showers
 
@@ -270,6 +274,28 @@ def test_the_average_shower_across_the_beam_has_all_of_its_energy(tmp_path):
         np.testing.assert_allclose(profile.reference, mean.sum(axes), rtol=1e-4)
         assert profile.log_y
         assert len(profile.edges) == 26
+
+
+def test_what_is_remembered_of_truth_changes_no_number(files, monkeypatch):
+    settings = EvaluationSettings(
+        classifier_seeds=1, classifier_epochs=1, energy_bins=4, readout=Digitisation(threshold=2.0)
+    )
+    clustered = []
+    cluster = precision_recall._cluster
+    monkeypatch.setattr(
+        precision_recall, "_cluster", lambda *given: clustered.append(given) or cluster(*given)
+    )
+    truth, scaled, alike, floor = (
+        files[name].head(LEAST_SHOWERS) for name in ("truth", "scaled", "alike", "floor")
+    )
+    several = Evaluation(truth, floor, settings)
+    several.judge(scaled)
+    first = len(clustered)
+    known = several.judge(alike)
+    again = len(clustered) - first
+    alone = Evaluation(truth, floor, settings).judge(alike)
+    assert known.to_json() == alone.to_json()
+    assert 0 < again < first
 
 
 def test_kept_showers_are_bounded_and_evenly_spread():

@@ -12,6 +12,7 @@ from calokit.evaluation.classifiers.judgement import (
 from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.samples.readout_tables import ReadOutSamples
 from calokit.evaluation.samples.streams import plan_comparison
+from calokit.evaluation.samples.truth_memory import TruthMemory
 from calokit.evaluation.topology.damages import shuffle_neighbours
 from calokit.evaluation.topology.features import FeatureMaker
 from calokit.showers import open_showers
@@ -40,7 +41,7 @@ def tables():
 
 
 def test_lost_neighbour_correlations_are_seen_by_topology_and_not_by_totals(tables):
-    measurements, telling = TreeJudge(1).judge(tables, (), "classifier", "")
+    measurements, telling = TreeJudge(1).judge(tables, TruthMemory(), "classifier", "")
     found = {m.name: m for m in measurements}
     assert found["classifier.auc_boosted"].deviation > 5.0
     assert abs(found["classifier.auc_boosted"].floor - 0.5) < 4 * found["classifier.auc_boosted"].floor_error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from calokit.evaluation.measures.sums import (
 from calokit.evaluation.measures.tables import SideTables
 from calokit.evaluation.metrics.binned import BinnedValues
 from calokit.evaluation.metrics.distances import Distance
-from calokit.evaluation.samples.every_shower import Looks, find_alarms, look_at_every_shower
+from calokit.evaluation.samples.every_shower import find_alarms, look_at_every_shower
 from calokit.evaluation.samples.gallery import collect_hits, collect_images
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator
@@ -34,6 +35,7 @@ from calokit.evaluation.samples.readout_tables import ReadOutSamples
 from calokit.evaluation.samples.streams import plan_comparison
 from calokit.evaluation.samples.survey import survey_reference
 from calokit.evaluation.samples.suspicions import find_suspicious
+from calokit.evaluation.samples.truth_memory import TruthMemory
 from calokit.evaluation.scorecard import (
     Alarm,
     Curve,
@@ -119,9 +121,8 @@ class Evaluation:
         else:
             self.threshold, self.threshold_origin = asked.threshold_mev, ""
         self.settings = asked.model_copy(update={"threshold_mev": self.threshold})
-        self._floor_areas: dict[tuple[object, ...], Distance] = {}
+        self._memory = TruthMemory()
         self._trees = TreeJudge(self.settings.seed, self.settings.group_areas)
-        self._truths: tuple[Looks, Looks | None] | None = None
 
     def judge(self, generated: ShowerFile | Showers, progress: Progress = show_progress) -> Scorecard:
         """Compare one file of generated showers with the reference; see `evaluate_showers`."""
@@ -131,10 +132,10 @@ class Evaluation:
 
     def _look_for_alarms(self, generated: ShowerFile) -> list[Alarm]:
         """Look at every shower of every file; of those of truth once."""
-        if self._truths is None:
-            floor = None if self.floor is None else look_at_every_shower(self.floor)
-            self._truths = look_at_every_shower(self.reference), floor
-        reference, floor = self._truths
+        reference = self._memory.recall("looks, reference", lambda: look_at_every_shower(self.reference))
+        floor = self._memory.recall(
+            "looks, floor", lambda: None if self.floor is None else look_at_every_shower(self.floor)
+        )
         return find_alarms(reference, look_at_every_shower(generated), floor, generated.first)
 
     def _judge(self, generated: ShowerFile, tell: TellPart) -> Scorecard:
@@ -223,22 +224,27 @@ class Evaluation:
             settings.seed,
             settings.frechet_topology,
             warnings,
+            self._memory_of(passage),
             lambda text, done: tell_part(text, 0.6 + 0.4 * done),
         )
 
+    def _memory_of(self, passage: Passage) -> TruthMemory:
+        """Return what is known of truth as a comparison sees it."""
+        return self._memory.within(*passage.comparison.circumstances)
+
     def _judge_by_trees(self, passage: Passage, samples: KeptSamples, found: _Found, tell: TellPart) -> None:
         """Add the areas of the strong judge by groups, and distributions of topology."""
-        settings, circumstances = self.settings, passage.comparison.circumstances
+        settings, memory = self.settings, self._memory_of(passage)
         tables = JudgedTables(*(kept.known_table for kept in samples.each()))
-        areas, telling = self._trees.judge(tables, circumstances, "classifier", "")
+        areas, telling = self._trees.judge(tables, memory, "classifier", "")
         distances, spectra = compare_observables(tables, telling)
         found.measurements += areas + distances
         found.spectra += spectra
         if settings.readout is not None:
             read_out = ReadOutSamples(passage.comparison, passage.kept, settings.readout, settings.seed)
-            tables = read_out.tabulate(lambda done: tell("reading out", 0.3 + 0.1 * done))
+            tables = read_out.tabulate(lambda done: tell("reading out", 0.3 + 0.1 * done), memory)
             tell("boosted trees, read out", 0.4)
-            areas, _ = self._trees.judge(tables, circumstances, "readout", ", read out")
+            areas, _ = self._trees.judge(tables, memory, "readout", ", read out")
             found.measurements += areas
 
     def _judge_by_classifiers(
@@ -259,6 +265,7 @@ class Evaluation:
         training = ClassifierSettings(epochs=settings.classifier_epochs, device=self.device)
         seeds = range(settings.seed, settings.seed + settings.classifier_seeds)
         samples = [kept.first(showers) for kept in (passage.reference, passage.generated, passage.floor)]
+        memory = self._memory_of(passage).within(showers)
         measurements = []
         for number, (name, title, features_of) in enumerate(
             (
@@ -280,10 +287,7 @@ class Evaluation:
                 return Distance(found.value, found.error)
 
             value = train(samples[1], 2 * number)
-            key = (name, showers, passage.comparison.circumstances)
-            if key not in self._floor_areas:
-                self._floor_areas[key] = train(samples[2], 2 * number + 1)
-            floor = self._floor_areas[key]
+            floor = memory.recall(name, partial(train, samples[2], 2 * number + 1))
             measurements.append(
                 Measurement.of(
                     "classifiers",

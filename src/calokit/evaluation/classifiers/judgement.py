@@ -23,6 +23,7 @@ from calokit.evaluation.metrics.distances import (
     linear_edges,
     separation_power,
 )
+from calokit.evaluation.samples.truth_memory import TruthMemory
 from calokit.evaluation.scorecard import Measurement, Spectrum
 
 TOPIC = "topology"
@@ -58,7 +59,7 @@ class JudgedTables:
 
 
 class TreeJudge:
-    """Judges samples by boosted trees; what only truth decides is computed once.
+    """Judges samples by boosted trees.
 
     Args:
         seed: Of parts and trees.
@@ -67,16 +68,15 @@ class TreeJudge:
 
     def __init__(self, seed: int, by_group: bool = True) -> None:
         self.seed, self.by_group = seed, by_group
-        self._floors: dict[tuple[object, ...], _Areas] = {}
 
     def judge(
-        self, tables: JudgedTables, circumstances: tuple[object, ...], prefix: str, words: str
+        self, tables: JudgedTables, memory: TruthMemory, prefix: str, words: str
     ) -> tuple[list[Measurement], tuple[str, ...]]:
         """Return the areas of the generated sample, and the most telling observables.
 
         Args:
             tables: The samples.
-            circumstances: What decides how reference and floor compare, whatever was generated.
+            memory: Where the floor is kept.
             prefix: Beginning of the keys: `classifier`, or `readout` for samples behind a readout.
             words: Ending of the titles, such as `, read out`; may be empty.
 
@@ -84,10 +84,10 @@ class TreeJudge:
             Measurements `PREFIX.auc_boosted` and `PREFIX_group.GROUP`, and names of observables.
         """
         showers = len(tables.reference.values)
-        key = (prefix, showers, circumstances)
-        if key not in self._floors:
-            self._floors[key] = self._areas(tables.reference, tables.floor)
-        floor, value = self._floors[key], self._areas(tables.reference, tables.generated)
+        value = self._areas(tables.reference, tables.generated)
+        floor = memory.within(showers).recall(
+            f"{prefix}.auc_boosted", lambda: self._areas(tables.reference, tables.floor)
+        )
         told = ", ".join(words_of(name) for name, _ in value.whole.telling[:3])
         note = f"{len(value.whole.trees)} of {FOLDS} parts tested"
         note += f"; most telling: {told}" if told else ""

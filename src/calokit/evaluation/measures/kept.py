@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from calokit.evaluation.metrics.precision_recall import (
     standardise,
 )
 from calokit.evaluation.samples.kept_showers import KeptShowers
+from calokit.evaluation.samples.truth_memory import TruthMemory
 from calokit.evaluation.scorecard import Measurement
 from calokit.progress import TellPart
 
@@ -63,7 +65,12 @@ class KeptSamples:
 
 
 def measure_kept_showers(
-    samples: KeptSamples, seed: int, with_topology: bool, found_warnings: list[str], tell: TellPart
+    samples: KeptSamples,
+    seed: int,
+    with_topology: bool,
+    found_warnings: list[str],
+    memory: TruthMemory,
+    tell: TellPart,
 ) -> list[Measurement]:
     """Return Frechet and kernel distance, precision and recall of kept showers.
 
@@ -72,6 +79,7 @@ def measure_kept_showers(
         seed: Of draws and clusterings.
         with_topology: Measure the Frechet distance of all observables, those of topology with them, too.
         found_warnings: What the reader should know is added here.
+        memory: Where floors are kept.
         tell: Called with a text and the part done (0 to 1).
     """
     if samples.showers < LEAST_SHOWERS:
@@ -81,17 +89,20 @@ def measure_kept_showers(
         )
         return []
     tell("Frechet and kernel distance", 0.0)
-    measurements = _frechet(samples, seed, found_warnings)
+    known = memory.within(samples.showers)
+    measurements = _frechet(samples, seed, found_warnings, known)
     if with_topology:
         measurements.append(_frechet_of_topology(samples))
     tell("neighbours and clusters", 0.5)
     chosen = samples.first(MOST_NEIGHBOURS)
-    measurements += [*_precision_recall(chosen, seed), *_manifolds(chosen, seed)]
+    measurements += [*_precision_recall(chosen, seed, known), *_manifolds(chosen, seed, known)]
     tell("neighbours and clusters", 1.0)
     return measurements
 
 
-def _frechet(samples: KeptSamples, seed: int, found_warnings: list[str]) -> list[Measurement]:
+def _frechet(
+    samples: KeptSamples, seed: int, found_warnings: list[str], known: TruthMemory
+) -> list[Measurement]:
     """Return FPD, the same of clipped features, and KPD, all times 1000."""
     reference, generated, floor = (
         kept.high_level.astype(np.float64) for kept in (samples.reference, samples.generated, samples.floor)
@@ -131,7 +142,7 @@ def _frechet(samples: KeptSamples, seed: int, found_warnings: list[str]) -> list
     )
     measurements = []
     for name, title, distance, note in rows:
-        value, least = distance(generated), distance(floor)
+        value, least = distance(generated), known.recall(name, partial(distance, floor))
         measurements.append(
             Measurement.of(
                 "classifiers", name, title, _thousand_fold(value), _thousand_fold(least), showers, note=note
@@ -176,7 +187,7 @@ def _jackknife_error(reference: Float64, other: Float64) -> float:
     return float(np.sqrt((JACKKNIFE_GROUPS - 1) * np.var(values)))
 
 
-def _precision_recall(samples: KeptSamples, seed: int) -> list[Measurement]:
+def _precision_recall(samples: KeptSamples, seed: int, known: TruthMemory) -> list[Measurement]:
     """Return the area under the precision-recall curve: the smaller of images and observables."""
     cells = samples.reference.cells.shape[1]
     images = samples.first(min(MOST_IMAGES, MOST_IMAGE_VALUES // cells))
@@ -193,7 +204,7 @@ def _precision_recall(samples: KeptSamples, seed: int) -> list[Measurement]:
         return found.value, f"images {found.images.value:.3f}, observables {found.physics.value:.3f}"
 
     value, note = score(samples.generated, images.generated)
-    floor, _ = score(samples.floor, images.floor)
+    floor, _ = known.recall("precision_recall", lambda: score(samples.floor, images.floor))
     return [
         Measurement.of(
             "classifiers",
@@ -208,14 +219,14 @@ def _precision_recall(samples: KeptSamples, seed: int) -> list[Measurement]:
     ]
 
 
-def _manifolds(samples: KeptSamples, seed: int) -> list[Measurement]:
+def _manifolds(samples: KeptSamples, seed: int, known: TruthMemory) -> list[Measurement]:
     """Return precision, recall, density and coverage of standardised observables."""
     settings = NeighbourSettings(showers=MOST_NEIGHBOURS, seed=seed)
     reference, generated, floor = (
         kept.high_level.astype(np.float64) for kept in (samples.reference, samples.generated, samples.floor)
     )
     value = manifold_scores(*standardise(reference, generated), settings)
-    least = manifold_scores(*standardise(reference, floor), settings)
+    least = known.recall("neighbours", lambda: manifold_scores(*standardise(reference, floor), settings))
     return [
         Measurement.of(
             "classifiers",

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from calokit.arrays import Integer
-from calokit.evaluation.classifiers.boosted_judge import join_tables
+from calokit.evaluation.classifiers.boosted_judge import FeatureTable, join_tables
 from calokit.evaluation.classifiers.judgement import JudgedTables
 from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.samples.streams import Comparison, SampleStream
+from calokit.evaluation.samples.truth_memory import TruthMemory
 from calokit.evaluation.topology.features import FeatureMaker
 from calokit.evaluation.topology.lines import FineSpectrum, SpectralLine
 from calokit.showers import Showers
@@ -21,6 +22,8 @@ from calokit.showers.hits import find_hits
 LINE_SHOWERS = 20_000
 """So many showers of the reference are searched for spectral lines, at most."""
 _STREAM = 5
+REFERENCE, GENERATED, FLOOR = range(3)
+"""Each sample has noise of its own."""
 
 
 class ReadOutSamples:
@@ -39,26 +42,34 @@ class ReadOutSamples:
         # what is read lies at the threshold or above, but for rounding
         self.threshold = readout.threshold * (readout.mip_mev or 1.0) * (1.0 - 1e-6)
 
-    def tabulate(self, tell: Callable[[float], None]) -> JudgedTables:
+    def tabulate(self, tell: Callable[[float], None], memory: TruthMemory | None = None) -> JudgedTables:
         """Return the table of each sample.
 
         Args:
             tell: Called with the part done (0 to 1).
+            memory: Where the tables of reference and floor are kept.
         """
+        known = memory or TruthMemory()
         calculator = ObservableCalculator(self.comparison.detector, self.threshold)
-        maker = FeatureMaker(calculator, self._find_lines())
-        streams = (self.comparison.reference, self.comparison.generated, self.comparison.floor)
-        tables = []
-        for side, stream in enumerate(streams):
-            table = join_tables([maker(part) for part in self._read(stream, side, len(self.positions))])
-            assert table is not None
-            tables.append(table)
-            tell((side + 1) / 3.0)
-        return JudgedTables(*tables)
+        maker = FeatureMaker(calculator, known.recall("read out, lines", self._find_lines))
+        made = self._table(maker, self.comparison.generated, GENERATED)
+        tell(1.0 / 3.0)
+        reference = known.recall(
+            "read out, reference", lambda: self._table(maker, self.comparison.reference, REFERENCE)
+        )
+        tell(2.0 / 3.0)
+        floor = known.recall("read out, floor", lambda: self._table(maker, self.comparison.floor, FLOOR))
+        tell(1.0)
+        return JudgedTables(reference, made, floor)
+
+    def _table(self, maker: FeatureMaker, stream: SampleStream, side: int) -> FeatureTable:
+        table = join_tables([maker(part) for part in self._read(stream, side, len(self.positions))])
+        assert table is not None
+        return table
 
     def _find_lines(self) -> tuple[SpectralLine, ...]:
         spectrum = FineSpectrum(self.threshold)
-        for showers in self._read(self.comparison.reference, 0, LINE_SHOWERS):
+        for showers in self._read(self.comparison.reference, REFERENCE, LINE_SHOWERS):
             spectrum.add(find_hits(showers, self.threshold).energy)
         return spectrum.find_lines()
 
