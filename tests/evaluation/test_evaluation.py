@@ -278,7 +278,11 @@ def test_the_average_shower_across_the_beam_has_all_of_its_energy(tmp_path):
 
 def test_what_is_remembered_of_truth_changes_no_number(files, monkeypatch):
     settings = EvaluationSettings(
-        classifier_seeds=1, classifier_epochs=1, energy_bins=4, readout=Digitisation(threshold=2.0)
+        classifier_seeds=1,
+        classifier_epochs=1,
+        energy_bins=4,
+        readout=Digitisation(threshold=2.0),
+        group_areas=False,
     )
     clustered = []
     cluster = precision_recall._cluster
