@@ -116,7 +116,7 @@ def reconstruction_rows() -> list[str]:
 def draw_picture() -> None:
     """Draw Geant4 beside generated showers with the score of the full test."""
     from calokit.evaluation import EvaluationSettings, evaluate_showers
-    from calokit.inference import generate_file, incidents_like, read_bundle
+    from calokit.inference import generate_like, read_bundle
     from calokit.report.figures.catalogue import draw_hero, save_figure
     from calokit.showers import open_showers
 
@@ -124,7 +124,7 @@ def draw_picture() -> None:
     truth = open_showers(HOME / "samples" / "zdc_ecal_positrons_test.h5").head(2000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "zdc_cascade.h5"
-        generate_file(bundle, incidents_like(truth), path, 1, no_progress, like=truth)
+        generate_like(bundle, truth, path, 1, no_progress)
         card = evaluate_showers(
             truth, open_showers(path), settings=EvaluationSettings(classifier_seeds=0, gallery_events=6)
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
-from calokit.inference import generate_file, incidents_like, read_bundle
+from calokit.inference import generate_like, read_bundle
 from calokit.showers import Split, open_showers
 from calokit.studies.judging.prd_areas import ScoreByGroup
 
@@ -39,7 +39,7 @@ def main() -> None:
         for path in arguments.bundles:
             bundle = read_bundle(path)
             made = Path(folder) / f"{bundle.name}.h5"
-            generate_file(bundle, incidents_like(test), made, 1, like=test, expected=len(test))
+            generate_like(bundle, test, made, 1)
             judge = ScoreByGroup.of(test, floor, bundle.model.threshold_mev)
             rows.append({"bundle": path.stem, **judge.metrics(open_showers(made), GROUPS)})
     print_rows("PRD areas: value, error, floor, its error", rows, circumstances)

@@ -20,7 +20,7 @@ from benchmarks.record import REPOSITORY
 from calokit.bundles.bundle import Bundle
 from calokit.bundles.standing import RESOLUTION, RESPONSE, Standing
 from calokit.evaluation import Evaluation, EvaluationSettings
-from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
+from calokit.inference import generate_like, read_bundle, write_bundle
 from calokit.models.protocols import Surrogate
 from calokit.progress import no_progress
 from calokit.showers import ShowerFile, Split, open_showers
@@ -44,8 +44,7 @@ class Candidate:
 def judge(label: str, bundle: Bundle, validation: ShowerFile, work: Path) -> Candidate:
     """Generate for the validation particles and measure area, response and resolution."""
     path = work / "generated.h5"
-    number = len(validation)
-    generate_file(bundle, incidents_like(validation), path, 1, no_progress, like=validation, expected=number)
+    generate_like(bundle, validation, path, 1, no_progress)
     made, threshold = open_showers(path), float(bundle.model.threshold_mev)
     settings = EvaluationSettings(threshold_mev=threshold, classifier_seeds=0, kept_metrics=False)
     card = Evaluation(validation, None, settings).judge(made, no_progress)

@@ -21,7 +21,7 @@ from benchmarks.record import RESULTS
 from calokit.bundles.bundle import Bundle
 from calokit.bundles.legs import presentations_in_all
 from calokit.evaluation import Evaluation, EvaluationSettings, Scorecard
-from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
+from calokit.inference import generate_like, read_bundle, write_bundle
 from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
 from calokit.showers import ShowerFile, Split, open_showers
@@ -67,7 +67,7 @@ def judge(bundle: Bundle, test: ShowerFile, evaluation: Evaluation, work: Path) 
     """Generate a shower for each test particle, judge them and write a report into a folder."""
     path = work / f"{bundle.name}_on_{test.path.name}"
     torch.set_num_threads(1)
-    generate_file(bundle, incidents_like(test), path, 1, like=test, expected=len(test))
+    generate_like(bundle, test, path, 1)
     card = evaluation.judge(open_showers(path))
     write_report(ComparedCards.of(card), work / f"report_{bundle.name}")
     return card

@@ -25,7 +25,7 @@ from benchmarks.diagnostics.mask_values import mask_values
 from benchmarks.diagnostics.paired_figures import draw_cell_map, draw_centre_distances, draw_mask_values
 from benchmarks.diagnostics.training_figures import draw_history, read_history
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
-from calokit.inference import generate_file, incidents_like, read_bundle
+from calokit.inference import generate_like, read_bundle
 from calokit.report.figures.style import save_figure
 from calokit.showers import open_showers
 
@@ -75,7 +75,7 @@ def main() -> None:
         bundle, label = read_bundle(Path(name)), label or Path(name).stem
         threshold = bundle.recipe.model.threshold_mev
         made = arguments.output / f"{label}.h5"
-        generate_file(bundle, incidents_like(truth), made, 1, like=truth, expected=len(truth))
+        generate_like(bundle, truth, made, 1)
         generated = open_showers(made)
         found = map_cells(truth, generated, threshold, floor)
         save_figure(draw_cell_map(found, truth.detector), arguments.output / f"cell_map_{label}.svg")

@@ -21,7 +21,7 @@ from benchmarks.record import REPOSITORY, RESULTS, describe_circumstances, write
 from benchmarks.systems.joined_showers import join_files
 from benchmarks.systems.scorecard import summarise
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
-from calokit.inference import generate_file, incidents_like, read_bundle, write_bundle
+from calokit.inference import generate_like, read_bundle, write_bundle
 from calokit.recipes import load_recipe
 from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
@@ -61,7 +61,7 @@ def judge(bundle_path: Path, folder: Path) -> Scorecard:
     """Generate on the test incidents and evaluate; leaves a report in FOLDER/report."""
     bundle, test = read_bundle(bundle_path), open_showers(folder / "zdc_neutrons_test.h5")
     generated = folder / "generated.h5"
-    generate_file(bundle, incidents_like(test), generated, 1, like=test, expected=len(test))
+    generate_like(bundle, test, generated, 1)
     model: Any = bundle.recipe.model
     settings = EvaluationSettings(threshold_mev=model.threshold_mev, classifier_seeds=3, seed=1)
     floor = open_showers(folder / "zdc_neutrons.h5", "validation")

@@ -97,9 +97,9 @@ def _train(data: Path, folder: Path, minutes: float, seed: int) -> Path:
 
 def _generate(bundle: Path, like: Path, path: Path, seed: int) -> Path:
     """Generate one shower for each incident particle of a file."""
-    from calokit.inference import generate_file, incidents_like, read_bundle
+    from calokit.inference import generate_like, read_bundle
     from calokit.showers import open_showers
 
     view = open_showers(like)
-    generate_file(read_bundle(bundle), incidents_like(view), path, seed, like=view, expected=len(view))
+    generate_like(read_bundle(bundle), view, path, seed)
     return path

@@ -2,7 +2,13 @@
 
 from calokit.bundles.bundle import Bundle, read_bundle, write_bundle
 from calokit.inference.complete import complete_showers
-from calokit.inference.generate import ShowerGenerator, generate_file, incidents_at, incidents_like
+from calokit.inference.generate import (
+    ShowerGenerator,
+    generate_file,
+    generate_like,
+    incidents_at,
+    incidents_like,
+)
 from calokit.inference.likelihood import Likelihood, measure_likelihood
 from calokit.inference.reconstruct import Reconstruction, reconstruct_showers
 
@@ -13,6 +19,7 @@ __all__ = [
     "ShowerGenerator",
     "complete_showers",
     "generate_file",
+    "generate_like",
     "incidents_at",
     "incidents_like",
     "measure_likelihood",

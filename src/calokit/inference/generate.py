@@ -208,6 +208,32 @@ def need_surrogate(bundle: Bundle) -> Surrogate:
     return bundle.model
 
 
+def generate_like(
+    bundle: Bundle,
+    like: ShowerFile,
+    path: Path,
+    seed: int,
+    progress: Progress = show_progress,
+    device: Device = CPU,
+) -> Generated:
+    """Draw one shower for each incident particle of a file and write them as a native file.
+
+    Args:
+        bundle: The trained model.
+        like: Whose incident particles are shot, in their order and with every condition that it has.
+        path: The file to write.
+        seed: Decides every draw.
+        progress: Shows how far it is; see `calokit.progress`.
+        device: What generates.
+
+    Raises:
+        DetectorError: The file is of another detector.
+    """
+    return generate_file(
+        bundle, incidents_like(like), path, seed, progress, like=like, expected=len(like), device=device
+    )
+
+
 def generate_file(
     bundle: Bundle,
     incidents: Iterable[Incidents],

@@ -9,7 +9,7 @@ from calokit.bundles.bundle import Bundle
 from calokit.compute.device import CPU, Device
 from calokit.evaluation import Evaluation, EvaluationSettings, Scorecard
 from calokit.files import write_text
-from calokit.inference import generate_file, incidents_like
+from calokit.inference import generate_like
 from calokit.inference.generate import need_surrogate
 from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, open_showers
@@ -36,10 +36,7 @@ def judge_surrogate(
 ) -> Judged:
     """Generate on the test incidents and evaluate; leaves generated.h5 and scorecard.json."""
     generated_path = folder / "generated.h5"
-    incidents, seed = incidents_like(test), study.generation_seed
-    generated = generate_file(
-        bundle, incidents, generated_path, seed, progress, like=test, expected=len(test), device=device
-    )
+    generated = generate_like(bundle, test, generated_path, study.generation_seed, progress, device)
     settings = EvaluationSettings(
         threshold_mev=need_surrogate(bundle).threshold_mev,
         classifier_seeds=study.classifier_seeds,
