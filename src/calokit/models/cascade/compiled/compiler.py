@@ -31,3 +31,11 @@ def compiled_for_vectors(function: AnyFunction) -> AnyFunction:
         return function
     vectors = njit(cache=True, nogil=True, error_model="numpy", fastmath=FINITE)
     return cast("AnyFunction", vectors(function))
+
+
+def compiled_into_loops(function: AnyFunction) -> AnyFunction:
+    """Compile a function of single finite numbers into each loop that calls it."""
+    if not COMPILES:
+        return function
+    inside = njit(cache=True, nogil=True, error_model="numpy", fastmath=FINITE, forceinline=True)
+    return cast("AnyFunction", inside(function))
