@@ -1,7 +1,7 @@
 """Exponentials and logarithms of whole arrays, as loops that use the processor's vectors.
 
 Both are series, right to the last bit of float32: exp is Taylor's on [-ln 2 / 2, ln 2 / 2] times a power of
-two, ln x is 2 artanh((x - 1) / (x + 1)) on [sqrt(1/2), sqrt(2)] and a multiple of ln 2; in float32 the latter is
+two, ln x is 2 artanh((x - 1) / (x + 1)) on [sqrt(1/2), sqrt(2)] and a multiple of ln 2; in float32 it is
 written as x - 1 and what is left, which rounds once. Those in double precision are right to 1e-11.
 """
 
