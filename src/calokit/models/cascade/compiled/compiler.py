@@ -15,7 +15,7 @@ try:
 except ImportError:  # not installed, or of another numpy
     COMPILES = False
 
-COMPILING = "compiling the loops that draw showers, once for this installation (10 to 20 s of processor time)"
+COMPILING = "compiling the loops that draw showers, once for this installation (half a minute)"
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., object])
 

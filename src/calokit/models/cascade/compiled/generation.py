@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 CHUNK_SHOWERS = 128
 """Showers whose boxes are in work together."""
 
-BENCH_ROWS = 128
+BENCH_ROWS = 256
 """So many rows see and draw together at most."""
 
 
@@ -109,13 +109,20 @@ class CompiledTree:
         )
 
 
-class Zeros:
-    """Arrays of zeros that chunk after chunk begins with: new memory would be dear."""
+class Space:
+    """What chunk after chunk is worked on in: new memory would be dear."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, int], Float32] = {}
+        self._benches: dict[CompiledTree, Bench] = {}
 
-    def take(self, name: str, kind: int, shape: tuple[int, ...]) -> Float32:
+    def bench(self, tree: CompiledTree) -> Bench:
+        """Return the bench of a tree."""
+        if tree not in self._benches:
+            self._benches[tree] = tree.bench()
+        return self._benches[tree]
+
+    def zeros(self, name: str, kind: int, shape: tuple[int, ...]) -> Float32:
         """Return an array of zeros; what was taken by that name before is overwritten.
 
         Args:
@@ -143,7 +150,7 @@ class CompiledDrawing:
     def __init__(self, model: CascadeSurrogate) -> None:
         self.model = model
         self.tree = model.tree
-        self.spare: list[Zeros] = []
+        self.spare: list[Space] = []
         self.depth = None if model.depth is None else CompiledTree.of(model.depth)
         self.planes = [CompiledTree.of(stage) for stage in model.stages if isinstance(stage, Stage)]
         self.runs = [
@@ -171,10 +178,10 @@ class CompiledDrawing:
             some = slice(start, start + CHUNK_SHOWERS)
             here = EventFacts(facts.features[some], facts.positions[some], facts.slopes[some])
             roots = torch.stack([visible[some], count[some]])
-            zeros = self.spare.pop() if self.spare else Zeros()
+            space = self.spare.pop() if self.spare else Space()
             with torch.inference_mode():
-                _Chunk(self, here, roots, keys[some], cells[some], zeros).draw()
-            self.spare.append(zeros)
+                _Chunk(self, here, roots, keys[some], cells[some], space).draw()
+            self.spare.append(space)
 
         starts = range(0, len(keys), CHUNK_SHOWERS)
         threads = min(torch.get_num_threads(), len(starts))
@@ -196,7 +203,7 @@ class _Chunk:
         roots: Energies in thresholds and hits (2, event).
         keys: One int64 an event.
         cells: Takes the showers (event, cell).
-        zeros: Space.
+        space: What they are worked on in.
     """
 
     def __init__(
@@ -206,14 +213,14 @@ class _Chunk:
         roots: Tensor,
         keys: Tensor,
         cells: Float32,
-        zeros: Zeros,
+        space: Space,
     ) -> None:
         self.drawing = drawing
         self.facts = facts
         self.roots = roots
         self.keys = as_array(keys).view(np.uint64)
         self.cells = cells
-        self.zeros = zeros
+        self.space = space
 
     def draw(self) -> None:
         """Draw them."""
@@ -239,7 +246,7 @@ class _Chunk:
             rows, written = _space(compiled, most)
             written.filled[1:] = 0 if memory is None else -1
             where = self._place(compiled, kind)
-            parts = (events, known, where, rows, written, compiled.bench(), self.cells, plain)
+            parts = (events, known, where, rows, written, self.space.bench(compiled), self.cells, plain)
             draw_layers(layers[0], layers[-1] + 1, compiled.boxes, compiled.weights, *parts)
             for layer in layers[: len(layers) if several else 0]:
                 if memory is not None and layer + 1 < drawing.tree.layers:
@@ -276,8 +283,8 @@ class _Chunk:
             drawing.log_hits,
             drawing.log1p_hits,
         )
-        space = (rows, written, tree.bench())
-        last = descend(tree.boxes, tree.weights, view, self.keys, FIRST_BOX, *space)
+        bench = self.space.bench(tree)
+        last = descend(tree.boxes, tree.weights, view, self.keys, FIRST_BOX, rows, written, bench)
         found = slice(rows.filled[last])
         place = (rows.box[last, found] - tree.first_leaf, rows.event[last, found])
         totals[0][place], totals[1][place] = rows.energy[last, found], rows.hits[last, found]
@@ -289,8 +296,8 @@ class _Chunk:
         """Return what is known of the layers before the first of one kind."""
         drawing, events, boxes = self.drawing, len(self.keys), compiled.boxes.none + 1
         deep = drawing.depth is not None
-        seen = self.zeros.take("seen", kind, (events, boxes, 4 if deep else 1, 2))
-        sums = self.zeros.take("sums", kind, (events, boxes if deep else 0, 2))
+        seen = self.space.zeros("seen", kind, (events, boxes, 4 if deep else 1, 2))
+        sums = self.space.zeros("sums", kind, (events, boxes if deep else 0, 2))
         if cells is not None:
             tree = drawing.tree.planes[kind].tree
             for place, one in ((1, cells.last), (2, cells.second), (3, cells.all)):
