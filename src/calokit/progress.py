@@ -115,6 +115,13 @@ def show_progress(
         display.update(task, total=display.tasks[0].completed)
 
 
+def tell_user(text: str) -> None:
+    """Write one line to standard error, above a live bar where there is one, on why nothing is seen yet."""
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"calokit: {text}")
+
+
 def add_up(advance: Advance, total: int = 1000) -> TellPart:
     """Return what takes words and the part done, and advances a display of so many items to it."""
     done = 0

@@ -25,9 +25,17 @@ from calokit.models.cascade.sight import (
 from calokit.models.cascade.stage import COLOURS, Stage
 from calokit.models.cascade.tree import Int64
 
-PARTS = (OwnPart, IncidentPart, BoxPart, FlightPart, WindowPart, LayerPart, MemoryPart, MomentPart)
-"""The parts that compiled loops know, in the order of `Boxes.columns`."""
+BOX_PARTS = (OwnPart, IncidentPart, BoxPart, FlightPart, WindowPart, MemoryPart, MomentPart)
+"""The parts that compiled loops write into a row a box, in this order."""
 
+PAIR_PARTS = (WindowPart, MemoryPart)
+"""Those that are pairs of numbers: they begin at an even column."""
+
+EVENT_PARTS = (IncidentPart, LayerPart)
+"""The parts that are the same for all boxes of an event and layer; see `_parts`."""
+
+PARTS = (*BOX_PARTS, LayerPart)
+"""The parts that compiled loops know."""
 
 UInt32 = NDArray[np.uint32]
 
@@ -36,7 +44,7 @@ class Boxes(NamedTuple):
     """The boxes of a tree; see `BoxTables`.
 
     Attributes:
-        columns: First column of each of `PARTS` in what a box sees, -1 for those left out.
+        columns: First column of each of `BOX_PARTS` in the row of a box, -1 for those left out.
         colour: When a box is drawn within its level (box,); `COLOURS` for one that is not cut.
         known: The neighbours' children, no box in place of those that are not known yet (box, child).
         none: Number of boxes, which stands for no box.
@@ -63,13 +71,15 @@ class Weights(NamedTuple):
     """The networks of all levels of a tree, as matrices (level, input, output) and biases (level, output).
 
     Attributes:
+        first: Of the first layer, for what a box sees (level, input, output); an even number of inputs.
+        event: Of the first layer, for one and what all boxes of an event and layer see; holds its bias.
         deeper: Of the trunk's layers but the first (level, layer, input, output).
         lines: Places and logarithms of widths of the spectrum's lines (level, 2 x line).
         terms: Terms of the hits' density; of the energy's, shared, own and lines.
     """
 
     first: Float32
-    first_bias: Float32
+    event: Float32
     deeper: Float32
     deeper_bias: Float32
     hits: Float32
@@ -89,11 +99,9 @@ def box_arrays(stage: Stage) -> Boxes:
         KeyError: A part is none of `PARTS`.
     """
     tables = stage.tables
-    columns = np.full(len(PARTS), -1, np.int64)
-    start = 0
-    for part in stage.parts:
-        columns[PARTS.index(type(part))] = start
-        start += part.width
+    row = _row(stage)
+    firsts = [_columns(stage, kind)[:1] for kind in BOX_PARTS]
+    columns = np.array([row.index(*first) if first and first[0] in row else -1 for first in firsts], np.int64)
     colour = tables.colour.masked_fill(~tables.splits, COLOURS)
     nephews = tables.nephews[:-1].masked_fill(tables.known == 0, tables.tree.boxes)
     return Boxes(
@@ -116,17 +124,20 @@ def box_arrays(stage: Stage) -> Boxes:
 def weight_arrays(stage: Stage) -> Weights:
     """Return the networks of a stage, the scales of the inputs taken into the first layers."""
     networks = [network for network in stage.networks if isinstance(network, LevelNetwork)]
-    first, first_bias = zip(*(network.first_layer() for network in networks), strict=True)
+    first, bias = (torch.stack(one) for one in zip(*(one.first_layer() for one in networks), strict=True))
+    row = torch.tensor(_row(stage))
+    box = first.mT[:, row].masked_fill(row[:, None] < 0, 0.0)
+    event = first.mT[:, [column for kind in _parts(stage)[1] for column in _columns(stage, kind)]]
     trunks = [[one for one in network.trunk if isinstance(one, nn.Linear)][1:] for network in networks]
     deeper = [one for trunk in trunks for one in trunk]
-    levels, width = len(networks), len(first_bias[0])
+    levels, width = bias.shape
     hits = [network.hits_head for network in networks]
     share = [network.energy_layer for network in networks]
     energy = [network.energy_head for network in networks]
     terms = [stage.hits.terms, stage.energy.shared, stage.energy.own, stage.energy.lines]
     return Weights(
-        first=_stack([one.T for one in first]),
-        first_bias=_stack(first_bias),
+        first=as_array(box),
+        event=as_array(torch.cat([bias[:, None], event], 1)),
         deeper=_stack([one.weight.T for one in deeper]).reshape(levels, len(trunks[0]), width, width),
         deeper_bias=_stack([one.bias for one in deeper]).reshape(levels, len(trunks[0]), width),
         hits=_stack([one.weight.T for one in hits]),
@@ -140,6 +151,24 @@ def weight_arrays(stage: Stage) -> Weights:
     )
 
 
+def event_inputs(stage: Stage, incident: Float32, layers: Float32) -> Float32:
+    """Return what `Weights.event` takes (layer, event, input).
+
+    Args:
+        stage: A stage.
+        incident: Features (event, feature).
+        layers: Features of every layer (layer, event, feature).
+    """
+    parts = [np.ones((*layers.shape[:2], 1), np.float32)]
+    for kind, features in (
+        (IncidentPart, np.broadcast_to(incident, (len(layers), *incident.shape))),
+        (LayerPart, layers),
+    ):
+        if kind in _parts(stage)[1] and _columns(stage, kind):
+            parts.append(features)
+    return np.ascontiguousarray(np.concatenate(parts, 2))
+
+
 def as_array(tensor: Tensor) -> np.ndarray:
     """Return a tensor's numbers as a contiguous array."""
     return np.ascontiguousarray(tensor.detach().numpy())
@@ -147,3 +176,36 @@ def as_array(tensor: Tensor) -> np.ndarray:
 
 def _stack(tensors: Sequence[Tensor]) -> Float32:
     return as_array(torch.stack(list(tensors))) if tensors else np.zeros(0, np.float32)
+
+
+def _row(stage: Stage) -> list[int]:
+    """Return which column of what torch lets a box see stands where in the row of a box; -1 for none."""
+    row: list[int] = []
+    for kind in _parts(stage)[0]:
+        columns = _columns(stage, kind)
+        if len(row) % 2 and kind in PAIR_PARTS and columns:
+            row.append(-1)
+        row += columns
+    return [*row, -1] if len(row) % 2 else row
+
+
+def _parts(stage: Stage) -> tuple[tuple[type, ...], tuple[type, ...]]:
+    """Return the kinds of parts whose products with weights are taken a box, and once an event and layer.
+
+    In a tree that an event goes down only once there is nothing to gain; and there the totals among the
+    incident features are the root's own, whose large products cancel: torch's order of adding keeps torch's
+    rounding.
+    """
+    if not _columns(stage, LayerPart):
+        return BOX_PARTS, ()
+    return tuple(kind for kind in BOX_PARTS if kind not in EVENT_PARTS), EVENT_PARTS
+
+
+def _columns(stage: Stage, kind: type) -> range:
+    """Return the columns of a kind of part in what a box of a stage sees."""
+    start = 0
+    for part in stage.parts:
+        if type(part) is kind:
+            return range(start, start + part.width)
+        start += part.width
+    return range(0)

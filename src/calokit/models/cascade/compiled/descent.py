@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calokit.arrays import Float32
+from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes, UInt32, Weights
 from calokit.models.cascade.compiled.compiler import compiled
-from calokit.models.cascade.compiled.dense import add_and_bend
-from calokit.models.cascade.compiled.draws import draw_hits, draw_ratios, share_out, uniform
-from calokit.models.cascade.compiled.sight import View, look
+from calokit.models.cascade.compiled.dense import add_and_bend, add_own_and_bend, multiply
+from calokit.models.cascade.compiled.draws import draw_hits, share_energies, uniform
+from calokit.models.cascade.compiled.functions import logarithms
+from calokit.models.cascade.compiled.sight import Sight, View, look
 from calokit.models.cascade.stage import COLOURS
 from calokit.models.cascade.tree import Int64
 
@@ -65,19 +66,22 @@ class Bench(NamedTuple):
 
     Attributes:
         box, event, energy, hits: Of the rows (row,).
-        first, second: Cells of their children (row,).
+        first, second: Cells of their children, hits of the children that share energy (row,).
         one, other: Uniform numbers (row,).
         taken: Hits of the first children (row,).
         both: The rows whose children both have hits (row,).
-        ratio: How these share their energy (row,).
-        seen: What they see (row, input).
+        given, kept: Energies of the first and second children of these (row,).
+        sight: What they see.
         hidden: Hidden layers (2, row, width).
         hit_outputs: (row, output).
         joined: Hidden layer and the hits of both children (row, width + CHOSEN).
         energy_outputs: (row, output).
-        heights: One number a term.
+        heights: One number a term and row.
+        chosen, picked: (row,).
+        sheets: (SHEETS, row).
         child, child_event: Children with hits, and their events (2 x row,).
         child_energy, child_hits: Theirs (2 x row,).
+        child_log: Logarithms of one more than these energies (2 x row,).
     """
 
     box: Int64
@@ -90,17 +94,22 @@ class Bench(NamedTuple):
     other: Float32
     taken: Float32
     both: Int64
-    ratio: Float32
-    seen: Float32
+    given: Float32
+    kept: Float32
+    sight: Sight
     hidden: Float32
     hit_outputs: Float32
     joined: Float32
     energy_outputs: Float32
     heights: Float32
+    chosen: Int64
+    picked: Int64
+    sheets: Float64
     child: Int64
     child_event: Int64
     child_energy: Float32
     child_hits: Float32
+    child_log: Float32
 
 
 @compiled
@@ -136,10 +145,12 @@ def descend(
         rows.event[0, :roots],
         rows.energy[0, :roots],
         rows.hits[0, :roots],
+        np.log(UNIT + rows.energy[0, :roots]),
     )
     tile = len(bench.box)
     for level in range(boxes.levels):
         rows.filled[1 - now] = 0
+        multiply(view.known, weights.event[level], view.biases)
         ends = _sort(rows.box[now, : rows.filled[now]], boxes.colour, rows.picked)
         for turn in range(COLOURS + 1):
             begin = 0 if turn == 0 else ends[turn - 1]
@@ -206,18 +217,21 @@ def _draw(
 ) -> int:
     """Draw the children of the first `size` boxes on the bench; return how many have hits."""
     hidden = _look_through(boxes, weights, view, level, size, bench)
-    np.dot(bench.hidden[hidden][:size], weights.hits[level], bench.hit_outputs[:size])
+    multiply(bench.hidden[hidden][:size], weights.hits[level], bench.hit_outputs[:size])
     _draw_uniform(bench.box, bench.event, keys, first_number, ZERO, bench.one[:size], bench.other[:size])
     draw_hits(
         bench.hit_outputs,
         weights.hits_bias[level],
         weights.terms[0],
-        bench.heights,
         bench.hits[:size],
         bench.first,
         bench.second,
         bench.one,
         bench.other,
+        bench.heights,
+        bench.chosen,
+        bench.picked,
+        bench.sheets,
         bench.taken,
     )
     pairs, children = _divide(bench, size, boxes.halves)
@@ -225,22 +239,27 @@ def _draw(
         return children
     _join(bench, pairs, hidden, view.log_hits)
     deeper = bench.hidden[1 - hidden][:pairs]
-    np.dot(bench.joined[:pairs], weights.share[level], deeper)
+    multiply(bench.joined[:pairs], weights.share[level], deeper)
     add_and_bend(deeper, weights.share_bias[level])
-    np.dot(deeper, weights.energy[level], bench.energy_outputs[:pairs])
+    multiply(deeper, weights.energy[level], bench.energy_outputs[:pairs])
     _draw_uniform(bench.box, bench.event, keys, first_number, TWO, bench.one[:pairs], bench.other[:pairs])
-    draw_ratios(
+    share_energies(
         bench.energy_outputs,
         weights.energy_bias[level],
         weights.lines[level],
         weights.terms,
-        bench.heights,
+        view.log_hits,
         bench.energy[:pairs],
-        bench.first,
+        bench.sight.log_energy,
+        bench.first[:pairs],
         bench.second,
         bench.one,
         bench.other,
-        bench.ratio,
+        bench.heights,
+        bench.chosen,
+        bench.sheets,
+        bench.given,
+        bench.kept,
     )
     return _share(bench, pairs, children, boxes.halves)
 
@@ -248,13 +267,13 @@ def _draw(
 @compiled
 def _look_through(boxes: Boxes, weights: Weights, view: View, level: int, size: int, bench: Bench) -> int:
     """Fill the trunk's last hidden layer; return which of the two it is."""
-    energy, hits = bench.energy[:size], bench.hits[:size]
-    look(bench.seen, boxes, view, bench.box[:size], bench.event[:size], energy, hits)
-    np.dot(bench.seen[:size], weights.first[level], bench.hidden[0][:size])
-    add_and_bend(bench.hidden[0][:size], weights.first_bias[level])
+    event = bench.event[:size]
+    look(bench.sight, boxes, view, bench.box[:size], event, bench.energy[:size], bench.hits[:size])
+    multiply(bench.sight.rows[:size], weights.first[level], bench.hidden[0][:size])
+    add_own_and_bend(bench.hidden[0][:size], view.biases, event)
     hidden = 0
     for layer in range(weights.deeper.shape[1]):
-        np.dot(bench.hidden[hidden][:size], weights.deeper[level, layer], bench.hidden[1 - hidden][:size])
+        multiply(bench.hidden[hidden][:size], weights.deeper[level, layer], bench.hidden[1 - hidden][:size])
         hidden = 1 - hidden
         add_and_bend(bench.hidden[hidden][:size], weights.deeper_bias[level, layer])
     return hidden
@@ -299,14 +318,17 @@ def _join(bench: Bench, pairs: int, hidden: int, log_hits: Float32) -> None:
         row = bench.both[pair]
         for place in range(width):
             bench.joined[pair, place] = bench.hidden[hidden, row, place]
-        energy, one, two = bench.energy[row], bench.taken[row], bench.hits[row] - bench.taken[row]
-        bench.joined[pair, width] = log_hits[int(one)] - UNIT
-        bench.joined[pair, width + 1] = log_hits[int(two)] - UNIT
-        bench.joined[pair, width + 2] = np.log(energy / (one + two)) / PAIR - UNIT
-        bench.joined[pair, width + 3] = np.log(one / bench.first[row])
-        bench.joined[pair, width + 4] = np.log(two / bench.second[row])
-        bench.joined[pair, width + 5] = np.log(one / two)
-        bench.box[pair], bench.event[pair], bench.energy[pair] = bench.box[row], bench.event[row], energy
+        every, one = bench.hits[row], bench.taken[row]
+        two = every - one
+        log_energy, log_one, log_two = bench.sight.log_energy[row], log_hits[int(one)], log_hits[int(two)]
+        bench.joined[pair, width] = log_one - UNIT
+        bench.joined[pair, width + 1] = log_two - UNIT
+        bench.joined[pair, width + 2] = (log_energy - log_hits[int(every)]) / PAIR - UNIT
+        bench.joined[pair, width + 3] = log_one - log_hits[int(bench.first[row])]
+        bench.joined[pair, width + 4] = log_two - log_hits[int(bench.second[row])]
+        bench.joined[pair, width + 5] = log_one - log_two
+        bench.box[pair], bench.event[pair] = bench.box[row], bench.event[row]
+        bench.energy[pair], bench.sight.log_energy[pair] = bench.energy[row], log_energy
         bench.first[pair], bench.second[pair] = one, two
 
 
@@ -315,13 +337,10 @@ def _share(bench: Bench, pairs: int, children: int, halves: UInt32) -> int:
     """Put both children of the first rows on the bench among the children; return how many there are."""
     for row in range(pairs):
         one, two = bench.first[row], bench.second[row]
-        given, kept = share_out(bench.energy[row], one, two, bench.ratio[row])
         for side in range(2):
-            bench.child[children], bench.child_event[children] = (
-                halves[bench.box[row], side],
-                bench.event[row],
-            )
-            bench.child_energy[children] = kept if side else given
+            bench.child[children] = halves[bench.box[row], side]
+            bench.child_event[children] = bench.event[row]
+            bench.child_energy[children] = bench.kept[row] if side else bench.given[row]
             bench.child_hits[children] = two if side else one
             children += 1
     return children
@@ -337,6 +356,8 @@ def _hand_on(view: View, rows: Rows, following: int, written: Written, bench: Be
         rows.box[following, row], rows.event[following, row] = bench.child[child], bench.child_event[child]
         rows.energy[following, row] = bench.child_energy[child]
         rows.hits[following, row] = bench.child_hits[child]
+        bench.child_log[child] = UNIT + bench.child_energy[child]
+    logarithms(bench.child_log[:children])
     _write(
         view,
         written,
@@ -344,6 +365,7 @@ def _hand_on(view: View, rows: Rows, following: int, written: Written, bench: Be
         bench.child_event[:children],
         bench.child_energy[:children],
         bench.child_hits[:children],
+        bench.child_log,
     )
 
 
@@ -351,21 +373,29 @@ def _hand_on(view: View, rows: Rows, following: int, written: Written, bench: Be
 def _empty(seen: Float32, now: int, written: Written) -> None:
     """Forget the layer that had this place three layers ago."""
     if written.filled[now] < 0:
-        seen[now] = NONE
+        seen[:, :, now] = NONE
     for row in range(written.filled[now]):
-        seen[now, written.event[now, row], written.box[now, row], 0] = NONE
-        seen[now, written.event[now, row], written.box[now, row], 1] = NONE
+        seen[written.event[now, row], written.box[now, row], now, 0] = NONE
+        seen[written.event[now, row], written.box[now, row], now, 1] = NONE
     written.filled[now] = 0
 
 
 @compiled
-def _write(view: View, written: Written, box: Int64, event: Int64, energy: Float32, hits: Float32) -> None:
-    """Let others see boxes, and remember that they were written."""
+def _write(
+    view: View,
+    written: Written,
+    box: Int64,
+    event: Int64,
+    energy: Float32,
+    hits: Float32,
+    log_energy: Float32,
+) -> None:
+    """Let others see boxes, and remember that they were written; `log_energy` is of one more than energy."""
     now = view.turn[0]
     start = written.filled[now]
     written.filled[now] = start + len(box)
     for row in range(len(box)):
-        view.seen[now, event[row], box[row], 0] = np.log(UNIT + energy[row])
-        view.seen[now, event[row], box[row], 1] = view.log1p_hits[int(hits[row])]
+        view.seen[event[row], box[row], now, 0] = log_energy[row]
+        view.seen[event[row], box[row], now, 1] = view.log1p_hits[int(hits[row])]
         written.box[now, start + row], written.event[now, start + row] = box[row], event[row]
         written.energy[now, start + row], written.hits[now, start + row] = energy[row], hits[row]

@@ -1,4 +1,8 @@
-"""The draws of one box, as `HitDraw.draw` and `EnergyDraw.draw` make them for many."""
+"""The draws of a few boxes, as `HitDraw.draw` and `EnergyDraw.draw` make them.
+
+Exponentials and logarithms are taken of whole arrays; loops of plain arithmetic lay them out and go on from
+them. What is between is kept in double precision, so that no digit is lost where torch goes by logarithms.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,34 @@ import math
 
 import numpy as np
 
-from calokit.arrays import Float32
+from calokit.arrays import Float32, Float64
 from calokit.models.cascade import energy_draw, hit_draw, logistic
 from calokit.models.cascade.compiled.compiler import compiled
+from calokit.models.cascade.compiled.functions import double_exponentials, double_logarithms, exponentials
 from calokit.models.cascade.tree import Int64
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-FIRST = np.uint64(0xBF58476D1CE4E5B9)
-SECOND = np.uint64(0x94D049BB133111EB)
+ONCE = np.uint64(0xBF58476D1CE4E5B9)
+TWICE = np.uint64(0x94D049BB133111EB)
 S27, S30, S31, S41 = (np.uint64(places) for places in (27, 30, 31, 41))
 UNIT = np.float32(2.0**-23)
 
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
-LINEAR, CUBIC = np.float32(logistic.LINEAR), np.float32(logistic.CUBIC)
-SCALE = math.sqrt(logistic.LINEAR / (3 * logistic.CUBIC))
-TWICE_SCALE, STEEP = np.float32(2 * SCALE), np.float32(logistic.LINEAR * SCALE)
-TINY = np.float32(-1e-7)
-SMALLEST_HIT_WIDTH = np.float32(hit_draw.SMALLEST_WIDTH)
-SMALLEST_WIDTH = np.float32(energy_draw.SMALLEST_WIDTH)
-EDGE, BEYOND = np.float32(energy_draw.EDGE), np.float32(energy_draw.BEYOND)
+LINEAR, CUBIC = logistic.LINEAR, logistic.CUBIC
+SCALE = math.sqrt(LINEAR / (3 * CUBIC))
+STEEP = LINEAR * SCALE
+LIKELIEST = 1 - 1e-7
+ALMOST_SURE = 40.0
+"""The logistic's share below is one, to the digits of double precision."""
+EDGE, BEYOND = np.float32(energy_draw.EDGE), energy_draw.BEYOND
 NEVER = np.float32(-1e30)
-THIRD, ONE_AND_HALF = np.float32(3.0), np.float32(1.5)
 LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0)
+SHARED, OWN, MIRRORED = range(3)
+"""Coordinates of terms: z, and the energy a hit of the first or of the second child."""
+
+LOW, HIGH, SHARE, X, Y, Z, LOCATION, WIDTH, BOTTOM, TOP, FIRST_MOST, SECOND_MOST, WHOLE = range(13)
+SHEETS = 13
+"""Rows of the space for numbers in double precision; LOW, HIGH ... are what stands in each."""
 
 
 @compiled
@@ -42,12 +52,15 @@ def draw_hits(
     outputs: Float32,
     bias: Float32,
     terms: int,
-    heights: Float32,
     hits: Float32,
     first: Float32,
     second: Float32,
     one: Float32,
     other: Float32,
+    heights: Float32,
+    chosen: Int64,
+    picked: Int64,
+    sheets: Float64,
     taken: Float32,
 ) -> None:
     """Draw the first children's hits.
@@ -56,190 +69,308 @@ def draw_hits(
         outputs: Of the network, without its bias (row, output).
         bias: (output,).
         terms: Logistics of the mixture.
-        heights: Space for one number a term.
         hits: Of the boxes (row,).
         first: Cells of the first children (row,).
         second: Cells of the second children (row,).
         one: Uniform numbers (row,).
         other: Uniform numbers (row,).
+        heights: Space for one number a term and row.
+        chosen: Space (row,).
+        picked: Space (row,).
+        sheets: Space (SHEETS, row).
         taken: Takes what is drawn (row,).
     """
+    count = 2 + terms
     for row in range(len(hits)):
-        every = hits[row]
-        least, most = max(every - second[row], ZERO), min(every, first[row])
-        low, high = max(least, ONE), min(most, every - ONE)
-        heights[0] = NEVER if least > ZERO else outputs[row, 0] + bias[0]
-        heights[1] = NEVER if most < every else outputs[row, 1] + bias[1]
-        for term in range(2, 2 + terms):
-            heights[term] = NEVER if high < low else outputs[row, term] + bias[term]
-        term = _choose(heights, 2 + terms, one[row])
-        if term == 0:
-            taken[row] = ZERO
-        elif term == 1:
-            taken[row] = every
-        else:
+        every, start = hits[row], count * row
+        low, high = _between(every, first[row], second[row])
+        heights[start] = NEVER if every > second[row] else outputs[row, 0] + bias[0]
+        heights[start + 1] = NEVER if first[row] < every else outputs[row, 1] + bias[1]
+        for term in range(2, count):
+            heights[start + term] = NEVER if high < low else outputs[row, term] + bias[term]
+    _choose(heights, count, one[: len(hits)], chosen)
+    found = 0
+    for row in range(len(hits)):
+        term = chosen[row]
+        taken[row] = hits[row] if term == 1 else ZERO
+        if term > 1:
             place, spread = term + terms, term + 2 * terms
-            shift = outputs[row, place] + bias[place]
-            location = every * _sigmoid(np.log(first[row] / second[row]) + shift)
-            wide = np.exp(min(max(outputs[row, spread] + bias[spread], LOWEST), HIT_HIGHEST))
-            width = HALF * np.sqrt(every) * wide + SMALLEST_HIT_WIDTH
-            high = max(high, low)
-            ends = ((low - HALF - location) / width, (high + HALF - location) / width)
-            drawn = _draw_between(ends[0], ends[1], other[row])
-            taken[row] = min(max(np.rint(location + width * drawn), low), high)
+            picked[found] = row
+            sheets[X, found] = -(outputs[row, place] + bias[place])
+            sheets[WIDTH, found] = min(max(outputs[row, spread] + bias[spread], LOWEST), HIT_HIGHEST)
+            found += 1
+    if found == 0:
+        return
+    double_exponentials(sheets[X, :found])
+    double_exponentials(sheets[WIDTH, :found])
+    for place in range(found):
+        row = picked[place]
+        every = hits[row]
+        low, high = _between(every, first[row], second[row])
+        location = every * first[row] / (first[row] + second[row] * sheets[X, place])
+        width = 0.5 * math.sqrt(every) * sheets[WIDTH, place] + hit_draw.SMALLEST_WIDTH
+        sheets[LOW, place] = (low - 0.5 - location) / width
+        sheets[HIGH, place] = (max(high, low) + 0.5 - location) / width
+        sheets[SHARE, place] = other[row]
+        sheets[LOCATION, place], sheets[WIDTH, place] = location, width
+    _draw_between(sheets, found)
+    for place in range(found):
+        row = picked[place]
+        low, high = _between(hits[row], first[row], second[row])
+        drawn = np.rint(np.float32(sheets[LOCATION, place] + sheets[WIDTH, place] * sheets[X, place]))
+        taken[row] = min(max(drawn, low), max(high, low))
 
 
 @compiled
-def draw_ratios(
+def share_energies(
     outputs: Float32,
     bias: Float32,
     lines: Float32,
     terms: Int64,
-    heights: Float32,
+    log_hits: Float32,
     energy: Float32,
+    log_energy: Float32,
     first: Float32,
     second: Float32,
     one: Float32,
     other: Float32,
-    ratio: Float32,
+    heights: Float32,
+    chosen: Int64,
+    sheets: Float64,
+    given: Float32,
+    kept: Float32,
 ) -> None:
-    """Draw z = ln(first child's energy / second child's).
+    """Draw how two children with hits share energies; see `EnergyDraw.draw` and `share_out`.
 
     Args:
         outputs: Of the network, without its bias (row, output).
         bias: (output,).
         lines: Places and logarithms of widths of lines (2 x line,).
         terms: See `Weights`.
-        heights: Space for one number a term.
+        log_hits: Logarithms of 0, 1, 2 ... hits.
         energy: Of the boxes, in thresholds (row,).
+        log_energy: Their logarithms (row,).
         first: Hits of the first children (row,).
         second: Hits of the second children (row,).
         one: Uniform numbers (row,).
         other: Uniform numbers (row,).
-        ratio: Takes what is drawn (row,).
+        heights: Space for one number a term and row.
+        chosen: Space (row,).
+        sheets: Space (SHEETS, row).
+        given: Takes the energies of the first children (row,).
+        kept: Takes those of the second (row,).
     """
-    shared, own, narrow = terms[1], terms[2], terms[3]
-    placed = shared + 2 * own
-    every = placed + 2 * narrow
-    for row in range(len(energy)):
-        spare = max(energy[row] - first[row] - second[row], EDGE * energy[row])
-        log_first, log_second, log_energy = np.log(first[row]), np.log(second[row]), np.log(energy[row])
-        low = log_first - np.log(second[row] + spare)
-        high = np.log(first[row] + spare) - log_second
-        low_sigmoids = (_log_sigmoid(low), _log_sigmoid(-low))
-        high_sigmoids = (_log_sigmoid(high), _log_sigmoid(-high))
-        for term in range(every):
-            heights[term] = outputs[row, term] + bias[term]
-        for line in range(narrow):
-            place, term = lines[line], placed + line
-            if place <= log_energy + low_sigmoids[0] - log_first or (
-                place >= log_energy + high_sigmoids[0] - log_first
-            ):
-                heights[term] = NEVER
-            if place <= log_energy + high_sigmoids[1] - log_second or (
-                place >= log_energy + low_sigmoids[1] - log_second
-            ):
-                heights[term + narrow] = NEVER
-        term = _choose(heights, every, one[row])
-        if term < placed:
-            location = outputs[row, every + term] + bias[every + term]
-            wide = outputs[row, every + placed + term] + bias[every + placed + term]
-            width = np.exp(min(max(wide, LOWEST), HIGHEST)) + SMALLEST_WIDTH
-            mirrored = term >= shared + own
-        else:
-            location = lines[(term - placed) % narrow]
-            width = np.exp(lines[narrow + (term - placed) % narrow])
-            mirrored = term >= placed + narrow
-        if term < shared:
-            location += np.log(first[row] / second[row])
-            drawn = _draw_bent(location, width, low, high, other[row])
-        else:  # in the energy a hit of one child
-            offset = np.log(energy[row] / (second[row] if mirrored else first[row]))
-            bottom, top = low_sigmoids[0], high_sigmoids[0]
-            if mirrored:
-                bottom, top = high_sigmoids[1], low_sigmoids[1]
-            place = _draw_bent(location, width, offset + bottom, offset + top, other[row])
-            child = min(place - offset, -EDGE)
-            drawn = child - np.log(-np.expm1(child))
-            if mirrored:
-                drawn = -drawn
-        ratio[row] = min(max(drawn, low), high)
+    count = len(energy)
+    for row in range(count):
+        spare = np.float64(max(energy[row] - first[row] - second[row], EDGE * energy[row]))
+        sheets[FIRST_MOST, row], sheets[SECOND_MOST, row] = first[row] + spare, second[row] + spare
+        sheets[WHOLE, row] = first[row] + second[row] + spare
+        sheets[SHARE, row] = other[row]
+    for sheet in (FIRST_MOST, SECOND_MOST, WHOLE):
+        double_logarithms(sheets[sheet, :count])
+    _weigh_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, heights, sheets)
+    _choose(heights, terms[1] + 2 * terms[2] + 2 * terms[3], one[:count], chosen)
+    _read_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, chosen, sheets)
+    _draw_bent(sheets, count)
+    _find_ratios(log_hits, log_energy, first, second, chosen, sheets)
+    for row in range(count):
+        sheets[Y, row] = abs(sheets[X, row])
+    double_exponentials(sheets[Y, :count])
+    for row in range(count):
+        negative = sheets[X, row] < 0.0
+        least, most = (first[row], second[row]) if negative else (second[row], first[row])
+        small = np.float32(energy[row] / (1.0 + sheets[Y, row]))
+        small = min(max(small, least), max(energy[row] - most, least))
+        large = energy[row] - small
+        given[row], kept[row] = (small, large) if negative else (large, small)
 
 
 @compiled
-def share_out(
-    energy: np.float32, first: np.float32, second: np.float32, ratio: np.float32
-) -> tuple[np.float32, np.float32]:
-    """Return the energies of both children; see `calokit.models.cascade.stage.share_out`."""
-    small = energy * _sigmoid(-abs(ratio))
-    least = first if ratio < ZERO else second
-    other = first + second - least
-    small = min(max(small, least), max(energy - other, least))
-    large = energy - small
-    return (small, large) if ratio < ZERO else (large, small)
+def _between(hits: np.float32, first: np.float32, second: np.float32) -> tuple[np.float32, np.float32]:
+    """Return the fewest and the most hits of a first child where both children have some."""
+    return max(hits - second, ONE), min(first, hits - ONE)
 
 
 @compiled
 def _finalise(bits: np.uint64) -> np.uint64:
-    bits = (bits ^ (bits >> S30)) * FIRST
-    bits = (bits ^ (bits >> S27)) * SECOND
+    bits = (bits ^ (bits >> S30)) * ONCE
+    bits = (bits ^ (bits >> S27)) * TWICE
     return bits ^ (bits >> S31)
 
 
 @compiled
-def _choose(heights: Float32, count: int, share: np.float32) -> int:
-    """Draw one of alternatives by their logarithms, which are overwritten."""
-    top = heights[0]
-    for term in range(1, count):
-        top = max(top, heights[term])
-    total = 0.0
-    for term in range(count):
-        total += np.exp(heights[term] - top)
-        heights[term] = np.float32(total)
-    wanted = share * heights[count - 1]
-    term = 0
-    while term < count - 1 and heights[term] < wanted:
-        term += 1
-    return term
+def _choose(heights: Float32, count: int, shares: Float32, chosen: Int64) -> None:
+    """Draw one of `count` alternatives a row by their logarithms, which are overwritten."""
+    rows = len(shares)
+    for row in range(rows):
+        top = heights[count * row]
+        for place in range(count * row + 1, count * (row + 1)):
+            top = max(top, heights[place])
+        for place in range(count * row, count * (row + 1)):
+            heights[place] -= top
+    exponentials(heights[: count * rows])
+    for row in range(rows):
+        total = np.float64(0.0)
+        for place in range(count * row, count * (row + 1)):
+            total += heights[place]
+            heights[place] = np.float32(total)
+        wanted, term = shares[row] * np.float32(total), 0
+        for place in range(count * row, count * (row + 1) - 1):
+            term += heights[place] < wanted
+        chosen[row] = term
 
 
 @compiled
-def _sigmoid(value: np.float32) -> np.float32:
-    share: np.float32 = ONE / (ONE + np.exp(-value))
-    return share
+def _weigh_terms(
+    outputs: Float32,
+    bias: Float32,
+    lines: Float32,
+    terms: Int64,
+    log_hits: Float32,
+    log_energy: Float32,
+    first: Float32,
+    second: Float32,
+    heights: Float32,
+    sheets: Float64,
+) -> None:
+    """Write the weights of the terms of the energy's density; lines outside of what is allowed have none."""
+    placed, narrow = terms[1] + 2 * terms[2], terms[3]
+    every = placed + 2 * narrow
+    for row in range(len(first)):
+        start = every * row
+        for term in range(every):
+            heights[start + term] = outputs[row, term] + bias[term]
+        least = log_energy[row] - sheets[WHOLE, row]
+        most = least + sheets[FIRST_MOST, row] - log_hits[int(first[row])]
+        mirrored_most = least + sheets[SECOND_MOST, row] - log_hits[int(second[row])]
+        for line in range(narrow):
+            place, term = lines[line], start + placed + line
+            if place <= least or place >= most:
+                heights[term] = NEVER
+            if place <= least or place >= mirrored_most:
+                heights[term + narrow] = NEVER
 
 
 @compiled
-def _log_sigmoid(value: np.float32) -> np.float32:
-    logarithm: np.float32 = min(value, ZERO) - np.log1p(np.exp(-abs(value)))
-    return logarithm
+def _read_terms(
+    outputs: Float32,
+    bias: Float32,
+    lines: Float32,
+    terms: Int64,
+    log_hits: Float32,
+    log_energy: Float32,
+    first: Float32,
+    second: Float32,
+    chosen: Int64,
+    sheets: Float64,
+) -> None:
+    """Write LOCATION, WIDTH, BOTTOM and TOP of terms; `chosen` holds the coordinates of them from here."""
+    shared, own, narrow = terms[1], terms[2], terms[3]
+    placed = shared + 2 * own
+    every, count = placed + 2 * narrow, len(first)
+    for row in range(count):
+        term = chosen[row]
+        if term < placed:
+            chosen[row] = SHARED if term < shared else (OWN if term < shared + own else MIRRORED)
+            location = outputs[row, every + term] + bias[every + term]
+            wide = outputs[row, every + placed + term] + bias[every + placed + term]
+            sheets[WIDTH, row] = min(max(wide, LOWEST), HIGHEST)
+            sheets[X, row] = energy_draw.SMALLEST_WIDTH
+        else:
+            chosen[row] = OWN if term < placed + narrow else MIRRORED
+            location = lines[(term - placed) % narrow]
+            sheets[WIDTH, row] = lines[narrow + (term - placed) % narrow]
+            sheets[X, row] = 0.0
+        log_first, log_second = log_hits[int(first[row])], log_hits[int(second[row])]
+        least = log_energy[row] - sheets[WHOLE, row]
+        if chosen[row] == SHARED:
+            location += log_first - log_second
+            sheets[BOTTOM, row] = log_first - sheets[SECOND_MOST, row]
+            sheets[TOP, row] = sheets[FIRST_MOST, row] - log_second
+        elif chosen[row] == OWN:
+            sheets[BOTTOM, row], sheets[TOP, row] = least, least + sheets[FIRST_MOST, row] - log_first
+        else:
+            sheets[BOTTOM, row], sheets[TOP, row] = least, least + sheets[SECOND_MOST, row] - log_second
+        sheets[LOCATION, row] = location
+    double_exponentials(sheets[WIDTH, :count])
+    for row in range(count):
+        sheets[WIDTH, row] += sheets[X, row]
 
 
 @compiled
-def _draw_bent(
-    location: np.float32, width: np.float32, bottom: np.float32, top: np.float32, share: np.float32
-) -> np.float32:
-    """Draw from a nearly normal density truncated to [bottom, top]."""
-    location = max(min(location, top + BEYOND * width), bottom - BEYOND * width)
-    left, right = (bottom - location) / width, (top - location) / width
-    left = left * (LINEAR + CUBIC * (left * left))
-    right = right * (LINEAR + CUBIC * (right * right))
-    bent = _draw_between(left, right, share)
-    straight = TWICE_SCALE * np.sinh(np.arcsinh(ONE_AND_HALF * bent / STEEP) / THIRD)
-    place: np.float32 = location + width * straight
-    return place
+def _find_ratios(
+    log_hits: Float32, log_energy: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64
+) -> None:
+    """Replace places X in the coordinates of terms by z = ln(first child's energy / second child's)."""
+    count = len(first)
+    for row in range(count):
+        sheets[Y, row] = 1.0
+        if kinds[row] != SHARED:
+            hits = first[row] if kinds[row] == OWN else second[row]
+            child = sheets[X, row] - (log_energy[row] - log_hits[int(hits)])
+            sheets[Y, row] = -min(child, -energy_draw.EDGE)
+    double_exponentials(sheets[Y, :count])
+    for row in range(count):
+        sheets[Y, row] -= 1.0
+    double_logarithms(sheets[Y, :count])
+    for row in range(count):
+        ratio = sheets[X, row]
+        if kinds[row] != SHARED:
+            ratio = sheets[Y, row] if kinds[row] == MIRRORED else -sheets[Y, row]
+        low = log_hits[int(first[row])] - sheets[SECOND_MOST, row]
+        high = sheets[FIRST_MOST, row] - log_hits[int(second[row])]
+        sheets[X, row] = min(max(ratio, low), high)
 
 
 @compiled
-def _draw_between(low: np.float32, high: np.float32, share: np.float32) -> np.float32:
-    """Draw from the standard logistic truncated to [low, high]."""
-    turned = low + high > ZERO
-    left, right = (-high, -low) if turned else (low, high)
-    if turned:
-        share = ONE - share
-    one = _log_sigmoid(left) + np.log1p(-share)
-    two = _log_sigmoid(right) + np.log(share)
-    logarithm = min(max(one, two) + np.log1p(np.exp(-abs(one - two))), TINY)
-    place: np.float32 = logarithm - np.log(-np.expm1(logarithm))
-    place = max(min(place, right), left)
-    return -place if turned else place
+def _draw_bent(sheets: Float64, count: int) -> None:
+    """Draw X from nearly normal densities at LOCATION, truncated to BOTTOM and TOP, by SHARE."""
+    for row in range(count):
+        width, bottom, top = sheets[WIDTH, row], sheets[BOTTOM, row], sheets[TOP, row]
+        location = max(min(sheets[LOCATION, row], top + BEYOND * width), bottom - BEYOND * width)
+        left, right = (bottom - location) / width, (top - location) / width
+        sheets[LOW, row] = left * (LINEAR + CUBIC * (left * left))
+        sheets[HIGH, row] = right * (LINEAR + CUBIC * (right * right))
+        sheets[LOCATION, row] = location
+    _draw_between(sheets, count)
+    for row in range(count):
+        size = 1.5 / STEEP * abs(sheets[X, row])
+        sheets[Y, row] = size + math.sqrt(size * size + 1.0)
+    double_logarithms(sheets[Y, :count])
+    for row in range(count):
+        sheets[Y, row] /= 3.0
+    double_exponentials(sheets[Y, :count])
+    for row in range(count):
+        straight = SCALE * (sheets[Y, row] - 1.0 / sheets[Y, row])
+        turned = straight if sheets[X, row] > 0.0 else -straight
+        sheets[X, row] = sheets[LOCATION, row] + sheets[WIDTH, row] * turned
+
+
+@compiled
+def _draw_between(sheets: Float64, count: int) -> None:
+    """Draw X from standard logistics truncated to LOW and HIGH, by SHARE; uses Y and Z.
+
+    The side that holds the bounds is turned to the left tail, where probabilities keep their digits; where
+    the right bound lies in it, its share is a factor taken out of all others.
+    """
+    for row in range(count):
+        low, high = sheets[LOW, row], sheets[HIGH, row]
+        left, right = (-high, -low) if low + high > 0.0 else (low, high)
+        tail = min(right, 0.0)
+        sheets[X, row], sheets[Y, row], sheets[Z, row] = left - tail, min(right - tail, ALMOST_SURE), tail
+    for sheet in (X, Y, Z):
+        double_exponentials(sheets[sheet, :count])
+    for row in range(count):
+        turned = sheets[LOW, row] + sheets[HIGH, row] > 0.0
+        share = 1.0 - sheets[SHARE, row] if turned else sheets[SHARE, row]
+        left, right, tail = sheets[X, row], sheets[Y, row], sheets[Z, row]
+        mass = (1.0 - share) * left / (1.0 + left * tail) + share * right / (1.0 + right * tail)
+        mass = min(mass, LIKELIEST)
+        sheets[X, row] = mass / (1.0 - mass * tail)
+    double_logarithms(sheets[X, :count])
+    for row in range(count):
+        low, high = sheets[LOW, row], sheets[HIGH, row]
+        turned = low + high > 0.0
+        left, right = (-high, -low) if turned else (low, high)
+        place = max(min(sheets[X, row] + min(right, 0.0), right), left)
+        sheets[X, row] = -place if turned else place

@@ -14,10 +14,18 @@ from torch import Tensor
 from calokit.arrays import Float32
 from calokit.models.batches import IncidentTensors
 from calokit.models.cascade.boxes import BoxValues
-from calokit.models.cascade.compiled.arrays import Boxes, Weights, as_array, box_arrays, weight_arrays
+from calokit.models.cascade.compiled.arrays import (
+    Boxes,
+    Weights,
+    as_array,
+    box_arrays,
+    event_inputs,
+    weight_arrays,
+)
 from calokit.models.cascade.compiled.descent import CHOSEN, Bench, Rows, Written, descend
+from calokit.models.cascade.compiled.draws import SHEETS
 from calokit.models.cascade.compiled.layers import Events, Memory, Place, draw_layers
-from calokit.models.cascade.compiled.sight import View
+from calokit.models.cascade.compiled.sight import BENDS, Sight, View
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.scenes import EventFacts
 from calokit.models.cascade.scenes import Memory as CellMemory
@@ -31,9 +39,8 @@ if TYPE_CHECKING:
 CHUNK_SHOWERS = 128
 """Showers whose boxes are in work together."""
 
-TILE_PRODUCT = 950_000
-"""Rows x inputs x outputs of a matrix product at most: below a million OpenBLAS has a faster way."""
-LARGEST_TILE = 64
+BENCH_ROWS = 256
+"""So many rows see and draw together at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,28 +51,34 @@ class CompiledTree:
         boxes: Its boxes.
         weights: Its networks.
         first_leaf: Number of the first box of the last level.
-        rows: How many rows go through a network together.
+        stage: The stage whose tree it is.
     """
 
     boxes: Boxes
     weights: Weights
     first_leaf: int
-    rows: int
+    stage: Stage
 
     @classmethod
     def of(cls, stage: Stage) -> CompiledTree:
         """Return the tree of a stage."""
-        weights = weight_arrays(stage)
-        inputs, width = weights.first.shape[1:]
-        largest = TILE_PRODUCT // (max(inputs, width + CHOSEN) * width) // 8 * 8
-        tree = stage.tables.tree
-        return cls(box_arrays(stage), weights, tree.starts[-2], min(max(largest, 8), LARGEST_TILE))
+        return cls(box_arrays(stage), weight_arrays(stage), stage.tables.tree.starts[-2], stage)
 
     def bench(self) -> Bench:
         """Return space for the rows that go through a network together."""
-        weights, rows = self.weights, self.rows
+        weights, rows = self.weights, BENCH_ROWS
         inputs, width = weights.first.shape[1:]
         hits, energy = weights.hits.shape[2], weights.energy.shape[2]
+        seen = np.zeros((rows, inputs), np.float32)
+        sight = Sight(
+            rows=seen,
+            pairs=seen.view(np.int64),
+            log_energy=np.empty(rows, np.float32),
+            logs=np.empty(2 * rows),
+            bends=np.empty(rows * BENDS, np.float32),
+            powers=np.empty(2 * rows, np.float32),
+            distances=np.empty(rows, np.float32),
+        )
         return Bench(
             box=np.empty(rows, np.int64),
             event=np.empty(rows, np.int64),
@@ -77,18 +90,52 @@ class CompiledTree:
             other=np.empty(rows, np.float32),
             taken=np.empty(rows, np.float32),
             both=np.empty(rows, np.int64),
-            ratio=np.empty(rows, np.float32),
-            seen=np.empty((rows, inputs), np.float32),
+            given=np.empty(rows, np.float32),
+            kept=np.empty(rows, np.float32),
+            sight=sight,
             hidden=np.empty((2, rows, width), np.float32),
             hit_outputs=np.empty((rows, hits), np.float32),
             joined=np.empty((rows, width + CHOSEN), np.float32),
             energy_outputs=np.empty((rows, energy), np.float32),
-            heights=np.empty(max(hits, energy), np.float32),
+            heights=np.empty(rows * max(hits, energy), np.float32),
+            chosen=np.empty(rows, np.int64),
+            picked=np.empty(rows, np.int64),
+            sheets=np.empty((SHEETS, rows)),
             child=np.empty(2 * rows, np.int64),
             child_event=np.empty(2 * rows, np.int64),
             child_energy=np.empty(2 * rows, np.float32),
             child_hits=np.empty(2 * rows, np.float32),
+            child_log=np.empty(2 * rows, np.float32),
         )
+
+
+class Space:
+    """What chunk after chunk is worked on in: new memory would be dear."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, int], Float32] = {}
+        self._benches: dict[CompiledTree, Bench] = {}
+
+    def bench(self, tree: CompiledTree) -> Bench:
+        """Return the bench of a tree."""
+        if tree not in self._benches:
+            self._benches[tree] = tree.bench()
+        return self._benches[tree]
+
+    def zeros(self, name: str, kind: int, shape: tuple[int, ...]) -> Float32:
+        """Return an array of zeros; what was taken by that name before is overwritten.
+
+        Args:
+            name: What it is for.
+            kind: Of the layers.
+            shape: Its first axis may be shorter than before, the others are as before.
+        """
+        kept = self._kept.get((name, kind))
+        if kept is None or len(kept) < shape[0]:
+            kept = self._kept[name, kind] = np.zeros(shape, np.float32)
+        else:
+            kept[: shape[0]] = 0.0
+        return kept[: shape[0]]
 
 
 class CompiledDrawing:
@@ -103,6 +150,7 @@ class CompiledDrawing:
     def __init__(self, model: CascadeSurrogate) -> None:
         self.model = model
         self.tree = model.tree
+        self.spare: list[Space] = []
         self.depth = None if model.depth is None else CompiledTree.of(model.depth)
         self.planes = [CompiledTree.of(stage) for stage in model.stages if isinstance(stage, Stage)]
         self.runs = [
@@ -130,8 +178,10 @@ class CompiledDrawing:
             some = slice(start, start + CHUNK_SHOWERS)
             here = EventFacts(facts.features[some], facts.positions[some], facts.slopes[some])
             roots = torch.stack([visible[some], count[some]])
+            space = self.spare.pop() if self.spare else Space()
             with torch.inference_mode():
-                _Chunk(self, here, roots, keys[some], cells[some]).draw()
+                _Chunk(self, here, roots, keys[some], cells[some], space).draw()
+            self.spare.append(space)
 
         starts = range(0, len(keys), CHUNK_SHOWERS)
         threads = min(torch.get_num_threads(), len(starts))
@@ -153,38 +203,50 @@ class _Chunk:
         roots: Energies in thresholds and hits (2, event).
         keys: One int64 an event.
         cells: Takes the showers (event, cell).
+        space: What they are worked on in.
     """
 
     def __init__(
-        self, drawing: CompiledDrawing, facts: EventFacts, roots: Tensor, keys: Tensor, cells: Float32
+        self,
+        drawing: CompiledDrawing,
+        facts: EventFacts,
+        roots: Tensor,
+        keys: Tensor,
+        cells: Float32,
+        space: Space,
     ) -> None:
         self.drawing = drawing
         self.facts = facts
         self.roots = roots
         self.keys = as_array(keys).view(np.uint64)
         self.cells = cells
+        self.space = space
 
     def draw(self) -> None:
         """Draw them."""
         drawing, facts = self.drawing, self.facts
         surroundings, several = drawing.model.surroundings, len(drawing.runs) > 1
         totals = self._draw_depth()
-        features = surroundings.layer_features(*totals)
-        events = Events(
-            self.keys,
-            *(as_array(one) for one in (facts.features, facts.positions, facts.slopes, features, *totals)),
-        )
+        incident, features = as_array(facts.features), as_array(surroundings.layer_features(*totals))
         plain = np.zeros_like(self.cells) if several else np.zeros((len(self.keys), 0), np.float32)
         memory = surroundings.first_memory(len(self.keys)) if several else None
         moments = np.zeros((2, len(self.keys), MOMENTS + 1))
         for kind, layers in drawing.runs:
             compiled = drawing.planes[kind]
-            most = int(events.hits[layers].sum(1).max())
+            most = int(totals[1][layers].sum(1).max())
+            events = Events(
+                self.keys,
+                as_array(facts.positions),
+                as_array(facts.slopes),
+                incident,
+                event_inputs(compiled.stage, incident, features),
+                *(as_array(one) for one in totals),
+            )
             known = self._remember(compiled, kind, memory, moments)
             rows, written = _space(compiled, most)
             written.filled[1:] = 0 if memory is None else -1
             where = self._place(compiled, kind)
-            parts = (events, known, where, rows, written, compiled.bench(), self.cells, plain)
+            parts = (events, known, where, rows, written, self.space.bench(compiled), self.cells, plain)
             draw_layers(layers[0], layers[-1] + 1, compiled.boxes, compiled.weights, *parts)
             for layer in layers[: len(layers) if several else 0]:
                 if memory is not None and layer + 1 < drawing.tree.layers:
@@ -206,23 +268,23 @@ class _Chunk:
         rows.event[0, : len(full)] = full
         rows.energy[0, : len(full)], rows.hits[0, : len(full)] = energy[full], hits[full]
         rows.filled[0] = len(full)
-        positions, slopes, incident = (
-            as_array(one) for one in (facts.positions, facts.slopes, facts.features)
-        )
-        nothing = np.zeros((events, 0), np.float32)
+        seen = np.zeros((events, tree.boxes.none + 1, 1, 2), np.float32)
+        incident = as_array(facts.features)
         view = View(
-            np.zeros((1, events, tree.boxes.none + 1, 2), np.float32),
+            seen,
+            seen[:, :, 0].view(np.int64),
             np.zeros(3, np.int64),
             incident,
-            nothing,
-            positions,
-            slopes,
+            event_inputs(tree.stage, incident, np.zeros((1, events, 0), np.float32))[0],
+            np.empty((events, tree.weights.event.shape[2]), np.float32),
+            as_array(facts.positions),
+            as_array(facts.slopes),
             np.zeros((events, 0, MOMENTS), np.float32),
             drawing.log_hits,
             drawing.log1p_hits,
         )
-        space = (rows, written, tree.bench())
-        last = descend(tree.boxes, tree.weights, view, self.keys, FIRST_BOX, *space)
+        bench = self.space.bench(tree)
+        last = descend(tree.boxes, tree.weights, view, self.keys, FIRST_BOX, rows, written, bench)
         found = slice(rows.filled[last])
         place = (rows.box[last, found] - tree.first_leaf, rows.event[last, found])
         totals[0][place], totals[1][place] = rows.energy[last, found], rows.hits[last, found]
@@ -234,16 +296,24 @@ class _Chunk:
         """Return what is known of the layers before the first of one kind."""
         drawing, events, boxes = self.drawing, len(self.keys), compiled.boxes.none + 1
         deep = drawing.depth is not None
-        seen = np.zeros((4 if deep else 1, events, boxes, 2), np.float32)
-        sums = np.zeros((events, boxes if deep else 0, 2), np.float32)
+        seen = self.space.zeros("seen", kind, (events, boxes, 4 if deep else 1, 2))
+        sums = self.space.zeros("sums", kind, (events, boxes if deep else 0, 2))
         if cells is not None:
             tree = drawing.tree.planes[kind].tree
             for place, one in ((1, cells.last), (2, cells.second), (3, cells.all)):
                 values = BoxValues.of_cells(tree, *one)
-                seen[place] = values.seen.transpose(0, 1).numpy()
+                seen[:, :, place] = values.seen.transpose(0, 1).numpy()
             sums[:] = torch.stack([values.energy, values.hits], 2).transpose(0, 1).numpy()
         turn = np.array([0, 1, 2] if deep else [0, 0, 0], np.int64)
-        return Memory(seen, turn, sums, moments, drawing.log_hits, drawing.log1p_hits)
+        return Memory(
+            seen,
+            seen.reshape(events, boxes, -1).view(np.int64),
+            turn,
+            sums,
+            moments,
+            drawing.log_hits,
+            drawing.log1p_hits,
+        )
 
     def _place(self, compiled: CompiledTree, kind: int) -> Place:
         """Return where layers are, and how energies leave them."""

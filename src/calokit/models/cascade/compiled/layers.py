@@ -10,7 +10,8 @@ from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes, Weights
 from calokit.models.cascade.compiled.compiler import compiled
 from calokit.models.cascade.compiled.descent import Bench, Rows, UInt64, Written, descend
-from calokit.models.cascade.compiled.sight import View
+from calokit.models.cascade.compiled.functions import logarithms
+from calokit.models.cascade.compiled.sight import ALL, View
 from calokit.models.cascade.tree import Int64
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
@@ -21,19 +22,19 @@ class Events(NamedTuple):
 
     Attributes:
         keys: One an event.
-        incident: Features (event, feature).
         positions: Impact in mm (event, 2).
         slopes: dx/dz and dy/dz (event, 2).
-        features: Of every layer (layer, event, feature).
+        incident: Features (event, feature).
+        known: What `Weights.event` takes (layer, event, input).
         energy: Of every layer in thresholds (layer, event).
         hits: Of every layer (layer, event).
     """
 
     keys: UInt64
-    incident: Float32
     positions: Float32
     slopes: Float32
-    features: Float32
+    incident: Float32
+    known: Float32
     energy: Float32
     hits: Float32
 
@@ -42,7 +43,8 @@ class Memory(NamedTuple):
     """What is known of the layers before, for many events; see `View`.
 
     Attributes:
-        seen: (4, event, box + 1, 2).
+        seen: (event, box + 1, 4, 2).
+        pairs: The same memory (event, box + 1, 4).
         turn: (3,).
         sums: Energies and hits of all layers before (event, box + 1, 2).
         moments: Weighted sums of the layer before and of all before (2, event, MOMENTS + 1).
@@ -50,6 +52,7 @@ class Memory(NamedTuple):
     """
 
     seen: Float32
+    pairs: Int64
     turn: Int64
     sums: Float32
     moments: Float64
@@ -116,6 +119,7 @@ def draw_layers(
     """
     count = len(events.keys)
     flight = np.empty((count, 2), np.float32)
+    biases = np.empty((count, weights.event.shape[2]), np.float32)
     moments = np.empty((count, 2, 6), np.float32)
     for layer in range(start, stop):
         for event in range(count):
@@ -126,9 +130,11 @@ def draw_layers(
                 _find_moments(moments[event, which], memory.moments[which, event], flight[event])
         view = View(
             memory.seen,
+            memory.pairs,
             memory.turn,
             events.incident,
-            events.features[layer],
+            events.known[layer],
+            biases,
             flight,
             events.slopes,
             moments,
@@ -188,10 +194,17 @@ def _move_on(memory: Memory, written: Written) -> None:
     """Make the layer that was drawn the one before."""
     now, last, second = memory.turn
     if memory.sums.shape[1]:
-        for row in range(written.filled[now]):
+        filled = written.filled[now]
+        for row in range(filled):
             event, box = written.event[now, row], written.box[now, row]
             memory.sums[event, box, 0] += written.energy[now, row]
             memory.sums[event, box, 1] += written.hits[now, row]
-            memory.seen[3, event, box, 0] = np.log(ONE + memory.sums[event, box, 0])
-            memory.seen[3, event, box, 1] = np.log(ONE + memory.sums[event, box, 1])
+            written.energy[now, row] = ONE + memory.sums[event, box, 0]
+            written.hits[now, row] = ONE + memory.sums[event, box, 1]
+        logarithms(written.energy[now, :filled])
+        logarithms(written.hits[now, :filled])
+        for row in range(filled):
+            event, box = written.event[now, row], written.box[now, row]
+            memory.seen[event, box, ALL, 0] = written.energy[now, row]
+            memory.seen[event, box, ALL, 1] = written.hits[now, row]
     memory.turn[0], memory.turn[1], memory.turn[2] = second, now, last

@@ -1,7 +1,8 @@
 """What boxes see, written into one row a box: the parts of `calokit.models.cascade.sight`.
 
-Each part is one loop over the rows that takes plain arrays: handing an array to a function costs two atomic
-additions, which a call for each row would pay for each row.
+What is the same for all boxes of an event and layer may be left out: its products with the first layer's
+weights are the bias there (`Weights.event`). Each part is one loop over the rows that takes plain arrays:
+handing an array to a function costs two atomic additions, which a call for each row would pay for each row.
 """
 
 from __future__ import annotations
@@ -10,12 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from calokit.arrays import Float32
+from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes, UInt32
 from calokit.models.cascade.compiled.compiler import compiled
+from calokit.models.cascade.compiled.functions import (
+    double_logarithms,
+    exponentials,
+    inverse_sines,
+    logarithms,
+)
 from calokit.models.cascade.tree import Int64
 
-ZERO, ONE, TWO, FIVE = (np.float32(number) for number in (0.0, 1.0, 2.0, 5.0))
+ZERO, ONE, TWO = (np.float32(number) for number in (0.0, 1.0, 2.0))
+FLIGHT_BENDS, MOMENT_BENDS = 2, 12
+BENDS = FLIGHT_BENDS + MOMENT_BENDS
+"""Numbers of a row that are bent by asinh."""
+ALL = 3
 
 
 class View(NamedTuple):
@@ -23,10 +34,12 @@ class View(NamedTuple):
 
     Attributes:
         seen: ln(1 + energy) and ln(1 + hits) of the layer itself, the one before it, the one before that,
-            and all before (4, event, box + 1, 2), in the order that `turn` says.
+            and all before (event, box + 1, 4, 2), in the order that `turn` says.
+        pairs: The same memory, both numbers as one (event, box + 1, 4).
         turn: Which of the first three in `seen` is the layer itself, the one before, the one before that.
         incident: Features of the event (event, feature).
-        layer: Features of the layer (event, feature).
+        known: What `Weights.event` takes (event, input).
+        biases: Space for the bias that it makes (event, width).
         flight: Where the line of flight meets the layer, in mm (event, 2).
         slopes: dx/dz and dy/dz (event, 2).
         moments: Of the layer before and of all before (event, 2, moment).
@@ -35,9 +48,11 @@ class View(NamedTuple):
     """
 
     seen: Float32
+    pairs: Int64
     turn: Int64
     incident: Float32
-    layer: Float32
+    known: Float32
+    biases: Float32
     flight: Float32
     slopes: Float32
     moments: Float32
@@ -45,14 +60,36 @@ class View(NamedTuple):
     log1p_hits: Float32
 
 
+class Sight(NamedTuple):
+    """Space for what a few rows see.
+
+    Attributes:
+        rows: What they see (row, input).
+        pairs: The same memory, two numbers as one (row, input / 2).
+        log_energy: Logarithms of their energies in thresholds (row,).
+        logs: Energies, and energies a hit (2 x row,).
+        bends: Numbers to be bent (BENDS x row,).
+        powers: Exponents (2 x row,).
+        distances: Squared distances (row,).
+    """
+
+    rows: Float32
+    pairs: Int64
+    log_energy: Float32
+    logs: Float64
+    bends: Float32
+    powers: Float32
+    distances: Float32
+
+
 @compiled
 def look(
-    into: Float32, boxes: Boxes, view: View, box: Int64, event: Int64, energy: Float32, hits: Float32
+    sight: Sight, boxes: Boxes, view: View, box: Int64, event: Int64, energy: Float32, hits: Float32
 ) -> None:
     """Write what boxes see.
 
     Args:
-        into: Where to write it (row, input).
+        sight: Where to write it.
         boxes: The tree.
         view: What there is to see.
         box: Numbers of the boxes (row,).
@@ -60,58 +97,24 @@ def look(
         energy: Their energies in thresholds (row,).
         hits: Their hits (row,).
     """
-    own, incident, shape, flight, window, layer, memory, moments = boxes.columns
-    _look_at_itself(into, own, energy, hits, boxes.capacity, box, view.log_hits)
-    if incident >= 0:
-        _look_up(into, incident, view.incident, event)
-    if shape >= 0:
-        _look_up(into, shape, boxes.shape, box)
-    if flight >= 0:
-        _look_along(into, flight, boxes.at, boxes.along, boxes.pitch, view.flight, view.slopes, box, event)
+    own, incident, shape, flight, window, memory, moments = boxes.columns
     if window >= 0:
-        now = view.turn[0]
-        _look_around(into, window, view.seen, now, boxes.neighbours, box, event)
-        window += 2 * boxes.neighbours.shape[1]
-        _look_around(into, window, view.seen, now, boxes.known, box, event)
-    if layer >= 0:
-        _look_up(into, layer, view.layer, event)
+        _look_around(
+            sight.pairs, window // 2, view.pairs, view.turn[0], boxes.neighbours, boxes.known, box, event
+        )
     if memory >= 0:
-        own, wide = 2 * boxes.halves.shape[1], 2 * boxes.nephews.shape[1]
-        last, second = view.turn[1], view.turn[2]
-        _look_around(into, memory, view.seen, last, boxes.halves, box, event)
-        _look_around(into, memory + own, view.seen, last, boxes.nephews, box, event)
-        _look_around(into, memory + own + wide, view.seen, second, boxes.halves, box, event)
-        _look_around(into, memory + 2 * own + wide, view.seen, 3, boxes.halves, box, event)
-        _look_around(into, memory + 3 * own + wide, view.seen, 3, boxes.nephews, box, event)
+        _look_back(sight.pairs, memory // 2, view.pairs, view.turn, boxes.halves, boxes.nephews, box, event)
+    _look_at_itself(
+        sight.rows, own, energy, hits, boxes.capacity, box, view.log_hits, sight.log_energy, sight.logs
+    )
+    if incident >= 0:
+        _look_up(sight.rows, incident, view.incident, event)
+    if shape >= 0:
+        _look_up(sight.rows, shape, boxes.shape, box)
+    if flight >= 0:
+        _look_along(sight, flight, boxes.at, boxes.along, boxes.pitch, view.flight, view.slopes, box, event)
     if moments >= 0:
-        _look_at_moments(into, moments, boxes.at, boxes.along, boxes.pitch, view.moments, box, event)
-
-
-@compiled
-def bend(value: np.float32) -> np.float32:
-    """Return asinh, right to 1e-7 of one or of itself."""
-    size = abs(value)
-    bent: np.float32 = np.log(size + np.sqrt(size * size + ONE))
-    return bent if value > ZERO else -bent
-
-
-@compiled
-def _look_at_itself(
-    into: Float32,
-    start: int,
-    energy: Float32,
-    hits: Float32,
-    capacity: Float32,
-    box: Int64,
-    log_hits: Float32,
-) -> None:
-    """Write the box's own energy and hits (`OwnPart`)."""
-    for row in range(len(box)):
-        into[row, start] = np.log(energy[row])
-        into[row, start + 1] = log_hits[int(hits[row])]
-        into[row, start + 2] = np.log(energy[row] / hits[row])
-        into[row, start + 3] = hits[row] / capacity[box[row]]
-        into[row, start + 4] = ONE if hits[row] == ONE else ZERO
+        _look_at_moments(sight, moments, boxes.at, boxes.along, boxes.pitch, view.moments, box, event)
 
 
 @compiled
@@ -124,20 +127,80 @@ def _look_up(into: Float32, start: int, table: Float32, which: Int64) -> None:
 
 @compiled
 def _look_around(
-    into: Float32, start: int, seen: Float32, layer: int, table: UInt32, box: Int64, event: Int64
+    into: Int64,
+    start: int,
+    seen: Int64,
+    now: int,
+    neighbours: UInt32,
+    known: UInt32,
+    box: Int64,
+    event: Int64,
 ) -> None:
-    """Write energy and hits of the boxes that a table (box, number) names."""
+    """Write energy and hits of the neighbours, and of those of their children that are known."""
+    about, children = neighbours.shape[1], known.shape[1]
     for row in range(len(box)):
         one, it = box[row], event[row]
-        for number in range(table.shape[1]):
-            there = table[one, number]
-            into[row, start + 2 * number] = seen[layer, it, there, 0]
-            into[row, start + 2 * number + 1] = seen[layer, it, there, 1]
+        for number in range(about):
+            into[row, start + number] = seen[it, neighbours[one, number], now]
+        for number in range(children):
+            into[row, start + about + number] = seen[it, known[one, number], now]
+
+
+@compiled
+def _look_back(
+    into: Int64,
+    start: int,
+    seen: Int64,
+    turn: Int64,
+    halves: UInt32,
+    nephews: UInt32,
+    box: Int64,
+    event: Int64,
+) -> None:
+    """Write energy and hits of the children and of the neighbours' children in the layers before."""
+    last, second, wide = turn[1], turn[2], nephews.shape[1]
+    every = start + wide + 4
+    for row in range(len(box)):
+        one, it = box[row], event[row]
+        for half in range(2):
+            there = halves[one, half]
+            into[row, start + half] = seen[it, there, last]
+            into[row, start + 2 + wide + half] = seen[it, there, second]
+            into[row, every + half] = seen[it, there, ALL]
+        for number in range(wide):
+            there = nephews[one, number]
+            into[row, start + 2 + number] = seen[it, there, last]
+            into[row, every + 2 + number] = seen[it, there, ALL]
+
+
+@compiled
+def _look_at_itself(
+    into: Float32,
+    start: int,
+    energy: Float32,
+    hits: Float32,
+    capacity: Float32,
+    box: Int64,
+    log_hits: Float32,
+    log_energy: Float32,
+    logs: Float64,
+) -> None:
+    """Write the box's own energy and hits (`OwnPart`)."""
+    for row in range(len(box)):
+        logs[2 * row], logs[2 * row + 1] = energy[row], energy[row] / hits[row]
+    double_logarithms(logs[: 2 * len(box)])
+    for row in range(len(box)):
+        log_energy[row] = logs[2 * row]
+        into[row, start] = logs[2 * row]
+        into[row, start + 1] = log_hits[int(hits[row])]
+        into[row, start + 2] = logs[2 * row + 1]
+        into[row, start + 3] = hits[row] / capacity[box[row]]
+        into[row, start + 4] = ONE if hits[row] == ONE else ZERO
 
 
 @compiled
 def _look_along(
-    into: Float32,
+    sight: Sight,
     start: int,
     at: Float32,
     axes: Float32,
@@ -148,26 +211,38 @@ def _look_along(
     event: Int64,
 ) -> None:
     """Write the line of flight (`FlightPart`)."""
-    for row in range(len(box)):
+    into, bends, powers, distances = sight.rows, sight.bends, sight.powers, sight.distances
+    count = len(box)
+    for row in range(count):
         one, it = box[row], event[row]
         x, y = (flight[it, 0] - at[one, 0]) / pitch, (flight[it, 1] - at[one, 1]) / pitch
         u, v = axes[one, 0], axes[one, 1]
         along, across = x * u + y * v, y * u - x * v
-        into[row, start] = bend(TWO * along)
-        into[row, start + 1] = bend(TWO * across)
-        into[row, start + 2] = np.tanh(TWO * along)
-        into[row, start + 3] = np.exp(-abs(along))
-        into[row, start + 4] = np.exp(-abs(across))
-        into[row, start + 5] = np.log(ONE + (x * x + y * y))
+        bends[FLIGHT_BENDS * row], bends[FLIGHT_BENDS * row + 1] = TWO * along, TWO * across
+        powers[2 * row], powers[2 * row + 1] = -abs(along), -abs(across)
+        distances[row] = ONE + (x * x + y * y)
         x, y = slopes[it, 0], slopes[it, 1]
         into[row, start + 6] = x * u + y * v
         into[row, start + 7] = y * u - x * v
-        into[row, start + 8] = np.exp(-FIVE * abs(along))
+    inverse_sines(bends[: FLIGHT_BENDS * count])
+    exponentials(powers[: 2 * count])
+    logarithms(distances[:count])
+    for row in range(count):
+        near, bent = powers[2 * row], bends[FLIGHT_BENDS * row]
+        fourth = near * near * near * near
+        side = (ONE - fourth) / (ONE + fourth)
+        into[row, start] = bent
+        into[row, start + 1] = bends[FLIGHT_BENDS * row + 1]
+        into[row, start + 2] = side if bent > ZERO else -side
+        into[row, start + 3] = near
+        into[row, start + 4] = powers[2 * row + 1]
+        into[row, start + 5] = distances[row]
+        into[row, start + 8] = fourth * near
 
 
 @compiled
 def _look_at_moments(
-    into: Float32,
+    sight: Sight,
     start: int,
     at: Float32,
     axes: Float32,
@@ -177,19 +252,24 @@ def _look_at_moments(
     event: Int64,
 ) -> None:
     """Write the moments of the layer before and of all before (`MomentPart`)."""
-    scale = TWO / pitch
-    for row in range(len(box)):
+    into, bends = sight.rows, sight.bends
+    scale, count = TWO / pitch, len(box)
+    for row in range(count):
         one, it = box[row], event[row]
         x, y = axes[one, 0], axes[one, 1]
         for which in range(2):
-            column = start + 6 * which
+            column = MOMENT_BENDS * row + 6 * which
             off_x, off_y = moments[it, which, 0] - at[one, 0], moments[it, which, 1] - at[one, 1]
             xx, yy, xy = moments[it, which, 2], moments[it, which, 3], moments[it, which, 4]
             wide = x * x * xx + y * y * yy + TWO * x * y * xy
             deep = y * y * xx + x * x * yy - TWO * x * y * xy
-            into[row, column] = bend(scale * (off_x * x + off_y * y))
-            into[row, column + 1] = bend(scale * (off_y * x - off_x * y))
-            into[row, column + 2] = bend(scale * np.sqrt(max(wide, ZERO)))
-            into[row, column + 3] = bend(scale * np.sqrt(max(deep, ZERO)))
-            into[row, column + 4] = bend(scale * moments[it, which, 5])
-            into[row, column + 5] = bend(scale * np.sqrt(max(xx + yy, ZERO)))
+            bends[column] = scale * (off_x * x + off_y * y)
+            bends[column + 1] = scale * (off_y * x - off_x * y)
+            bends[column + 2] = scale * np.sqrt(max(wide, ZERO))
+            bends[column + 3] = scale * np.sqrt(max(deep, ZERO))
+            bends[column + 4] = scale * moments[it, which, 5]
+            bends[column + 5] = scale * np.sqrt(max(xx + yy, ZERO))
+    inverse_sines(bends[: MOMENT_BENDS * count])
+    for row in range(count):
+        for column in range(MOMENT_BENDS):
+            into[row, start + column] = bends[MOMENT_BENDS * row + column]
