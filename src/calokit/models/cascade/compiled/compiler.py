@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from calokit.progress import tell_user
 
@@ -42,24 +44,49 @@ if COMPILES:
     register("numba:compile", Announcement())  # type: ignore[no-untyped-call]
 
 
+def source_digest(folder: Path) -> str:
+    """Return the SHA-256 of all source files of a folder and those below."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = source_digest(Path(__file__).parent.parent) if COMPILES else ""
+"""Of the cascade: loops hold what they call, and numbers of other files."""
+
+
+def _compile(function: AnyFunction, **how: Any) -> AnyFunction:
+    """Compile a function and keep it on disk; what is kept counts while no file of the cascade changes.
+
+    Numba alone looks at the function's own file, so that a loop would go on calling what another file held
+    before. Where no folder can be written, every process compiles for itself.
+    """
+    try:
+        dispatcher = njit(cache=True, nogil=True, error_model="numpy", **how)(function)
+    except RuntimeError:  # no folder to keep it in
+        return cast("AnyFunction", njit(nogil=True, error_model="numpy", **how)(function))
+    index = dispatcher._cache._cache_file
+    index._source_stamp = (index._source_stamp, SOURCES)
+    return cast("AnyFunction", dispatcher)
+
+
 def compiled(function: AnyFunction) -> AnyFunction:
     """Compile a function, where numba is there; a division by zero gives infinity, as in numpy."""
     if not COMPILES:
         return function
-    return cast("AnyFunction", njit(cache=True, nogil=True, error_model="numpy")(function))
+    return _compile(function)
 
 
 def compiled_for_vectors(function: AnyFunction) -> AnyFunction:
     """Compile a function of finite numbers so that the processor's vectors are used."""
     if not COMPILES:
         return function
-    vectors = njit(cache=True, nogil=True, error_model="numpy", fastmath=FINITE)
-    return cast("AnyFunction", vectors(function))
+    return _compile(function, fastmath=FINITE)
 
 
 def compiled_into_loops(function: AnyFunction) -> AnyFunction:
     """Compile a function of single finite numbers into each loop that calls it."""
     if not COMPILES:
         return function
-    inside = njit(cache=True, nogil=True, error_model="numpy", fastmath=FINITE, forceinline=True)
-    return cast("AnyFunction", inside(function))
+    return _compile(function, fastmath=FINITE, forceinline=True)
