@@ -221,3 +221,23 @@ def test_a_generator_that_knows_the_average_begins_at_the_average_shower() -> No
     assert float(torch.corrcoef(torch.stack([made.flatten(), seen.flatten()]))[0, 1]) > 0.9
     assert "average" in model.state_dict()
     assert "average" not in VolumeGanSurrogate(TINY, showers.detector).state_dict()
+
+
+def test_visible_energies_are_moved_onto_the_true_law_where_asked_for() -> None:
+    showers = make_showers_in(load_detector("clic_ecal"), 100)
+    means = {}
+    for corrects in (False, True):
+        torch.manual_seed(1)
+        settings = TINY.model_copy(update={"average_known": True, "corrects_totals": corrects})
+        model = VolumeGanSurrogate(settings, showers.detector).eval()
+        model.fit_transforms(showers)
+        model.calibrate(showers, draws())
+        with torch.no_grad():
+            batch = TrainingBatch.of(showers)
+            made = model.showers(batch.incidents, draws(2).noise(model.noise(), len(batch)))
+        means[corrects] = float((made.sum(1) / batch.incidents.energies).mean())
+    true = float((showers.visible_energies / showers.incident_energies).mean())
+    assert abs(means[True] / true - 1) < 0.1 < abs(means[False] / true - 1)
+    start = VolumeGanSurrogate(TINY, showers.detector).state_dict()
+    corrected = VolumeGanSurrogate(TINY.model_copy(update={"corrects_totals": True}), showers.detector)
+    corrected.load_state_dict(corrected.adapt_start(start))

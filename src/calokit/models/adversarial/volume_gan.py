@@ -14,6 +14,7 @@ from calokit.detector import Detector
 from calokit.models.adversarial.objectives import held_fixed, is_discriminators_turn
 from calokit.models.adversarial.permuted_views import ViewsDiscriminator, ViewsGenerator
 from calokit.models.adversarial.shower_axis import ShowerAxis
+from calokit.models.adversarial.total_correction import TotalCorrection
 from calokit.models.adversarial.volume_settings import VolumeGanSettings
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.parts.places import CartesianImage
@@ -64,6 +65,7 @@ class VolumeGanSurrogate(Surrogate):
         self.register_buffer("fraction", torch.zeros(DEGREE + 1, dtype=torch.float64))
         self.register_buffer("average", torch.ones(detector.shape), persistent=settings.average_known)
         self.register_buffer("lean", torch.ones(()), persistent=self.directed)
+        self.correction = TotalCorrection() if settings.corrects_totals else None
         if settings.average_known:
             self.generator.begin_at_one()
         self.discriminators_turn = False
@@ -104,9 +106,23 @@ class VolumeGanSurrogate(Surrogate):
 
     def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Make volumes of the random inputs and turn them into energies."""
-        volumes = self.generator(self._inputs(incidents, noise)) * self._expected_volumes(incidents)
+        energies = self._made(incidents, noise)
+        if self.correction is not None:
+            energies = self.correction(energies, incidents.energies)
         most = incidents.energies if self.settings.at_most_incident else None
-        return keep_promises(self._energies(volumes), self.settings.threshold_mev, most)
+        return keep_promises(energies, self.settings.threshold_mev, most)
+
+    @torch.no_grad()
+    def calibrate(self, sample: Showers, draws: Draws) -> None:
+        """Fit the correction of visible energies on training showers, where there is one."""
+        if self.correction is not None:
+            batch = self.device.put(TrainingBatch.of(sample))
+            self.correction.fit_to(self._made, batch, self.noise(), self.threshold_mev, draws)
+
+    def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors of a bundle, with a correction where it has none."""
+        own = self.state_dict()
+        return {name: own[name] for name in own if name.startswith("correction.")} | dict(tensors)
 
     def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the loss of the part whose turn it is."""
@@ -151,6 +167,11 @@ class VolumeGanSurrogate(Surrogate):
     def _inputs(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         inputs = noise["inputs"] * (incidents.energies / UNIT_MEV)[:, None]
         return torch.cat([_directions_of(incidents), inputs], dim=1) if self.directed else inputs
+
+    def _made(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        """Return (event, cell) MeV above threshold, sums not corrected."""
+        volumes = self.generator(self._inputs(incidents, noise)) * self._expected_volumes(incidents)
+        return self._kept(self._energies(volumes))
 
     def _volumes(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         inputs = self._inputs(incidents, noise)

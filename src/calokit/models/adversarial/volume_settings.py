@@ -52,6 +52,8 @@ class VolumeGanSettings(ModelSettings):
     """Steps of the discriminator in a round, of true and generated showers each."""
     generator_steps: int = Field(1, ge=1)
     """Steps of the generator in a round."""
+    corrects_totals: bool = False
+    """Whether visible energies are moved onto the true law after training (`total_correction.py`)."""
     at_most_incident: bool = True
     """Whether a shower of more energy than its particle's is scaled down to it."""
 
