@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from calokit.report.rounding import round_to_error
-from calokit.studies.claims import decide_claims, read_entries
+from calokit.studies.claims import decide_claims
 from calokit.studies.description import StudyFile
 
 Row = dict[str, Any]
@@ -80,18 +80,17 @@ def mean_over_seeds(rows: Sequence[Row], metric: str, scale: float = 1.0, floor:
 
 
 def decided(file: StudyFile) -> str | None:
-    """Return what became of a study's claims; None before all seeds of their entries are there."""
-    known = read_entries([file])
-    labels = {label for claim in file.study.claims for label in (claim.better, claim.worse)}
-    if any(label not in known or len(known[label].rows) < len(file.study.seeds) for label in labels):
+    """Return what became of a study's claims; None before all seeds of the entries of one are there."""
+    decisions = decide_claims([file], all_seeds=True)
+    if all(one.probability is None for one in decisions):
         return None
     table = [["claim", "metric", "the smaller", "the other", "σ", "chance", "here"]]
-    for one in decide_claims([file]):
-        assert one.deviations is not None
-        assert one.probability is not None
-        values = [f"{np.mean(seeds):.3g}" for seeds in (one.better, one.worse)]
-        told = [f"{one.deviations:+.1f}", f"{one.probability:.1g}", one.verdict]
-        table.append([one.claim.statement, f"`{one.claim.metric}`", *values, *told])
+    for one in decisions:
+        told = ["", "", "", "", one.verdict]
+        if one.deviations is not None and one.probability is not None:
+            values = [f"{np.mean(seeds):.3g}" for seeds in (one.better, one.worse)]
+            told = [*values, f"{one.deviations:+.1f}", f"{one.probability:.1g}", one.verdict]
+        table.append([one.claim.statement, f"`{one.claim.metric}`", *told])
     return markdown(table)
 
 

@@ -56,6 +56,24 @@ def test_claims_hold_fall_or_stay_open(tmp_path: Path) -> None:
     assert found[3].probability is None
 
 
+def test_claims_can_wait_for_all_seeds(tmp_path: Path) -> None:
+    file = write_study(
+        tmp_path, "a", {**VALUES, "few": [3.0, 3.1]}, [claim("low", "few"), claim("low", "high")]
+    )
+    assert [one.verdict for one in decide_claims([file])] == ["holds", "holds"]
+    waiting, decided = decide_claims([file], all_seeds=True)
+    assert (waiting.verdict, waiting.worse) == ("not run", [3.0, 3.1])
+    assert decided.verdict == "holds"
+
+
+def test_what_is_not_decided_counts_in_the_correction(tmp_path: Path) -> None:
+    values = {"low": [1.0, 1.1, 0.9], "other": [1.25, 1.2, 1.3], "later": []}
+    alone = write_study(tmp_path, "alone", values, [claim("low", "other")])
+    among = write_study(tmp_path, "among", values, [claim("low", "other"), *[claim("low", "later")] * 40])
+    assert decide_claims([alone])[0].verdict == "holds"
+    assert decide_claims([among])[0].verdict == "undecided"
+
+
 def test_a_bin_of_a_curve_is_compared(tmp_path: Path) -> None:
     """The highest bin of these rows runs the other way."""
     claims = [claim("low", "high", "mse", energy_bin=0), claim("low", "high", "mse", energy_bin=-1)]

@@ -21,11 +21,13 @@ class Entry:
         name: Its label, with the number of showers where a study has several sizes.
         group: Entries of one group share their variance from seed to seed.
         rows: One a seed.
+        complete: Whether there is one for each seed that its study names.
     """
 
     name: str
     group: str
     rows: list[dict[str, Any]]
+    complete: bool = True
 
     def values(self, claim: Claim) -> list[float] | None:
         """Return what a claim compares, a value a seed; None where a row does not have it."""
@@ -74,20 +76,25 @@ def read_entries(files: Sequence[StudyFile]) -> dict[str, Entry]:
             for size in sorted({row["showers"] for row in own}):
                 name = entry.label if len(file.study.showers) == 1 else f"{entry.label}, {size} showers"
                 newest = {row["seed"]: row for row in own if row["showers"] == size}
-                entries[name] = Entry(name, entry.group or entry.recipe, [*newest.values()])
+                complete = len(newest) == len(set(seeds))
+                entries[name] = Entry(name, entry.group or entry.recipe, [*newest.values()], complete)
     return entries
 
 
-def decide_claims(files: Sequence[StudyFile], rate: float = FAMILY_WISE_RATE) -> list[Decision]:
+def decide_claims(
+    files: Sequence[StudyFile], rate: float = FAMILY_WISE_RATE, all_seeds: bool = False
+) -> list[Decision]:
     """Decide every claim of some studies, so that with a chance of `rate` at most any of them is wrong.
 
     Values are compared as logarithms, because the spread from seed to seed grows with the value; its variance
     is pooled over all entries of a group (`pooled_difference`), and the probabilities of all claims go
-    through Holm's test together.
+    through Holm's test together. Claims that are not decided count in Holm's test all the same, so that what
+    comes later takes nothing back.
 
     Args:
         files: The studies whose entries and claims count.
         rate: Chance that any claim is called true or false where there is no difference.
+        all_seeds: Decide a claim only when every seed of its entries is there.
 
     Raises:
         ConfigurationError: A claim names an entry that no study has.
@@ -103,19 +110,18 @@ def decide_claims(files: Sequence[StudyFile], rate: float = FAMILY_WISE_RATE) ->
                     f"{study}: the claim {claim.statement!r} names {label!r}, which no study has. "
                     f"{suggest_near_miss(label, sorted(known))}"
                 )
-        tested.append(_test(claim, entries))
-    probabilities = [found[1] for _, _, found in tested if found is not None]
-    clear = iter(holm(probabilities, rate))
+        tested.append(_test(claim, entries, all_seeds))
+    clear = holm([1.0 if found is None else found[1] for _, _, found in tested], rate)
     return [
         Decision(claim, study, better, worse, None, None, "not run")
         if found is None
-        else Decision(claim, study, better, worse, *found, _verdict(found[0], next(clear)))
-        for (claim, study), (better, worse, found) in zip(claims, tested, strict=True)
+        else Decision(claim, study, better, worse, *found, _verdict(found[0], sure))
+        for (claim, study), (better, worse, found), sure in zip(claims, tested, clear, strict=True)
     ]
 
 
 def _test(
-    claim: Claim, entries: Mapping[str, Entry]
+    claim: Claim, entries: Mapping[str, Entry], all_seeds: bool
 ) -> tuple[list[float], list[float], tuple[float, float] | None]:
     """Return the values of both entries, and deviations and probability where both were run."""
     pair = [entries.get(label) for label in (claim.better, claim.worse)]
@@ -123,6 +129,8 @@ def _test(
     better, worse = values
     if better is None or worse is None or pair[0] is None or pair[1] is None:
         return better or [], worse or [], None
+    if all_seeds and not (pair[0].complete and pair[1].complete):
+        return better, worse, None
     pools = [_pool(claim, entries, entry.group) for entry in pair if entry is not None]
     found = pooled_difference(_logarithms(worse), _logarithms(better), pools[1], pools[0])
     return better, worse, found
