@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.models.adversarial.cell_transform import CellTransform
+from calokit.models.adversarial.corrected_surrogate import CorrectedSurrogate
 from calokit.models.adversarial.generators import GENERATORS
 from calokit.models.adversarial.image_discriminator import RegressedShape, RegressingDiscriminator
 from calokit.models.adversarial.image_settings import ImageGanSettings
@@ -26,9 +27,7 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.monitor import area_of_images_and_shapes, squared_error_by_energy
 from calokit.models.parts.conditions import IncidentComponents, IncidentEncoder
 from calokit.models.parts.places import CartesianImage
-from calokit.models.parts.promises import keep_promises
 from calokit.models.parts.symmetries import SquareSymmetries
-from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
 
 TOTAL_UNIT = 0.1
@@ -36,7 +35,7 @@ TOTAL_UNIT = 0.1
 LEAST_VISIBLE_MEV = 1e-3
 
 
-class ImageGanSurrogate(Surrogate):
+class ImageGanSurrogate(CorrectedSurrogate):
     """A generator of whole images and what it is trained against, for one layer of at most 32 x 32 cells.
 
     Args:
@@ -54,6 +53,7 @@ class ImageGanSurrogate(Surrogate):
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
+        self.corrects_totals, self.at_most_incident = settings.corrects_totals, settings.at_most_incident
         self.image = CartesianImage(detector)
         cells = (self.image.rows, self.image.columns)
         self.encoder: IncidentEncoder | IncidentComponents = (
@@ -140,22 +140,7 @@ class ImageGanSurrogate(Surrogate):
         """Return the random inputs."""
         return {"inputs": Noise("normal", self.settings.generator.random_inputs)}
 
-    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
-        """Make images of the random inputs, turn them into energies, correct their sums, cut."""
-        energies = self._energies(incidents, noise)
-        if self.settings.corrects_totals:
-            energies = self.correction(energies, incidents.energies)
-        most = incidents.energies if self.settings.at_most_incident else None
-        return keep_promises(energies, self.settings.threshold_mev, most)
-
-    @torch.no_grad()
-    def calibrate(self, sample: Showers, draws: Draws) -> None:
-        """Fit the correction of visible energies on training showers."""
-        if self.settings.corrects_totals:
-            batch = self.device.put(TrainingBatch.of(sample))
-            self.correction.fit_to(self._energies, batch, self.noise(), self.threshold_mev, draws)
-
-    def _energies(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+    def uncorrected(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return (event, cell) MeV above threshold, sums not corrected."""
         images = self._images(self.encoder(incidents), noise).flatten(1).float()
         energies = self.transform.inverse(images)

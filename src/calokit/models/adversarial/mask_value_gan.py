@@ -20,6 +20,7 @@ from torch.nn import functional
 from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
 from calokit.errors import RunError
+from calokit.models.adversarial.corrected_surrogate import CorrectedSurrogate
 from calokit.models.adversarial.discriminators import ImageDiscriminator
 from calokit.models.adversarial.objectives import (
     discriminator_loss,
@@ -40,9 +41,7 @@ from calokit.models.mask_value.network import (
 )
 from calokit.models.parts.conditions import IncidentEncoder
 from calokit.models.parts.places import CartesianImage
-from calokit.models.parts.promises import keep_promises
 from calokit.models.parts.symmetries import SquareSymmetries
-from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
 
 TEMPERATURE = 0.5
@@ -73,7 +72,7 @@ class Draw:
     energies: Tensor
 
 
-class GanSurrogate(Surrogate):
+class GanSurrogate(CorrectedSurrogate):
     """The GAN for a detector with one layer of cells in rows and columns.
 
     Args:
@@ -89,6 +88,7 @@ class GanSurrogate(Surrogate):
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
+        self.corrects_totals, self.at_most_incident = settings.corrects_totals, settings.at_most_incident
         self.image = CartesianImage(detector)
         cells = (self.image.rows, self.image.columns)
         self.encoder = IncidentEncoder(settings.conditions, self.image.pitch_mm, cells)
@@ -151,21 +151,6 @@ class GanSurrogate(Surrogate):
             "hits": Noise("uniform", cells),
         }
 
-    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
-        """Make mask and values of the random inputs, compose them, correct their sums and cut."""
-        energies = self._energies(incidents, noise)
-        if self.correction is not None:
-            energies = self.correction(energies, incidents.energies)
-        most = incidents.energies if self.settings.at_most_incident else None
-        return keep_promises(energies, self.settings.threshold_mev, most)
-
-    @torch.no_grad()
-    def calibrate(self, sample: Showers, draws: Draws) -> None:
-        """Fit the correction of visible energies on training showers, where there is one."""
-        if self.correction is not None:
-            batch = self.device.put(TrainingBatch.of(sample))
-            self.correction.fit_to(self._energies, batch, self.noise(), self.threshold_mev, draws)
-
     def hit_probabilities(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return the probability (event, cell) of a hit for these random inputs."""
         return torch.sigmoid(self._draw(incidents, noise).logits)
@@ -178,8 +163,7 @@ class GanSurrogate(Surrogate):
         Raises:
             RunError: The bundle has other conditions.
         """
-        own = self.state_dict()
-        adapted = {name: own[name] for name in own if name.startswith("correction.")} | dict(tensors)
+        own, adapted = self.state_dict(), super().adapt_start(tensors)
         first = tensors.get(FIRST_LAYER)
         if first is None or first.shape == own[FIRST_LAYER].shape:
             return adapted
@@ -197,7 +181,7 @@ class GanSurrogate(Surrogate):
             fresh += ["encoder.position_scale", "encoder.direction_scale"]
         return {**adapted, **{name: own[name] for name in fresh}}
 
-    def _energies(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+    def uncorrected(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return (event, cell) MeV above threshold, sums not corrected."""
         draw = self._draw(incidents, noise)
         energies = draw.energies

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from calokit.compute.draws import Draws, Noise
 from calokit.detector import Detector
+from calokit.models.adversarial.corrected_surrogate import CorrectedSurrogate
 from calokit.models.adversarial.objectives import held_fixed, is_discriminators_turn
 from calokit.models.adversarial.permuted_views import ViewsDiscriminator, ViewsGenerator
 from calokit.models.adversarial.shower_axis import ShowerAxis
@@ -18,9 +19,7 @@ from calokit.models.adversarial.total_correction import TotalCorrection
 from calokit.models.adversarial.volume_settings import VolumeGanSettings
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.parts.places import CartesianImage
-from calokit.models.parts.promises import keep_promises
 from calokit.models.parts.symmetries import SquareSymmetries
-from calokit.models.protocols import Surrogate
 from calokit.showers import Showers
 
 UNIT_MEV = 1e5
@@ -34,7 +33,7 @@ PIECE = 256
 """Showers averaged at a time."""
 
 
-class VolumeGanSurrogate(Surrogate):
+class VolumeGanSurrogate(CorrectedSurrogate):
     """A generator of volumes and what it is trained against, for 25 layers of 25 x 25 or 51 x 51 cells.
 
     Made for a direction too, showers are told theirs by the barycentres of their layers, which no weight of
@@ -57,6 +56,7 @@ class VolumeGanSurrogate(Surrogate):
         self.settings = settings
         self.threshold_mev = settings.threshold_mev
         self.conditions = settings.conditions
+        self.corrects_totals, self.at_most_incident = settings.corrects_totals, settings.at_most_incident
         self.image = CartesianImage(detector)
         self.directed = "direction" in settings.conditions
         self.axis = ShowerAxis(detector) if self.directed else None
@@ -104,26 +104,6 @@ class VolumeGanSurrogate(Surrogate):
         """Return the random inputs."""
         return {"inputs": Noise("normal", self.settings.random_inputs)}
 
-    def showers(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
-        """Make volumes of the random inputs and turn them into energies."""
-        energies = self._made(incidents, noise)
-        if self.correction is not None:
-            energies = self.correction(energies, incidents.energies)
-        most = incidents.energies if self.settings.at_most_incident else None
-        return keep_promises(energies, self.settings.threshold_mev, most)
-
-    @torch.no_grad()
-    def calibrate(self, sample: Showers, draws: Draws) -> None:
-        """Fit the correction of visible energies on training showers, where there is one."""
-        if self.correction is not None:
-            batch = self.device.put(TrainingBatch.of(sample))
-            self.correction.fit_to(self._made, batch, self.noise(), self.threshold_mev, draws)
-
-    def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the tensors of a bundle, with a correction where it has none."""
-        own = self.state_dict()
-        return {name: own[name] for name in own if name.startswith("correction.")} | dict(tensors)
-
     def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the loss of the part whose turn it is."""
         noise = draws.noise(self.noise(), len(batch))
@@ -168,7 +148,7 @@ class VolumeGanSurrogate(Surrogate):
         inputs = noise["inputs"] * (incidents.energies / UNIT_MEV)[:, None]
         return torch.cat([_directions_of(incidents), inputs], dim=1) if self.directed else inputs
 
-    def _made(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+    def uncorrected(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return (event, cell) MeV above threshold, sums not corrected."""
         volumes = self.generator(self._inputs(incidents, noise)) * self._expected_volumes(incidents)
         return self._kept(self._energies(volumes))
