@@ -69,7 +69,7 @@ def ensembles() -> str:
     table = [["entry", "seeds", "CPU min", "ms a shower", *COLUMNS.values()]]
     for label, rows in known.items():
         minutes, milliseconds = (
-            f"{np.mean([row[name] for row in rows]):.3g}"
+            f"{np.median([row[name] for row in rows]):.3g}"  # the first shower of all compiles loops
             for name in ("cpu_minutes", "milliseconds_per_shower")
         )
         cells = [_mean(rows, metric, title) for metric, title in COLUMNS.items()]
@@ -107,7 +107,7 @@ def reweighting() -> str:
     """Return what the judge of the mixture found before each further member of the longest ensembles."""
     longest: dict[tuple[str, int], Row] = {}
     for row in read_table(STUDY.with_suffix(".jsonl")):
-        key = row["label"].partition("-")[0], row["seed"]
+        key = row["recipe"], row["seed"]
         if row["adagan"] and len(row["adagan"]) > len(longest.get(key, {"adagan": ()})["adagan"]):
             longest[key] = row
     if not longest:
