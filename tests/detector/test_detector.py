@@ -76,7 +76,7 @@ def test_presets_have_the_cells_of_their_sources(
 
 
 def test_every_preset_is_tested_and_described() -> None:
-    assert len(list_detectors()) == 9
+    assert len(list_detectors()) == 10
     for name in list_detectors():
         rows = dict(describe_detector(load_detector(name)))
         assert rows["cells"] == str(load_detector(name).number_of_cells)
