@@ -74,14 +74,11 @@ def draw_picture() -> None:
             axes.errorbar(
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
             )
-            near = [  # points a little above, as times of this one's
-                other / time
+            covered = any(  # a point stands where its name would
+                1.0 < other / time < 2.0 and 0.0 < one[0] - value < 0.05
                 for one, other in zip(areas, times, strict=True)
-                if 0.5 < other / time < 2.0 and 0.0 < one[0] - value < 0.05
-            ]
-            side, place = (
-                ("right", (-6, 5)) if near and min(near) > 1.0 else ("left", (6, -13 if near else 5))
             )
+            side, place = ("right", (-6, 5)) if covered else ("left", (6, 5))
             axes.annotate(name, (time, value), textcoords="offset points", xytext=place, ha=side, fontsize=9)
         axes.axhline(0.5, color="0.5", linewidth=0.8)
         axes.set_xscale("log")
