@@ -32,11 +32,17 @@ def incidents_and_keys(
     return incidents, draw_noise(Noise("key"), events, torch.Generator().manual_seed(1))[:, 0]
 
 
-def compare(model: CascadeSurrogate, incidents: IncidentTensors, keys: torch.Tensor, least: float) -> None:
+def compare(
+    model: CascadeSurrogate,
+    incidents: IncidentTensors,
+    keys: torch.Tensor,
+    least: float,
+    near: float = 0.9995,
+) -> None:
     """Draw by both and compare hits and energies; a rounding may decide a hit now and then.
 
     The loops keep more digits within a draw than torch does, so that torch's rounding is not theirs: where
-    weights made up at random enlarge it, some cells of a shower differ by more than `CLOSE`.
+    weights made up at random enlarge it, fewer cells (`near`) have to agree to `CLOSE`.
     """
     drawing = compiled_drawing(model)
     assert drawing is not None
@@ -46,7 +52,7 @@ def compare(model: CascadeSurrogate, incidents: IncidentTensors, keys: torch.Ten
     same = ((one > 0) == (two > 0)).all(1)
     assert float(same.float().mean()) >= least
     close = (one - two).abs() <= CLOSE * two + CLOSE * model.threshold_mev
-    assert float(close[same].float().mean()) > 0.999
+    assert float(close[same].float().mean()) > near
     assert torch.allclose(one[same], two[same], rtol=1e-3)
 
 
@@ -56,7 +62,8 @@ def compare(model: CascadeSurrogate, incidents: IncidentTensors, keys: torch.Ten
 )
 def test_any_detector_gives_the_same_showers(name: str) -> None:
     model = shaken(load_detector(name))
-    compare(model, *incidents_and_keys(model, name, 60), least=0.98)
+    near = 0.999 if name == "calochallenge_1_photons" else 0.9995
+    compare(model, *incidents_and_keys(model, name, 60), least=0.98, near=near)
 
 
 @with_numba
@@ -89,7 +96,7 @@ def test_changed_weights_are_seen() -> None:
     with torch.no_grad():
         next(model.stages[0].parameters()).mul_(2.0)
     assert not torch.equal(before, model.showers(incidents, {"key": keys[:, None]}))
-    compare(model, incidents, keys, least=0.95)
+    compare(model, incidents, keys, least=0.95, near=0.999)
 
 
 @with_numba
