@@ -29,7 +29,7 @@ from calokit.evaluation.classifiers.boosted_judge import judge_by_trees
 from calokit.evaluation.samples.observables import ObservableCalculator
 from calokit.evaluation.topology.features import FeatureMaker
 from calokit.inference import read_bundle
-from calokit.models.adversarial.volume_gan import VolumeGanSurrogate
+from calokit.models.adversarial.volume_gan import UNIT_MEV, VolumeGanSurrogate
 from calokit.models.batches import IncidentTensors
 from calokit.showers import Incidents, Showers, open_showers
 
@@ -128,7 +128,7 @@ def main() -> None:
     others = torch.randn(
         CALIBRATED_ON, maker.inputs(slice(0, 1)).shape[1], generator=torch.Generator().manual_seed(2)
     )
-    others = others * (maker.incidents.energies[:CALIBRATED_ON, None] / 1e5)
+    others = others * (maker.incidents.energies[:CALIBRATED_ON, None] / UNIT_MEV)
     formats: dict[str, Generator] = {
         "float32": model.generator,
         "bfloat16": in_bfloat16(model.generator),

@@ -50,8 +50,7 @@ def test_the_size_for_showers_at_an_angle() -> None:
     across += [(64, 3, 4, 64), (64, 2, 3, 51), (51, 2, 2, 51)]
     generator = (257 + 1) * 11**3 + 9 * 75 * 25 + 25  # two components of the direction, and a bias
     for path in (along, across, across):
-        stretching = 32 * 25 * 64 + 64 * 25 * 64 + 64 + 64  # transposed convolutions have biases there,
-        stretching -= 64 + 64  # and none here
+        stretching = 32 * 25 * 64 + 64 * 25 * 64  # transposed convolutions have biases there, and none here
         generator += stretching + sum(a * b * c * d + 4 * d for a, b, c, d in path)
     assert weights_of(model.generator) == generator
     discriminator = 10 * (10 * 9 * 35 * 2 + 10 * 35 * 35 + 1) + 4 * 10 + 2 * 11

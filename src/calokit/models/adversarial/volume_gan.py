@@ -109,7 +109,7 @@ class VolumeGanSurrogate(CorrectedSurrogate):
         noise = draws.noise(self.noise(), len(batch))
         if self.discriminators_turn:
             return {"discriminator": self._discriminator_loss(batch, noise, draws)}
-        made = self._volumes(batch.incidents, noise)
+        made = self._volumes(batch.incidents, noise, self.linear)
         with held_fixed(self.discriminator):
             logits, energies = self.discriminator(made)
         target = torch.full_like(logits, self.settings.real_label)
@@ -150,12 +150,14 @@ class VolumeGanSurrogate(CorrectedSurrogate):
 
     def uncorrected(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
         """Return (event, cell) MeV above threshold, sums not corrected."""
-        volumes = self.generator(self._inputs(incidents, noise)) * self._expected_volumes(incidents)
-        return self._kept(self._energies(volumes))
+        return self._kept(self._energies(self._volumes(incidents, noise)))
 
-    def _volumes(self, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+    def _volumes(
+        self, incidents: IncidentTensors, noise: Mapping[str, Tensor], linear: bool = False
+    ) -> Tensor:
+        """Return volumes as the networks see them; linear: cells may be negative."""
         inputs = self._inputs(incidents, noise)
-        volumes: Tensor = self.generator.linear(inputs) if self.linear else self.generator(inputs)
+        volumes: Tensor = self.generator.linear(inputs) if linear else self.generator(inputs)
         return volumes * self._expected_volumes(incidents)
 
     def _expected_volumes(self, incidents: IncidentTensors) -> Tensor:
@@ -208,7 +210,7 @@ class VolumeGanSurrogate(CorrectedSurrogate):
     def _discriminator_loss(self, batch: TrainingBatch, noise: Mapping[str, Tensor], draws: Draws) -> Tensor:
         settings = self.settings
         with torch.no_grad():
-            made = self._volumes(batch.incidents, noise)
+            made = self._volumes(batch.incidents, noise, self.linear)
         loss = batch.energies.new_zeros(())
         for volumes, label, other in (
             (self._seen(batch.energies), settings.real_label, 0.0),
