@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from calokit.arrays import Float32
 from calokit.bundles.bundle import Bundle, bundle_digest, check_detector
 from calokit.bundles.ranges import incidents_outside, warn_outside
 from calokit.compute.device import CPU, Device
@@ -150,11 +151,11 @@ class ShowerGenerator:
             for number, start in enumerate(starts, start=first_block)
         )
         size = BLOCK * self.model.blocks_at_once
+        parts = [incidents[start : start + size] for start in range(0, len(incidents), size)]
         with ahead_of(noise, self.device) as drawn:
-            made = [
-                self._make(incidents[start : start + size], drawn) for start in range(0, len(incidents), size)
-            ]
-        return concatenate(made)
+            made = (self._make(some, drawn) for some in parts)
+            energies = next(made) if len(parts) == 1 else self._gather(made, len(incidents))
+        return Showers.of(energies, self.bundle.detector, incidents)
 
     def at(
         self,
@@ -175,17 +176,26 @@ class ShowerGenerator:
         generator = draw_generator(self.seed, Purpose.GENERATION, number)
         return Draws(generator, self.device).noise(self.model.noise(), showers)
 
-    def _make(self, some: Incidents, noise: Iterator[dict[str, Tensor]]) -> Showers:
-        """Make as many blocks of showers as the model takes at once, with the next noise."""
+    def _gather(self, made: Iterator[Float32], showers: int) -> Float32:
+        """Write pieces into one array as they are made: joining them in the end would take memory twice."""
+        energies = np.empty((showers, self.bundle.detector.number_of_cells), np.float32)
+        start = 0
+        for piece in made:
+            energies[start : start + len(piece)] = piece
+            start += len(piece)
+        return energies
+
+    def _make(self, some: Incidents, noise: Iterator[dict[str, Tensor]]) -> Float32:
+        """Make showers (event, cell): as many blocks as the model takes at once, with the next noise."""
         started = time.perf_counter()
         with torch.inference_mode(), self.precision.autocast(self.device):
             known = IncidentTensors.of(some)
             blocks = [next(noise) for _ in range(0, len(some), BLOCK)]
             drawn = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
-            energies = self.model.showers(self.device.put(known), drawn).float().cpu().numpy()
+            energies: Float32 = self.model.showers(self.device.put(known), drawn).float().cpu().numpy()
         self.seconds += time.perf_counter() - started
         self.showers += len(some)
-        return Showers.of(energies, self.bundle.detector, some)
+        return energies
 
     def _check_range(self, incidents: Incidents) -> None:
         ranges = [one for one in self.bundle.ranges if one.kind in self.model.conditions]
