@@ -74,7 +74,8 @@ ENERGY_STUDIES = (
     "luxe_learning_curve",
     "luxe_variants",
 )
-CLAIMING_STUDIES = (*ENERGY_STUDIES, "luxe_place_variants")
+REPORT_STUDIES = ("luxe_published", "luxe_ablations")
+CLAIMING_STUDIES = (*ENERGY_STUDIES, *REPORT_STUDIES, "luxe_place_variants")
 
 
 def claims() -> str:
@@ -381,6 +382,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "pads": pads,
     "wall": wall,
     "early": lambda: of_studies("luxe_variants"),
+    "report": lambda: of_studies(*REPORT_STUDIES),
     "places": places,
     "places_by_energy": places_by_energy,
     "particles": particles,
