@@ -85,6 +85,28 @@ def test_challenge_files_take_a_named_detector(tmp_path: Path) -> None:
     assert showers.detector.name == "zdc_ecal"
 
 
+def test_impacts_and_directions_of_a_challenge_file_are_taken_over(tmp_path: Path) -> None:
+    path, zdc = tmp_path / "dataset.hdf5", load_detector("zdc_ecal")
+    write_challenge(path, 400, 2)
+    impacts, upright = [[1.5, -2.0], [3.0, 4.0]], [[0.0, 0.0, 1.0], [0.0, 0.6, 0.8]]
+    with h5py.File(path, "a") as file:
+        file["incident_positions"], file["incident_directions"] = impacts, upright
+        file["incident_pdg"] = [11, -11]
+    conversion, showers = converted(path, Choices(detector=zdc))
+    assert showers.positions is not None
+    assert showers.directions is not None
+    assert showers.pdg is not None
+    assert showers.positions.tolist() == impacts
+    assert np.allclose(showers.directions, upright)
+    assert showers.pdg.tolist() == [11, -11]
+    assert "incident_positions as they are" in conversion.foreign.conversion
+    with h5py.File(path, "a") as file:
+        del file["incident_positions"]
+        file["incident_positions"] = impacts[:1]
+    path.with_name("native.h5").unlink()
+    assert_refused(path, "incident_positions", Choices(detector=zdc))
+
+
 def test_what_was_converted_stands_in_the_attributes(tmp_path: Path) -> None:
     given = write_challenge(tmp_path / "dataset.hdf5")
     conversion = convert_file(tmp_path / "dataset.hdf5", tmp_path / "n.h5", particle="gamma", split="test")

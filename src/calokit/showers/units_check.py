@@ -160,6 +160,6 @@ def require_same_units(reference: ShowerFile, other: ShowerFile) -> None:
         if THOUSAND[0] < ratio < THOUSAND[1] or THOUSAND[0] < 1.0 / max(ratio, 1e-30) < THOUSAND[1]:
             raise ShowerFileError(
                 f"{other.path}: the {what} are {ratio:.3g} times those of {reference.path}; one of the files "
-                "is in GeV where MeV is meant. Write it anew with calokit convert --unit GeV (and "
-                "--energy-unit GeV for the incident energies)."
+                "is in GeV where MeV is meant. Write it anew with calokit convert --detector "
+                f"{other.detector.name} --unit GeV (and --energy-unit GeV for the incident energies)."
             )

@@ -1,4 +1,7 @@
-"""The HDF5 form of the CaloChallenge: `incident_energies` and `showers` in MeV, cells flat."""
+"""The HDF5 form of the CaloChallenge: `incident_energies` and `showers` in MeV, cells flat.
+
+Impacts (mm), directions and PDG numbers are taken over where a file has them by the names of the native form.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from calokit.showers.formats.containers.contents import Container, Contents
 from calokit.showers.formats.pieces import Piece, event_ranges, make_piece, require_same_rows
 from calokit.showers.formats.source import UNITS, Choices, ForeignShowers, Format
 from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
-from calokit.showers.incidents import Incidents
+from calokit.showers.incidents import INCIDENT_COLUMNS, Incidents
 
 
 def recognises(contents: Contents) -> bool:
@@ -39,6 +42,9 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
             require_shape(energies, path, (showers.shape[0], 1))
         total = require_same_rows(path, {"showers": showers.shape[0], "incident_energies": energies.shape[0]})
         cells = int(showers.shape[1])
+        columns = [column for column in INCIDENT_COLUMNS[1:] if column.dataset in file]
+        for column in columns:
+            require_shape(require_dataset(file, path, column.dataset), path, (total, *column.stored))
     detector = _choose_detector(contents, choices, cells)
     unit, energy_unit = choices.cell_factor("MeV"), choices.energy_factor("MeV")
 
@@ -46,11 +52,15 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         with open_hdf5(path) as file:
             for start, stop in event_ranges(total, detector):
                 incident = file["incident_energies"][start:stop].reshape(stop - start) * energy_unit
+                known = {column.name: file[column.dataset][start:stop] for column in columns}
                 energies = np.asarray(file["showers"][start:stop])
                 energies = energies if unit == 1.0 else energies * unit
-                yield make_piece(detector, energies, Incidents.of(incident))
+                yield make_piece(detector, energies, Incidents.of(incident, **known))
 
-    conversion = f"cells times {unit:g} MeV, incident energies times {energy_unit:g} MeV; order as it is"
+    taken = "".join(f", {column.dataset} as they are" for column in columns)
+    conversion = (
+        f"cells times {unit:g} MeV, incident energies times {energy_unit:g} MeV{taken}; order as it is"
+    )
     assumed = () if choices.detector else (f"{cells} cells mean detector {detector.name}.",)
     return ForeignShowers("calochallenge", path, detector, total, conversion, pieces, assumed)
 
