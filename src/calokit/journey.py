@@ -150,21 +150,25 @@ def generate(
 
     Args:
         bundle: A trained model, or its file.
-        like: Showers or incident particles to take the conditions from.
+        like: Showers or incident particles to take the conditions from, or a file of them: showers, or a CSV
+            (`calokit.showers.particle_list`).
         energy_gev: Instead, one incident energy in GeV.
-        count: How many; with `like` the first so many.
+        count: How many; with `like` the first so many of its particles.
         position_mm: With `energy_gev`: impact x and y at the front face.
         direction: With `energy_gev`: where it flies, of any length, z forward.
         seed: Decides every draw.
         device: auto, cpu, cuda, cuda:1 or mps.
 
     Raises:
-        ConfigurationError: Neither or both of `like` and `energy_gev` are given, or no count for one energy.
+        ConfigurationError: Neither or both of `like` and `energy_gev` are given, or no count for one energy,
+            or there are fewer particles than are asked for.
+        ShowerFileError: Particles that cannot be, such as of a negative energy.
         BundleError: The bundle reconstructs, or is damaged.
     """
     from calokit.bundles.bundle import read_bundle
     from calokit.compute.device import Device
-    from calokit.inference import ShowerGenerator
+    from calokit.inference import ShowerGenerator, incidents_like
+    from calokit.showers.particle_list import open_particles
 
     if (like is None) == (energy_gev is None):
         raise ConfigurationError("give either like (showers or incidents) or energy_gev.")
@@ -174,8 +178,10 @@ def generate(
         if energy_gev is None or count is None:
             raise ConfigurationError("energy_gev needs count: how many showers.")
         return generator.at(energy_gev, count, position_mm, direction=direction)
-    incidents = like if isinstance(like, Incidents) else _opened(like, "like").read_all().incidents
-    return generator.draw(incidents if count is None else incidents[:count])
+    if isinstance(like, str | Path):
+        like = open_particles(like, like=model.detector)
+    source = like if isinstance(like, Incidents) else as_view(like, "like")
+    return generator.draw(Incidents.join(list(incidents_like(source, count))))
 
 
 def reconstruct(

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
+import calokit
 from calokit.bundles.ranges import ConditionRange
 from calokit.compute.precision import Precision
 from calokit.detector import Detector, load_detector
-from calokit.errors import ConditionWarning, ConfigurationError, DetectorError
+from calokit.errors import ConditionWarning, ConfigurationError, DetectorError, ShowerFileError
 from calokit.inference import Bundle, ShowerGenerator, generate_file, incidents_at, incidents_like
 from calokit.inference.generate import BLOCK
+from calokit.models.batches import IncidentTensors
 from calokit.models.families import build_model
+from calokit.models.protocols import Surrogate
 from calokit.progress import no_progress
 from calokit.showers import Incidents, Showers, open_showers
+from calokit.showers.particles import Particles
 from made_up_runs import MakeFile, MakeShowers, calling, silent, tiny_recipe
 
 FLOAT32 = Precision("float32", "contiguous")
@@ -203,7 +210,9 @@ def test_conditions_the_model_ignores_are_not_watched(bundle: Bundle) -> None:
 
 def test_missing_condition_is_refused_and_leaves_no_file(bundle: Bundle, tmp_path: Path) -> None:
     columns = Incidents(np.array([1e4], np.float32), None, None)
-    with pytest.raises(ConfigurationError, match="needs the incident positions"):
+    with pytest.raises(
+        ConfigurationError, match="needs more of incident particles than their energies: impacts"
+    ):
         generate(bundle, iter([columns]), tmp_path / "made.h5")
     assert list(tmp_path.iterdir()) == []
 
@@ -237,3 +246,82 @@ def test_showers_in_memory_serve_as_conditions(bundle: Bundle, make_showers: Mak
     np.testing.assert_array_equal(drawn.incident_energies, like.incident_energies)
     again = ShowerGenerator(bundle, seed=1).draw(like.incidents)
     np.testing.assert_array_equal(drawn.energies, again.energies)
+
+
+@pytest.mark.parametrize("value", [math.nan, -1.0, 0.0, math.inf])
+def test_particles_that_cannot_be_are_refused(bundle: Bundle, value: float) -> None:
+    straight = np.array([[0, 0, 1]] * 2, np.float32)
+    particles = Incidents.of(np.array([1e4, value]), np.zeros((2, 2)), straight)
+    with pytest.raises(ShowerFileError, match="must be positive"):
+        ShowerGenerator(bundle, 1, FLOAT32).draw(particles)
+
+
+def test_directions_backwards_are_refused(bundle: Bundle) -> None:
+    particles = Incidents.of(np.array([1e4]), np.zeros((1, 2)), np.array([[0.0, 0.0, -1.0]]))
+    with pytest.raises(ShowerFileError, match="z > 0"):
+        ShowerGenerator(bundle, 1, FLOAT32).draw(particles)
+
+
+def test_another_particle_is_told_once_and_not_passed_on(bundle: Bundle) -> None:
+    particles = Incidents.of(np.array([1e4, 1e4]), np.zeros((2, 2)), pdg=np.array([2112, -11]))
+    generator = ShowerGenerator(bundle, 1, FLOAT32)
+    with pytest.warns(ConditionWarning, match=r"1 of 2 incident particles are no e\+ \(neutron\)"):
+        made = generator.draw(particles)
+    assert made.pdg is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        generator.draw(particles)
+
+
+def test_events_of_several_particles_are_refused(bundle: Bundle) -> None:
+    pair = Particles(
+        np.array([[5e3, 2e3]], np.float32),
+        np.array([[11, 22]], np.int32),
+        np.zeros((1, 2, 2), np.float32),
+        np.tile(np.array([0, 0, 1], np.float32), (1, 2, 1)),
+    )
+    particles = Incidents.of(np.array([7e3]), np.zeros((1, 2)), particles=pair)
+    with pytest.raises(ConfigurationError, match="makes showers of one particle"):
+        ShowerGenerator(bundle, 1, FLOAT32).draw(particles)
+
+
+def test_empty_showers_are_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(model: object, incidents: IncidentTensors, noise: object) -> Tensor:
+        return torch.zeros(len(incidents), 400)
+
+    monkeypatch.setattr(type(bundle.model), "showers", nothing)
+    with pytest.warns(ConditionWarning, match="256 of the first 256 showers"):
+        ShowerGenerator(bundle, 1, FLOAT32).at(20.0, 300)
+
+
+def test_a_list_of_particles_is_generated_from(bundle: Bundle, tmp_path: Path) -> None:
+    listed = tmp_path / "particles.csv"
+    listed.write_text("energy_gev,position_x_mm,position_y_mm\n20,1,2\n30,3,4\n")
+    made = calokit.generate(bundle, listed)
+    assert made.incident_energies.tolist() == [2e4, 3e4]
+    assert made.positions is not None
+    assert made.positions.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    with pytest.raises(ConfigurationError, match="3 showers are asked for, but there are 2"):
+        calokit.generate(bundle, listed, count=3)
+
+
+def test_the_first_shower_is_not_timed(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, calls = type(bundle.model).showers, []
+
+    def slow_at_first(model: Surrogate, incidents: IncidentTensors, noise: Mapping[str, Tensor]) -> Tensor:
+        if not calls:
+            time.sleep(2.0)
+        calls.append(len(incidents))
+        return own(model, incidents, noise)
+
+    monkeypatch.setattr(type(bundle.model), "showers", slow_at_first)
+    done = generate_file(bundle, incidents_at(20.0, 2), tmp_path / "made.h5", 1, no_progress, FLOAT32)
+    assert calls == [1, 2]
+    assert done.milliseconds_per_shower < 900.0
+
+
+def test_a_negative_seed_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(ConfigurationError, match="seed -1"):
+        ShowerGenerator(bundle, -1, FLOAT32)

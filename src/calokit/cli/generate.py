@@ -25,7 +25,10 @@ def generate(
     output: Output,
     like: Annotated[
         Path | None,
-        typer.Option(help="Take the incident particles, with every condition, from these showers."),
+        typer.Option(
+            help="Take the incident particles, with every condition, from these showers, or from a list: CSV "
+            "with columns energy_gev, position_x_mm, position_y_mm, direction_x, direction_y, direction_z."
+        ),
     ] = None,
     split: SplitName = "all",
     detector: DetectorName = None,
@@ -52,7 +55,8 @@ def generate(
     from calokit.compute.threads import use_threads
     from calokit.files import check_writable
     from calokit.inference import generate_file, incidents_at, incidents_like, read_bundle
-    from calokit.showers import open_showers
+    from calokit.showers import Incidents
+    from calokit.showers.particle_list import open_particles
 
     if (like is None) == (energy is None):
         raise ConfigurationError("give either --like FILE or --energy GEV.")
@@ -61,22 +65,20 @@ def generate(
     check_writable(output, bundle, like)
     threads, device = use_threads(threads), Device.of(device_name)
     model = read_bundle(bundle)
-    view = None if like is None else open_showers(like, split, named_detector(detector), model.detector)
-    if view is not None:
-        total = len(view) if count is None else min(count, len(view))
-        incidents = incidents_like(view, count)
+    source = None if like is None else open_particles(like, split, named_detector(detector), model.detector)
+    if source is not None:
+        incidents, total = incidents_like(source, count), len(source) if count is None else count
     else:
         assert energy is not None
         assert count is not None
-        total = count
-        incidents = incidents_at(energy, count, position, direction)
+        incidents, total = incidents_at(energy, count, position, direction), count
     done = generate_file(
         model,
         incidents,
         output,
         seed,
         precision=parse_precision(precision),
-        like=view,
+        like=like if isinstance(source, Incidents) else source,
         expected=total,
         device=device,
     )

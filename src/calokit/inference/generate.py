@@ -20,6 +20,7 @@ from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.compute.prefetch import ahead_of
 from calokit.errors import BundleError, ConfigurationError
+from calokit.inference.incident_checks import check_asked, count_others, warn_of_empty, warn_of_others
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
 from calokit.progress import Progress, show_progress
@@ -60,14 +61,27 @@ def in_pieces(incidents: Iterable[Incidents], size: int = PIECE) -> Iterator[Inc
         yield Incidents.join(waiting)
 
 
-def incidents_like(view: ShowerFile, count: int | None = None) -> Iterator[Incidents]:
-    """Yield the incident particles of a file, with every condition that the file has, in blocks."""
-    left = len(view) if count is None else min(count, len(view))
-    for known in view.incident_chunks(PIECE):
+def incidents_like(source: ShowerFile | Incidents, count: int | None = None) -> Iterator[Incidents]:
+    """Yield the incident particles of a file, with every condition that it has, in blocks; or of a list.
+
+    Args:
+        source: Showers, or particles.
+        count: The first so many; None takes all.
+
+    Raises:
+        ConfigurationError: There are fewer.
+    """
+    if count is not None and count > len(source):
+        raise ConfigurationError(
+            f"{count} showers are asked for, but there are {len(source)} incident particles to take; "
+            "ask for fewer, or leave the count out."
+        )
+    left = len(source) if count is None else count
+    for known in [source] if isinstance(source, Incidents) else source.incident_chunks(PIECE):
         picked = known[:left]
         left -= len(picked)
         if len(picked):
-            yield Incidents(picked.energies, picked.positions, picked.directions)
+            yield picked
         if left <= 0:
             return
 
@@ -110,6 +124,10 @@ class ShowerGenerator:
         precision: Number format and memory layout; None takes what the device is built for.
         device: What generates.
 
+    Raises:
+        BundleError: The bundle reconstructs.
+        ConfigurationError: The seed is negative.
+
     Attributes:
         seconds: Time that the model took so far, noise included.
         showers: How many it made.
@@ -124,6 +142,8 @@ class ShowerGenerator:
     def __init__(
         self, bundle: Bundle, seed: int, precision: Precision | None = None, device: Device = CPU
     ) -> None:
+        if seed < 0:
+            raise ConfigurationError(f"seed {seed}: a seed is a whole number from 0 on.")
         self.bundle = bundle
         self.device = device
         self.model = device.put(need_surrogate(bundle))
@@ -132,19 +152,26 @@ class ShowerGenerator:
         self.seconds = 0.0
         self.showers = 0
         self.outside = 0
+        self._told: set[str] = set()
         self.precision.lay_out(self.model)
 
     def draw(self, incidents: Incidents | Showers, first_block: int = 0) -> Showers:
-        """Draw one shower an incident particle; warns once where conditions leave the training range.
+        """Draw one shower an incident particle.
+
+        Warns once where conditions leave the training range, particles are of another kind than the bundle's,
+        or most showers are empty.
 
         Args:
             incidents: The incident particles, or showers whose particles are taken.
             first_block: Number of the block that the first 256 of them make.
+
+        Raises:
+            ShowerFileError: Particles that cannot be, such as of a negative energy.
+            ConfigurationError: The model needs impacts or directions, and they are not known.
         """
-        if isinstance(incidents, Showers):
-            known = incidents.incidents
-            incidents = Incidents(known.energies, known.positions, known.directions)
-        self._check_range(incidents)
+        given = incidents.incidents if isinstance(incidents, Showers) else incidents
+        self._check_incidents(given)
+        incidents = Incidents(given.energies, given.positions, given.directions)
         starts = range(0, len(incidents), BLOCK)
         noise = (
             self._draw_noise(number, len(incidents[start : start + BLOCK]))
@@ -155,6 +182,7 @@ class ShowerGenerator:
         with ahead_of(noise, self.device) as drawn:
             made = (self._make(some, drawn) for some in parts)
             energies = next(made) if len(parts) == 1 else self._gather(made, len(incidents))
+        self._check_filled(energies[:BLOCK])
         return Showers.of(energies, self.bundle.detector, incidents)
 
     def at(
@@ -170,6 +198,18 @@ class ShowerGenerator:
         return concatenate(
             [self.draw(columns, first_block + number * PIECE // BLOCK) for number, columns in pieces]
         )
+
+    def warm_up(self, incidents: Incidents) -> None:
+        """Draw showers for nothing: what the first alone needs, such as compiling, is not timed."""
+        check_asked(self.bundle, self.model, incidents)
+        self._make(incidents, iter([self._draw_noise(0, len(incidents))]))
+        self.seconds, self.showers = 0.0, 0
+
+    def _say_once(self, what: str) -> bool:
+        """Tell whether something is said for the first time."""
+        first = what not in self._told
+        self._told.add(what)
+        return first
 
     def _draw_noise(self, number: int, showers: int) -> dict[str, Tensor]:
         """Draw a block's noise on the processor and move it to the device."""
@@ -197,12 +237,39 @@ class ShowerGenerator:
         self.showers += len(some)
         return energies
 
-    def _check_range(self, incidents: Incidents) -> None:
+    def _check_incidents(self, incidents: Incidents) -> None:
+        """Refuse what cannot be generated; warn once of what the training showers did not show."""
+        check_asked(self.bundle, self.model, incidents)
+        if count_others(self.bundle, incidents) and self._say_once("particle"):
+            warn_of_others(self.bundle, incidents, 3)
         ranges = [one for one in self.bundle.ranges if one.kind in self.model.conditions]
         outside = incidents_outside(ranges, incidents)
         if self.outside == 0:
             warn_outside(outside, ranges, self.bundle.name, "incident particles", "their showers", 3)
         self.outside += int(np.any(list(outside.values()), axis=0).sum())
+
+    def _check_filled(self, energies: Float32) -> None:
+        """Warn once where most of some showers (event, cell) are empty."""
+        empty = int((energies.max(axis=1) == 0.0).sum())
+        if 2 * empty > len(energies) and self._say_once("empty"):
+            warn_of_empty(self.bundle, empty, len(energies), 3)
+
+
+def _draw_pieces(generator: ShowerGenerator, incidents: Iterable[Incidents]) -> Iterator[Showers]:
+    """Draw showers piece by piece, and one before them that is not timed."""
+    for number, some in enumerate(in_pieces(incidents)):
+        if number == 0:
+            generator.warm_up(some[:1])
+        yield generator.draw(some, number * PIECE // BLOCK)
+
+
+def _provenance(like: ShowerFile | Path | None) -> dict[str, str]:
+    """Return what a file of showers says about where its incident particles are from."""
+    if like is None:
+        return {}
+    if isinstance(like, Path):
+        return {"like": like.name}
+    return {"like": like.path.name, "like_split": str(like.split)}
 
 
 def need_surrogate(bundle: Bundle) -> Surrogate:
@@ -251,7 +318,7 @@ def generate_file(
     seed: int,
     progress: Progress = show_progress,
     precision: Precision | None = None,
-    like: ShowerFile | None = None,
+    like: ShowerFile | Path | None = None,
     expected: int | None = None,
     device: Device = CPU,
 ) -> Generated:
@@ -264,14 +331,15 @@ def generate_file(
         seed: Decides every draw.
         progress: Shows how far it is; see `calokit.progress`.
         precision: See `ShowerGenerator`.
-        like: The file the incidents are taken from, for the detector check and the provenance.
+        like: The showers that the incidents are taken from, for the detector check and the provenance, or the
+            list of particles.
         expected: How many incident particles there are, where that is known; for the progress alone.
         device: What generates.
 
     Raises:
         DetectorError: The incidents belong to another detector.
     """
-    if like is not None:
+    if isinstance(like, ShowerFile):
         check_detector(bundle, like.detector, f"{like.path} holds showers", "generates in")
     generator = ShowerGenerator(bundle, seed, precision, device)
     attributes = {
@@ -279,19 +347,15 @@ def generate_file(
         "bundle": bundle.name,
         "bundle_digest": bundle_digest(bundle),
         "threshold_mev": generator.model.threshold_mev,
-        **({} if like is None else {"like": like.path.name, "like_split": str(like.split)}),
+        **_provenance(like),
     }
     made_by = f"calokit surrogate {bundle.name}"
-    made = (
-        generator.draw(columns, number * PIECE // BLOCK)
-        for number, columns in enumerate(in_pieces(incidents))
-    )
     with (
         ShowerWriter(
             path, bundle.detector, bundle.provenance["particle"], made_by, attributes, compression=1
         ) as writer,
         progress(expected, f"generating {path.stem} with {bundle.name}", "showers") as advance,
-        ahead_of(made, device) as pieces,
+        ahead_of(_draw_pieces(generator, incidents), device) as pieces,
     ):
         for showers in pieces:
             writer.write(showers)

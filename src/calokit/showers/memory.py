@@ -79,6 +79,11 @@ def as_view(showers: ShowerFile | Showers, name: str = "showers in memory") -> S
     """
     if isinstance(showers, ShowerFile):
         return showers
+    if not isinstance(showers, Showers):
+        raise ShowerFileError(
+            f"{name}: a path, an open file or calokit.Showers is needed, not {type(showers).__name__}; "
+            "calokit.Showers.of(energies, detector, calokit.Incidents.of(...)) makes them of arrays."
+        )
     if not len(showers):
         raise ShowerFileError(f"{name}: there are no showers.")
     check_sanity(showers, name)

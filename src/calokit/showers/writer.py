@@ -13,12 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.detector import Detector
-from calokit.errors import DetectorError, ShowerFileError
+from calokit.errors import DetectorError, OutputError, ShowerFileError
 from calokit.files import check_writable, write_hdf5
 from calokit.showers.batch import Showers
 from calokit.showers.checks import check_sanity
 
 SHOWER_FORMAT_VERSION = 1
+
+OTHER_FORMS = (".root", ".csv", ".npy", ".npz", ".txt", ".json", ".yaml", ".yml", ".parquet", ".pkl")
+"""Ends of names that promise another form than HDF5."""
+
+
+def check_file_name(path: Path) -> None:
+    """Refuse names of shower files that promise another form.
+
+    Raises:
+        OutputError: Such as `showers.root`.
+    """
+    if path.suffix.lower() in OTHER_FORMS:
+        raise OutputError(
+            f"{path}: shower files are HDF5; name it {path.stem}.h5. (calokit convert --to writes others.)"
+        )
 
 
 class ShowerWriter:
@@ -35,7 +50,8 @@ class ShowerWriter:
         compression: Level of gzip, 1 (fast) to 9 (small).
 
     Raises:
-        OutputError: The file cannot be written there: no folder, no permission, no space.
+        OutputError: The file cannot be written there: no folder, no permission, no space, or its name
+            promises another form.
     """
 
     def __init__(
@@ -51,6 +67,7 @@ class ShowerWriter:
         self.path = Path(path)
         self.detector = detector
         self._digests: dict[str, Any] = {}
+        check_file_name(self.path)
         check_writable(self.path)
         shape = [list(section.shape) for section in detector.sections if section.shape is not None]
         self._attributes: dict[str, Any] = {

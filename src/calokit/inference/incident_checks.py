@@ -1,0 +1,78 @@
+"""What a bundle is asked to generate: particles that can be, of the kind it knows, with all it needs."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from calokit.bundles.bundle import Bundle
+from calokit.errors import ConditionWarning, ConfigurationError
+from calokit.models.protocols import Surrogate
+from calokit.showers import Incidents
+from calokit.showers.checks import check_incidents
+from calokit.showers.particle_names import PDG_NUMBERS
+
+NEEDED = {
+    "position": ("positions", "impacts (x and y at the front face, mm)"),
+    "direction": ("directions", "directions (unit vectors; (0, 0, 1) flies straight in)"),
+}
+"""Columns of incident particles that conditions of a model are made of, with words for them."""
+
+
+def check_asked(bundle: Bundle, model: Surrogate, incidents: Incidents) -> None:
+    """Refuse incident particles that cannot be, that are several to an event, or that lack what is needed.
+
+    Raises:
+        ShowerFileError: See `check_incidents`.
+        ConfigurationError: Something is missing, or events hold several particles.
+    """
+    check_incidents(incidents, "incident particles")
+    if incidents.particles is not None:
+        raise ConfigurationError(
+            f"{bundle.name} makes showers of one particle, and these events hold several; "
+            "generate for each particle alone and add the showers."
+        )
+    lacking = [
+        words
+        for condition, (column, words) in NEEDED.items()
+        if condition in model.conditions and getattr(incidents, column) is None
+    ]
+    if lacking:
+        raise ConfigurationError(
+            f"{bundle.name} needs more of incident particles than their energies: {' and '.join(lacking)}."
+        )
+
+
+def count_others(bundle: Bundle, incidents: Incidents) -> int:
+    """Return how many incident particles are known to be of another kind than the bundle's."""
+    own = PDG_NUMBERS.get(str(bundle.provenance["particle"]))
+    if own is None or incidents.pdg is None:
+        return 0
+    return int((incidents.pdg != own).sum())
+
+
+def warn_of_others(bundle: Bundle, incidents: Incidents, stacklevel: int) -> None:
+    """Warn that incident particles are of another kind: the showers are of the bundle's all the same."""
+    assert incidents.pdg is not None
+    names = {number: name for name, number in PDG_NUMBERS.items()}
+    own = bundle.provenance["particle"]
+    found = ", ".join(
+        names.get(int(one), str(one)) for one in np.unique(incidents.pdg) if names.get(int(one)) != own
+    )
+    warnings.warn(
+        f"{count_others(bundle, incidents)} of {len(incidents)} incident particles are no {own} ({found}); "
+        f"{bundle.name} makes showers of {own} for them.",
+        ConditionWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
+def warn_of_empty(bundle: Bundle, empty: int, showers: int, stacklevel: int) -> None:
+    """Warn that most showers are empty."""
+    warnings.warn(
+        f"{empty} of the first {showers} showers of {bundle.name} are empty: their particles may hit a gap "
+        "between cells, or miss the detector; look at their impacts.",
+        ConditionWarning,
+        stacklevel=stacklevel + 1,
+    )
