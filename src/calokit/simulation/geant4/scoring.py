@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 from typing import Any
 
@@ -15,6 +14,7 @@ from calokit.detector import CartesianReadout, Detector
 from calokit.detector.tile_sharing import share_matrix
 from calokit.errors import SimulationError
 from calokit.simulation.geant4.geometry import CellVolume, DetectorGeometry
+from calokit.simulation.geant4.polar_steps import PolarSteps
 
 UInt16 = NDArray[np.uint16]
 
@@ -91,7 +91,7 @@ class ScorerDeposits:
 class StepDeposits:
     """Deposits summed step by step in Python, quenched by Birks' law where asked for.
 
-    A step in a cylinder counts in the cell in which its middle lies.
+    A step in a cylinder counts in every cell that it passes, by its part of the length.
 
     A step of length L that deposits E counts E / (1 + kB E / L) (J. B. Birks, Proc. Phys. Soc. A64 (1951)
     874); deposits of neutral particles are taken as they are, because their secondaries deposited nearby.
@@ -132,7 +132,7 @@ class _StepSummer(g4.G4VSensitiveDetector):
         super().__init__(name)
         self.cell, self.birks = cell, birks
         self.energies = np.zeros(math.prod(cell.shape))
-        self.edges = [(grid.angle_edges.tolist(), grid.radius_edges.tolist()) for grid in cell.grids]
+        self.polar = [PolarSteps(grid) for grid in cell.grids]
 
     def ProcessHits(self, step: Any, history: Any) -> bool:  # noqa: N802
         """Add a step; called by Geant4."""
@@ -144,23 +144,15 @@ class _StepSummer(g4.G4VSensitiveDetector):
             energy /= 1.0 + self.birks * energy / max(step.GetStepLength(), 1e-9)
         touched = step.GetPreStepPoint().GetTouchable()
         _, rows, columns = self.cell.shape
-        if self.edges:
+        if self.polar:
             i = touched.GetReplicaNumber(self.cell.depths[0])
-            j, k = self._bins_of(step, i)
-        else:
-            i, j, k = (touched.GetReplicaNumber(depth) for depth in self.cell.depths)
+            start, end = step.GetPreStepPoint().GetPosition(), step.GetPostStepPoint().GetPosition()
+            for (j, k), part in self.polar[i].shares((start.x, start.y), (end.x, end.y)):
+                self.energies[(i * rows + j) * columns + k] += part * energy
+            return True
+        i, j, k = (touched.GetReplicaNumber(depth) for depth in self.cell.depths)
         self.energies[(i * rows + j) * columns + k] += energy
         return True
-
-    def _bins_of(self, step: Any, layer: int) -> tuple[int, int]:
-        """Return the bins of angle and radius in which the middle of a step lies."""
-        start, end = step.GetPreStepPoint().GetPosition(), step.GetPostStepPoint().GetPosition()
-        x, y = 0.5 * (start.x + end.x), 0.5 * (start.y + end.y)
-        angles, radii = self.edges[layer]
-        angle = angles[0] + (math.atan2(y, x) - angles[0]) % (2 * math.pi)
-        row = bisect.bisect_right(angles, angle) - 1
-        column = bisect.bisect_right(radii, math.hypot(x, y)) - 1
-        return min(row, len(angles) - 2), min(max(column, 0), len(radii) - 2)
 
     def take(self) -> Float64:
         """Return the sums and start again."""
