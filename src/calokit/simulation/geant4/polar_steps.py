@@ -42,14 +42,12 @@ class PolarSteps:
     def shares(self, start: tuple[float, float], end: tuple[float, float]) -> list[tuple[Cell, float]]:
         """Return the cells that a step passes, each with its part of the length.
 
-        A step that begins and ends in one cell is that cell's.
-
         Args:
             start: x and y of its beginning, mm.
             end: x and y of its end, mm.
         """
         cell = self.cell_at(*start)
-        if cell == self.cell_at(*end):
+        if cell == self.cell_at(*end) and not (cell[1] and _nears_the_axis(start, end)):
             return [(cell, 1.0)]
         places = [0.0, *sorted(self._crossed(start, end)), 1.0]
         found = []
@@ -78,3 +76,9 @@ class PolarSteps:
                 both = ((-half + sign * math.sqrt(root)) / square for sign in (-1.0, 1.0))
                 places += [place for place in both if 0.0 < place < 1.0]
         return places
+
+
+def _nears_the_axis(start: tuple[float, float], end: tuple[float, float]) -> bool:
+    """Tell whether a step is nearest to the axis between its ends."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    return start[0] * dx + start[1] * dy < 0.0 < end[0] * dx + end[1] * dy
