@@ -24,6 +24,7 @@ from calokit.evaluation.samples.survey import choose_cells
 from calokit.showers import Showers, open_showers
 from calokit.showers.damages import scale_energies
 from calokit.showers.digitisation import Digitisation
+from calokit.showers.memory import as_view
 from made_up_runs import calling
 from toy_showers import toy_showers, write_showers
 
@@ -99,6 +100,14 @@ def test_squared_error_is_that_of_the_paired_showers(files, alike):
     same = evaluate_showers(files["truth"], files["scaled"], floor=files["alike"], settings=QUICK)
     assert same.measurement("mse.mean").floor == pytest.approx(expected, rel=1e-4)
     assert "each incident" in same.measurement("mse.mean").note
+
+
+def test_showers_without_impacts_are_held_to_the_same_floor(files, alike, tmp_path):
+    """The floor's pairs are found by what the truths know, not by what the generated file leaves out."""
+    without = replace(files["alike"].read_all(), positions=None, directions=None)
+    card = evaluate_showers(files["truth"], as_view(without, "alike"), floor=files["floor"], settings=QUICK)
+    assert any("impact positions are not used" in warning for warning in card.warnings)
+    assert card.measurement("mse.mean").floor == alike.measurement("mse.mean").floor
 
 
 def test_blocks_and_files_give_the_same_scorecard(files, alike, monkeypatch):

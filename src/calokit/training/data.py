@@ -68,9 +68,11 @@ class ShuffledShowers:
         weights: Float64 | None = None,
     ) -> None:
         if len(view) < batch_size:
+            cut = "" if view.meant_for else " (a file that names no split is cut into 60, 20 and 20 %)"
             raise ShowerFileError(
-                f"{view.path}: {len(view)} showers in split {view.split}, fewer than one batch of "
-                f"{batch_size}."
+                f"{view.path}: {len(view)} showers in split {view.split}{cut}: fewer than one batch of "
+                f"{batch_size}. Use more showers, or smaller batches (--set training.batch_size="
+                f"{max(1, len(view) // 4)})."
             )
         self.view = view
         self.batch_size = batch_size

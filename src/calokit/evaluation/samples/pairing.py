@@ -76,6 +76,7 @@ def match_incidents(
     """
     if len(first) == 0 or len(second) == 0:
         raise CalokitError("no incidents to match: one side has no showers.")
+    first, second = _alike(first, second), _alike(second, first)
     distance, partner = cKDTree(_scaled(first, pitch)).query(_scaled(second, pitch))
     bins = energy_bin(second.energies.astype(np.float64), edges)
     kept = []
@@ -85,6 +86,15 @@ def match_incidents(
         kept.append(closest[: int(np.ceil(CLOSEST_PART * len(members)))])
     chosen = np.concatenate(kept)
     return partner[chosen].astype(np.int64), chosen.astype(np.int64)
+
+
+def _alike(incidents: Incidents, other: Incidents) -> Incidents:
+    """Return incidents without impacts or directions that the others lack."""
+    return Incidents(
+        incidents.energies,
+        None if other.positions is None else incidents.positions,
+        None if other.directions is None else incidents.directions,
+    )
 
 
 def _scaled(incidents: Incidents, pitch: float) -> Float64:

@@ -14,7 +14,7 @@ from calokit.evaluation.samples.streams import Comparison
 from calokit.evaluation.samples.sums import Sides, SideSums
 from calokit.evaluation.samples.survey import Bins
 from calokit.evaluation.topology.features import FeatureMaker
-from calokit.showers import Showers
+from calokit.showers import Incidents, Showers
 
 KEPT_BYTES = 512 * 2**20
 """The showers kept of one sample take at most about so much memory; detectors with many hits keep fewer."""
@@ -59,6 +59,8 @@ class Passage:
         self.sides = Sides(*(SideSums(calculator, bins, self.kept, maker) for _ in range(3)))
         self.squared, self._floor_squared = BinnedMoments(bins.energy), BinnedMoments(bins.energy)
         self.paired, self._floor_paired = True, True
+        self._true_incidents: list[Incidents] = []
+        self._floor_incidents: list[Incidents] = []
         for start, stop in comparison.blocks():
             self._add_block(start, stop)
             tell(stop / comparison.showers)
@@ -70,21 +72,22 @@ class Passage:
         """Return the squared errors between two truth showers by energy, and how they were paired.
 
         Floor showers of the reference's incidents are taken as they come; else the kept showers are matched
-        by `match_incidents`.
+        by `match_incidents`, with all that both truths know, also what the generated showers lack.
         """
         if self._floor_paired:
             return self._floor_squared, "floor: two truth showers of each incident"
         matched = BinnedMoments(self.bins.energy)
-        one, two = match_incidents(
-            self.reference.incidents, self.floor.incidents, self.calculator.pitch, self.bins.energy
+        first, second = (
+            Incidents.join(one)[self.kept] for one in (self._true_incidents, self._floor_incidents)
         )
-        energies = self.reference.incidents.energies[one].astype(np.float64)
-        others = self.floor.incidents.energies[two].astype(np.float64)
+        one, two = match_incidents(first, second, self.calculator.pitch, self.bins.energy)
+        energies = first.energies[one].astype(np.float64)
+        others = second.energies[two].astype(np.float64)
         for start in range(0, len(one), 1024):
             part = slice(start, start + 1024)
-            first = self.reference.cells[one[part]].multiply(1.0 / energies[part, None])
-            second = self.floor.cells[two[part]].multiply(1.0 / others[part, None])
-            squares = (first.tocsr() - second.tocsr()).power(2).sum(axis=1)
+            true = self.reference.cells[one[part]].multiply(1.0 / energies[part, None])
+            other = self.floor.cells[two[part]].multiply(1.0 / others[part, None])
+            squares = (true.tocsr() - other.tocsr()).power(2).sum(axis=1)
             matched.add(
                 energies[part], np.asarray(squares).ravel() / self.comparison.detector.number_of_cells
             )
@@ -95,14 +98,16 @@ class Passage:
 
     def _add_block(self, start: int, stop: int) -> None:
         comparison = self.comparison
-        reference = comparison.read(comparison.reference, start, stop)
-        self.sides.reference.add(reference)
-        generated = comparison.read(comparison.generated, start, stop)
-        self.sides.generated.add(generated)
+        reference = comparison.reference.read(start, stop)
+        self.sides.reference.add(comparison.common(reference))
+        generated = comparison.generated.read(start, stop)
+        self.sides.generated.add(comparison.common(generated))
         self.paired = self.paired and self._add_squares(self.squared, reference, generated)
         del generated
-        floor = comparison.read(comparison.floor, start, stop)
-        self.sides.floor.add(floor)
+        floor = comparison.floor.read(start, stop)
+        self.sides.floor.add(comparison.common(floor))
+        self._true_incidents.append(reference.incidents)
+        self._floor_incidents.append(floor.incidents)
         self._floor_paired = self._floor_paired and self._add_squares(self._floor_squared, reference, floor)
 
     def _add_squares(self, moments: BinnedMoments, reference: Showers, other: Showers) -> bool:

@@ -86,7 +86,10 @@ class Comparison:
 
     def read(self, stream: SampleStream, start: int, stop: int) -> Showers:
         """Return showers of a stream, with only those columns that all samples have."""
-        showers = stream.read(start, stop)
+        return self.common(stream.read(start, stop))
+
+    def common(self, showers: Showers) -> Showers:
+        """Return showers with only those columns that all samples have."""
         return replace(
             showers,
             positions=showers.positions if self.with_positions else None,
