@@ -14,7 +14,9 @@ from page_tables import fill
 from typer.main import get_command
 
 from calokit.cli import app
+from calokit.showers import open_showers
 from calokit.showers.formats import read_mapping
+from calokit.showers.particle_list import open_particles
 from calokit.simulation.sample import Sample
 from made_up_scorecards import make_scorecard
 
@@ -79,6 +81,20 @@ def test_the_sample_on_the_page_is_one() -> None:
     sample = Sample.from_mapping(yaml.safe_load(text), "docs/simulation.md")
     drawn = sample.draw(1, 0, 30, sample.load_detector())
     assert set(drawn.total_energies.round(3)) == {2500.0, 5000.0, 10000.0}
+
+
+def test_particles_alone_are_generated_for_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "zoo").symlink_to(DOCS.parent / "zoo")
+    section = (DOCS / "formats.md").read_text().split("## Particles alone")[1].split("\n## ")[0]
+    listed, python = re.findall(r"```(?:python)?\n(.*?)```", section, flags=re.DOTALL)
+    Path("particles.csv").write_text(listed)
+    assert open_particles("particles.csv").energies.tolist() == [20e3]
+    exec(python, {})
+    assert open_showers("generated.h5").read_all().positions.tolist() == [[15.0, -3.5], [15.0, 20.0]]
+    assert len(open_particles(DOCS.parent / "samples" / "particles.csv")) == 21
 
 
 def test_the_mappings_on_the_page_are_accepted(tmp_path: Path) -> None:
