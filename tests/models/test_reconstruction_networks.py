@@ -13,6 +13,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import calokit
 from calokit.bundles.bundle import Bundle, read_bundle, write_bundle
 from calokit.bundles.join import join_members
 from calokit.cli import app
@@ -439,6 +440,31 @@ def test_the_command(trained: Bundle, luxe_file: Path, tmp_path: Path) -> None:
     assert "30 showers" in done.output
     assert out.is_file()
     assert (tmp_path / "out.csv").is_file()
+
+
+def test_too_few_showers_for_a_report_are_refused_before_the_work(
+    trained: Bundle, positrons: Showers, luxe_file: Path, tmp_path: Path
+) -> None:
+    bundle, out, few = tmp_path / "luxe.calokit", tmp_path / "out.h5", tmp_path / "few.h5"
+    write_bundle(bundle, trained)
+    calokit.write_showers(few, positrons[:100])
+    words = ["reconstruct", str(bundle), str(luxe_file), "-o", str(out), "--train", str(few)]
+    done = CliRunner().invoke(app, [*words, "--report", str(tmp_path / "page")])
+    assert isinstance(done.exception, ConfigurationError)
+    assert "too few for a report" in str(done.exception)
+    assert "at least 200" in str(done.exception)
+    assert not out.exists()
+
+
+def test_what_the_classical_methods_are_fitted_on_is_told(luxe_file: Path) -> None:
+    from calokit.studies.judging.page import describe_fit
+
+    train, test = open_showers(luxe_file, "train"), open_showers(luxe_file, "validation")
+    assert "fewer than 2000" in describe_fit(train, test)
+    assert "among them" not in describe_fit(train, test)
+    assert f"{len(train)} of the showers judged are among them" in describe_fit(
+        train, open_showers(luxe_file)
+    )
 
 
 def test_recipes_of_the_report_are_complete() -> None:
