@@ -72,7 +72,7 @@ def reconstruct(
     made = reconstruct_showers(model, view, device=device, prior=prior)
     write_reconstruction(output, made, model, view)
     if csv is not None:
-        write_csv(csv, made)
+        write_csv(csv, made, view)
     if report is not None:
         assert fitted is not None
         page = report_reconstruction(model, made, view, fitted, report)
