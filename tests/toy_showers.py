@@ -33,7 +33,7 @@ def toy_showers(
 
 def write_showers(path, *batches: Showers) -> str:
     """Write batches to a native file and return its path."""
-    with ShowerWriter(path, batches[0].detector, "e+", "toy 1, for tests") as writer:
+    with ShowerWriter(path, batches[0].detector, "e+", "toy 1 (bindings 2), for tests") as writer:
         for batch in batches:
             writer.write(batch)
     return str(path)

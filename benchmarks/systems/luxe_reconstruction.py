@@ -7,11 +7,14 @@ With FOLDERS (shower files, see luxe_data.py) the data are joined and every stud
 is not done yet; it can be stopped at any moment and called again. Without, what is done is printed.
 
     python -m benchmarks.systems.luxe_reconstruction [FOLDER ...] [--ship [NAME ...]] [--judge [PART ...]]
+
+With --attach as well, what was recorded of the energy is written into its bundle as the scorecard.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import time
@@ -21,10 +24,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.record import REPOSITORY, Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import REPOSITORY, RESULTS, Row, describe_circumstances, print_rows, write_record
 from benchmarks.systems.luxe_data import JOINED, STUDIES
 from calokit.bundles.bundle import Bundle, write_bundle
 from calokit.bundles.join import join_members
+from calokit.bundles.tensors import read_tensors, write_tensors
 from calokit.evaluation.estimates.single import (
     EnergyErrors,
     measure_coverage,
@@ -238,6 +242,38 @@ def judge_energy(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, 
         write_record(f"luxe_reconstruction_{name}", rows, circumstances, bundle=bundle.name, **facts)
 
 
+def summarise_energy(record: str) -> dict[str, list[float]]:
+    """Return what `judge_energy` recorded as value, error, floor and its error, by name.
+
+    The floor is the best classical method where that was recorded, else what a perfect estimate would have.
+    """
+    found = json.loads((RESULTS / f"luxe_reconstruction_{record}.json").read_text())
+    facts, rows = found["settings"], found["rows"]
+    worst = max(rows, key=lambda row: abs(row["bias (%)"]))
+    return {
+        "energy.rms_ratio": [*facts["rms_ratio"], *facts["best_classical"]],
+        "energy.rms_ratio_to_best": [*facts["ratio_to_best_classical"], 1.0, 0.0],
+        "energy.worst_sigma_to_best": [facts["worst_sigma"], 1.0, 0.0, 0.0],
+        "energy.largest_bias": [abs(worst["bias (%)"]) / 100, worst["its error"] / 100, 0.0, 0.0],
+        "energy.coverage_683": [*facts["coverage"]["0.683"], 0.683, 0.0],
+        "energy.pull_width": [*facts["pull_width"], 1.0, 0.0],
+    }
+
+
+def attach_energy(path: Path) -> None:
+    """Write what was recorded of the energy into its bundle as the scorecard; all else stays bit for bit."""
+    found = json.loads((RESULTS / "luxe_reconstruction_fresh_test.json").read_text())
+    on_b = summarise_energy("reference_b_test")
+    tensors, metadata = read_tensors(path)
+    scorecard = {
+        "test_file": "fresh_test.h5",
+        "test_showers": sum(row["showers"] for row in found["rows"]),
+        "mae_ratio": found["settings"]["mae_ratio"],
+        "metrics": summarise_energy("fresh_test") | {f"{name}_on_b": value for name, value in on_b.items()},
+    }
+    write_tensors(path, tensors, metadata | {"scorecard": scorecard})
+
+
 def judge_places(bundle: Bundle, sets: dict[str, str], circumstances: dict[str, Any]) -> None:
     """Compare impacts and angles with the log-weighted fit, by energy, on each set."""
     train = open_showers(JOINED / "place_train.h5", Split.TRAIN)
@@ -347,6 +383,7 @@ def main() -> None:
     parser.add_argument(
         "--judge", nargs="*", choices=JUDGED, help="judge the shipped bundles (all or these parts)"
     )
+    parser.add_argument("--attach", action="store_true", help="write the recorded energy into its bundle")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     circumstances = describe_circumstances(1)
@@ -365,6 +402,8 @@ def main() -> None:
         energy = read_bundle(zoo / "luxe_energy.calokit")
         sets = {"fresh_test": "Energy, fresh showers of set A", "reference_b_test": "Energy, set B"}
         judge_energy(energy, sets, circumstances)
+    if arguments.attach:
+        attach_energy(zoo / "luxe_energy.calokit")
     if "places" in chosen:
         place = read_bundle(zoo / "luxe_direction.calokit")
         sets = {"tilted_test": "Places, tilted by 0 to 9 degrees", "b_test": "Places, set B"}

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from calokit.errors import ConfigurationError, suggest_near_miss
+from calokit.files import say_no_file
 
 
 class Description(BaseModel):
@@ -85,7 +86,7 @@ def read_yaml(path: Path) -> Any:
         ConfigurationError: The file is missing or is not YAML.
     """
     if not path.is_file():
-        raise ConfigurationError(f"{path}: no such file.")
+        raise ConfigurationError(say_no_file(path))
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -62,6 +62,10 @@ class ThresholdWarning(UserWarning):
     """A threshold leaves out much of the energy of the showers it is applied to."""
 
 
+LEAST_LIKENESS = 0.65
+"""Names less alike are no near misses; `difflib` calls ABX and ABY alike by 0.67."""
+
+
 def suggest_near_miss(given: str, known: Iterable[str]) -> str:
     """Return a sentence naming the closest known names, for the end of an error message.
 
@@ -75,11 +79,11 @@ def suggest_near_miss(given: str, known: Iterable[str]) -> str:
     Example:
         >>> suggest_near_miss("zdc_ecla", ["zdc_ecal", "luxe_ecal"])
         "Did you mean 'zdc_ecal'?"
-        >>> suggest_near_miss("tracker", ["zdc_ecal"])
-        "Known: 'zdc_ecal'."
+        >>> suggest_near_miss("G4_Wolfram", ["G4_lKr"])
+        "Known: 'G4_lKr'."
     """
     names = sorted(known)
-    close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(given, names, n=1, cutoff=LEAST_LIKENESS)
     if close:
         return f"Did you mean {close[0]!r}?"
     return "Known: " + ", ".join(repr(name) for name in names) + "."

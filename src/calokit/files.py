@@ -201,6 +201,17 @@ def check_folder_writable(folder: Path) -> None:
     _try_to_write(place / "trial", folder)
 
 
+def say_no_file(path: Path) -> str:
+    """Return why a path is no file to read: it is a folder, or it is not there.
+
+    Example:
+        >>> say_no_file(Path("nowhere.h5"))
+        'nowhere.h5: no such file.'
+    """
+    why = "this is a folder, not a file; name a file in it" if path.is_dir() else "no such file"
+    return f"{path}: {why}."
+
+
 def file_word(label: str) -> str:
     """Return a label with everything but letters, digits, `-` and `_` replaced, for a file name.
 

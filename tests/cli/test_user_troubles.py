@@ -60,15 +60,27 @@ def test_a_file_that_cannot_be_judged_leaves_the_scorecards_of_those_before(
 
 
 @pytest.mark.parametrize(
-    ("where", "words"),
+    ("where", "words", "told"),
     [
-        ("calokit.simulation.sample.load_sample", ("simulate", "zdc_ecal_positrons", "-o", "a.h5", "-n", 3)),
-        ("calokit.bundles.bundle.read_bundle", ("inspect", "model.calokit")),
-        ("calokit.showers.open_showers", ("inspect", "a.h5")),
+        (
+            "calokit.simulation.sample.load_sample",
+            ("simulate", "zdc_ecal_positrons", "-o", "a.h5", "-n", 3),
+            "what was finished is kept; the same command goes on.",
+        ),
+        (
+            "calokit.training.run.start_training",
+            ("train", "zdc_flow", "--data", "a.h5"),
+            "the training is kept up to its last checkpoint; the same command with --resume goes on.",
+        ),
+        (
+            "calokit.showers.open_showers",
+            ("inspect", "a.h5"),
+            "nothing half done was written; run the same command again.",
+        ),
     ],
 )
 def test_an_interrupted_command_says_how_to_go_on(
-    command: Run, monkeypatch: pytest.MonkeyPatch, where: str, words: tuple[object, ...]
+    command: Run, monkeypatch: pytest.MonkeyPatch, where: str, words: tuple[object, ...], told: str
 ) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -77,7 +89,7 @@ def test_an_interrupted_command_says_how_to_go_on(
     ended = command(*words)
     assert ended.code == 130
     (line,) = ended.err.splitlines()
-    assert line.startswith("calokit: interrupted: what was finished is kept; the same command")
+    assert line == f"calokit: interrupted: {told}"
 
 
 def test_an_unknown_material_is_shown_how_to_be_described(command: Run, tmp_path: Path) -> None:

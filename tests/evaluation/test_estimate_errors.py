@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from calokit.errors import CalokitError
+from calokit.evaluation.estimates.energy_groups import group_by_energy
 from calokit.evaluation.estimates.single import (
     EnergyErrors,
     measure_coverage,
@@ -37,12 +38,40 @@ def test_errors_of_a_known_law() -> None:
     )
     np.testing.assert_allclose(found.absolute[:, 0] / found.rms[:, 0], np.sqrt(2 / np.pi), atol=0.05)
     law = found.law()
+    assert law is not None
     assert law.stochastic == pytest.approx(0.2, abs=4 * law.stochastic_error)
 
 
 def test_few_showers_are_refused() -> None:
-    with pytest.raises(CalokitError, match="no true energy has 20 showers"):
-        EnergyErrors.of(np.arange(30.0), np.arange(30.0))
+    with pytest.raises(CalokitError, match=r"19 showers are too few .* give at least 20"):
+        EnergyErrors.of(np.arange(19.0), np.arange(19.0))
+
+
+def test_a_continuous_spectrum_is_measured_in_bins() -> None:
+    rng = np.random.default_rng(6)
+    true = rng.uniform(5e3, 20e3, 8000)
+    estimated = true * 1.03 + 0.2 * np.sqrt(1e3 * true) * rng.normal(size=len(true))
+    found = EnergyErrors.of(estimated, true)
+    assert found.showers.tolist() == [800] * 10
+    assert np.all(np.diff(found.energies) > 0)
+    assert np.all(np.abs(found.relative_bias()[:, 0] - 0.03) < 4 * found.relative_bias()[:, 1])
+    expected = 0.2 * np.sqrt(found.energies)
+    assert np.all(np.abs(found.width[:, 0] - expected) < 5 * found.width[:, 1])
+    assert paired_rms_ratio(estimated, estimated, true).mean == 1.0
+
+
+def test_few_showers_make_few_bins_and_no_law() -> None:
+    true = np.linspace(5e3, 20e3, 45)
+    found = EnergyErrors.of(true + np.tile([100.0, -100.0, 50.0], 15), true)
+    assert found.showers.tolist() == [23, 22]
+    assert found.law() is None
+
+
+def test_fixed_energies_stay_groups_beside_rare_ones() -> None:
+    true = np.concatenate([np.repeat([5e3, 10e3], 30), np.linspace(6e3, 9e3, 10)])
+    groups = group_by_energy(true)
+    assert not groups.binned
+    assert groups.energies.tolist() == [5e3, 10e3]
 
 
 def test_paired_ratio_knows_what_is_common() -> None:

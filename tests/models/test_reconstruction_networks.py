@@ -13,13 +13,19 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import calokit
 from calokit.bundles.bundle import Bundle, read_bundle, write_bundle
 from calokit.bundles.join import join_members
 from calokit.cli import app
 from calokit.detector import Detector, load_detector
 from calokit.errors import BundleError, ConditionWarning, ConfigurationError, DetectorError, SplitError
 from calokit.evaluation.estimates.single import EnergyErrors
-from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_reconstruction
+from calokit.inference.reconstruct import (
+    Reconstruction,
+    reconstruct_showers,
+    write_csv,
+    write_reconstruction,
+)
 from calokit.models.estimators.counting import CountingMember, CountingReconstructor
 from calokit.models.estimators.energy_losses import energy_loss
 from calokit.models.estimators.hit_batch import HitBatch
@@ -376,7 +382,7 @@ def test_estimates_reach_the_file(trained: Bundle, luxe_file: Path, tmp_path: Pa
     view = open_showers(luxe_file, "validation")
     made = reconstruct_showers(trained, view)
     write_reconstruction(tmp_path / "made.h5", made, trained, view)
-    write_csv(tmp_path / "made.csv", made)
+    write_csv(tmp_path / "made.csv", made, view)
     with h5py.File(tmp_path / "made.h5") as file:
         assert file["energy"].shape == file["energy_uncertainty"].shape == (30,)
         assert file["position"].shape == (30, 2)
@@ -387,9 +393,28 @@ def test_estimates_reach_the_file(trained: Bundle, luxe_file: Path, tmp_path: Pa
     with (tmp_path / "made.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["energy_mev"]) for row in rows] == pytest.approx(energies.tolist(), rel=1e-6)
-    assert {"direction_2", "position_0_mm", "energy_uncertainty_mev"} <= set(rows[0])
+    assert {
+        "direction_z",
+        "direction_uncertainty_x_rad",
+        "position_x_mm",
+        "energy_uncertainty_mev",
+        "true_direction_z",
+        "true_position_y_mm",
+    } <= set(rows[0])
     true = view.read_all().incident_energies
+    assert [float(row["true_energy_mev"]) for row in rows] == pytest.approx(true.tolist(), rel=1e-6)
     assert np.corrcoef(energies, true)[0, 1] > 0.9
+
+
+def test_columns_of_several_particles_name_particle_and_axis(tmp_path: Path) -> None:
+    places = np.arange(8.0).reshape(2, 2, 2)
+    columns = {"count": np.array([1, 2]), "particle_energy": places[:, :, 0], "particle_position": places}
+    write_csv(tmp_path / "made.csv", Reconstruction(columns, 1.0, 0.0, "none"))
+    with (tmp_path / "made.csv").open() as stream:
+        row = list(csv.DictReader(stream))[1]
+    assert float(row["particle_position_1_y_mm"]) == places[1, 1, 1]
+    assert float(row["particle_energy_1_mev"]) == places[1, 1, 0]
+    assert float(row["count"]) == 2
 
 
 def test_a_bundle_reconstructs_what_it_did_before_it_was_written(
@@ -439,6 +464,31 @@ def test_the_command(trained: Bundle, luxe_file: Path, tmp_path: Path) -> None:
     assert "30 showers" in done.output
     assert out.is_file()
     assert (tmp_path / "out.csv").is_file()
+
+
+def test_too_few_showers_for_a_report_are_refused_before_the_work(
+    trained: Bundle, positrons: Showers, luxe_file: Path, tmp_path: Path
+) -> None:
+    bundle, out, few = tmp_path / "luxe.calokit", tmp_path / "out.h5", tmp_path / "few.h5"
+    write_bundle(bundle, trained)
+    calokit.write_showers(few, positrons[:100])
+    words = ["reconstruct", str(bundle), str(luxe_file), "-o", str(out), "--train", str(few)]
+    done = CliRunner().invoke(app, [*words, "--report", str(tmp_path / "page")])
+    assert isinstance(done.exception, ConfigurationError)
+    assert "too few for a report" in str(done.exception)
+    assert "at least 200" in str(done.exception)
+    assert not out.exists()
+
+
+def test_what_the_classical_methods_are_fitted_on_is_told(luxe_file: Path) -> None:
+    from calokit.studies.judging.page import describe_fit
+
+    train, test = open_showers(luxe_file, "train"), open_showers(luxe_file, "validation")
+    assert "fewer than 2000" in describe_fit(train, test)
+    assert "among them" not in describe_fit(train, test)
+    assert f"{len(train)} of the showers judged are among them" in describe_fit(
+        train, open_showers(luxe_file)
+    )
 
 
 def test_recipes_of_the_report_are_complete() -> None:

@@ -29,9 +29,10 @@ from calokit.report.figures.catalogue import (
 )
 from calokit.report.figures.style import GENERATED_COLOURS
 from calokit.report.pages.comparison import write_report
-from calokit.report.pages.contents import build_pages, describe_outcome
+from calokit.report.pages.contents import build_pages, describe_outcome, describe_settings
 from calokit.report.topics import MORE, page_of
 from calokit.showers import open_showers
+from made_up_runs import calling
 from made_up_scorecards import make_scorecard, with_measurements
 
 
@@ -45,6 +46,36 @@ def card():
 @pytest.fixture(scope="module")
 def report(card, tmp_path_factory):
     return write_report(ComparedCards.of(card), tmp_path_factory.mktemp("report"))
+
+
+def test_settings_that_were_left_open_say_what_that_means(card):
+    open_settings = {"cells": None, "readout": None, "challenge_patience": None}
+    one = card.model_copy(update={"settings": open_settings})
+    assert describe_settings(ComparedCards.of(one)) == [
+        ("Cells", "chosen from the reference"),
+        ("Readout", "none"),
+        ("Challenge patience", "none: every epoch is gone through"),
+    ]
+    behind = card.model_copy(update={"settings": {"readout": {"noise": 0.5, "threshold": 2.0}}})
+    assert describe_settings(ComparedCards.of(behind)) == [("Readout", "noise 0.5, threshold 2.0")]
+
+
+def test_drawing_figures_shows_how_far_it_is(card, tmp_path):
+    told = []
+    begun = []
+
+    def note(n, _):
+        told.append(n)
+
+    def progress(total, description, unit, done=0):
+        begun.append((total, description, unit))
+        return calling(note)(total, description, unit, done)
+
+    compared = ComparedCards.of(card)
+    write_report(compared, tmp_path, progress)
+    figures = len(list_figures(compared))
+    assert begun == [(figures, "drawing the report", "figures")]
+    assert told == [1] * figures
 
 
 def known_pair(card, kind):

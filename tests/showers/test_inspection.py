@@ -37,13 +37,13 @@ def test_known_numbers(shower_file: MakeFile, four: Showers) -> None:
     assert "1 x 20 x 20, 400 cells" in rows["detector"]
     assert rows["particle"] == "e+"
     assert rows["made by"] == "made up for a test"
-    assert rows["meant for"] == "train"
+    assert rows["split"] == "train"
     assert rows["showers"] == "4 in split all"
     assert rows["format"] == "version 1"
     assert rows["incident energy"] == "0.5 to 4 GeV"
     assert rows["impact x"] == "-2 to 4 mm"
     assert rows["impact y"] == "-5 to 3 mm"
-    assert rows["theta cos phi"] == "0 to 0 rad"
+    assert rows["theta cos phi"] == "0 rad"
     fractions = np.array([0.8, 0.8, 200.75 / 500, 0.0])
     assert rows["visible / incident"] == f"mean {fractions.mean():.4f}, spread {fractions.std():.4f}"
     assert rows["hits a shower"] == "1.5 above 0.3 MeV"
@@ -70,8 +70,8 @@ def test_summary_does_not_depend_on_the_chunks(
 def test_split_alone_is_inspected(shower_file: MakeFile, four: Showers) -> None:
     rows = dict(inspect_showers(open_showers(shower_file(showers=four), "test")).rows)
     assert rows["showers"] == "1 in split test"
-    assert rows["meant for"].startswith("any purpose")
-    assert rows["incident energy"] == "4 to 4 GeV"
+    assert rows["split"] == "none named; the first 60 % train, the next 20 % validate, the last 20 % test"
+    assert rows["incident energy"] == "4 GeV"
 
 
 def test_finds_empty_showers(shower_file: MakeFile, four: Showers) -> None:

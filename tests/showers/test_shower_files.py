@@ -12,9 +12,11 @@ import h5py
 import numpy as np
 import pytest
 
+from calokit.bundles.bundle import read_bundle
 from calokit.detector import Detector, load_detector
-from calokit.errors import CalokitError, DetectorError, OutputError, ShowerFileError, SplitError
-from calokit.showers import Particles, Showers, ShowerWriter, Split, concatenate, open_showers
+from calokit.errors import BundleError, CalokitError, DetectorError, OutputError, ShowerFileError, SplitError
+from calokit.evaluation.scorecard import read_scorecard
+from calokit.showers import Incidents, Particles, Showers, ShowerWriter, Split, concatenate, open_showers
 from made_up_runs import MakeFile, MakeShowers
 
 COLUMNS = ("energies", "incident_energies", "positions", "directions")
@@ -283,8 +285,12 @@ def test_files_of_another_kind(tmp_path: Path, content: bytes) -> None:
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(ShowerFileError, match=r"none.h5: no such file"):
         open_showers(tmp_path / "none.h5")
-    with pytest.raises(ShowerFileError, match="no such file"):
+    with pytest.raises(ShowerFileError, match="this is a folder, not a file"):
         open_showers(tmp_path)
+    with pytest.raises(BundleError, match="this is a folder, not a file"):
+        read_bundle(tmp_path)
+    with pytest.raises(CalokitError, match="this is a folder, not a file"):
+        read_scorecard(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999])
@@ -450,3 +456,21 @@ def test_a_bare_file_takes_the_detector_of_others_or_of_the_challenge(
         file["incident_energies"] = np.full(3, 1e5, "f4")
     for like in (None, zdc):
         assert open_showers(tmp_path / "challenge.hdf5", like=like).detector.name == "par04_siw"
+
+
+def test_a_file_and_its_showers_are_shown_in_one_line(tmp_path: Path, make_showers: MakeShowers) -> None:
+    path, showers = tmp_path / "a.h5", make_showers(10, 1)
+    with ShowerWriter(path, showers.detector, "e+", "made up", {}) as writer:
+        writer.write(showers)
+    assert repr(open_showers(path, "train")) == (
+        f"ShowerFile('{path}', split train: 6 of zdc_ecal, particle e+)"
+    )
+    assert repr(showers).startswith("Showers(10 of zdc_ecal, ")
+    assert repr(showers).endswith(" GeV, impact, direction)")
+    assert repr(showers[:0].incidents) == "Incidents(0, no energies, impact, direction)"
+
+
+def test_energies_may_have_the_shape_of_files() -> None:
+    assert Incidents.of(np.array([[1e3], [2e3]])).energies.tolist() == [1e3, 2e3]
+    with pytest.raises(ShowerFileError, match="have shape"):
+        Incidents.of(np.ones((2, 2)))

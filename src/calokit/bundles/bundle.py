@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calokit.bundles.legs import Leg, legs_of
-from calokit.bundles.ranges import ConditionRange
+from calokit.bundles.ranges import ConditionRange, describe_ranges
 from calokit.bundles.tensors import read_tensors, write_tensors
 from calokit.config import digest_of
 from calokit.detector import Detector
@@ -21,7 +21,7 @@ from calokit.showers import ShowerFile
 BUNDLE_FORMAT_VERSION = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bundle:
     """A trained model with everything needed to use and to judge it.
 
@@ -40,6 +40,9 @@ class Bundle:
     ranges: list[ConditionRange]
     provenance: dict[str, Any]
     scorecard: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.name} for {self.detector.name}, trained for {describe_ranges(self.ranges)})"
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calokit.arrays import Float64
 from calokit.errors import ConditionWarning
 from calokit.showers import Incidents, ShowerFile
-from calokit.units import MEV_PER_GEV
+from calokit.units import MEV_PER_GEV, range_words
 
 ENERGY = "ln incident energy"
 RANGE_MARGIN = 1e-3
@@ -37,11 +37,12 @@ class ConditionRange:
 
     @property
     def words(self) -> str:
-        """Name and range in words; energies in GeV."""
+        """Name and range in words, with the unit; energies in GeV."""
         if self.name == ENERGY:
             low, high = math.exp(self.smallest) / MEV_PER_GEV, math.exp(self.largest) / MEV_PER_GEV
-            return f"{low:.3g} to {high:.3g} GeV"
-        return f"{self.name} {self.smallest:.4g} to {self.largest:.4g}"
+            return range_words(low, high, "GeV", digits=3)
+        unit = "mm" if self.kind == "position" else "rad"
+        return f"{self.name} {range_words(self.smallest, self.largest, unit)}"
 
     def outside(self, values: Float64) -> NDArray[np.bool_]:
         """Return which values (event,) lie outside by more than a thousandth of the range."""

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from calokit.errors import RunError
-from calokit.files import write_bytes
+from calokit.files import say_no_file, write_bytes
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, Any]) -> None:
@@ -28,7 +28,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         RunError: The file is missing, damaged, or has no calokit metadata.
     """
     if not path.is_file():
-        raise RunError(f"{path}: no such file.")
+        raise RunError(say_no_file(path))
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

@@ -62,7 +62,13 @@ for command in (
 
 
 _INTERRUPTED = 130
-_GO_ON = "what was finished is kept; the same command, or a training with --resume, goes on."
+_START_AGAIN = "nothing half done was written; run the same command again."
+_GO_ON = "what was finished is kept; the same command goes on."
+_WAYS_ON = {
+    "train": "the training is kept up to its last checkpoint; the same command with --resume goes on.",
+    **dict.fromkeys(("simulate", "adagan", "study", "demo"), _GO_ON),
+}
+"""What an interrupted command says, where the same work can go on."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -93,13 +99,18 @@ def main() -> None:
         _complain("error", str(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        _complain("interrupted", _GO_ON)
+        _complain("interrupted", _tell_way_on())
         sys.exit(_INTERRUPTED)
     except SystemExit as leaving:
         # Typer makes this code of Ctrl-C, without a word.
         if leaving.code == _INTERRUPTED:
-            _complain("interrupted", _GO_ON)
+            _complain("interrupted", _tell_way_on())
         raise
+
+
+def _tell_way_on() -> str:
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    return _WAYS_ON.get(command, _START_AGAIN)
 
 
 def _show_warning(message: Warning | str, *_details: Any) -> None:

@@ -63,17 +63,20 @@ def reconstruct(
     model = read_bundle(bundle)
     view = open_showers(showers, split, named_detector(detector), model.detector)
     fitted = None if train is None else open_showers(train, Split.TRAIN, like=view.detector)
+    if report is not None:
+        from calokit.studies.judging.page import check_reportable, describe_fit, report_reconstruction
+
+        assert fitted is not None
+        check_reportable(view, fitted)
     prior = None if fitted is None else next(fitted.incident_chunks())
     made = reconstruct_showers(model, view, device=device, prior=prior)
     write_reconstruction(output, made, model, view)
     if csv is not None:
-        write_csv(csv, made)
+        write_csv(csv, made, view)
     if report is not None:
-        from calokit.studies.judging.page import report_reconstruction
-
         assert fitted is not None
         page = report_reconstruction(model, made, view, fitted, report)
-        make_console().print(f"report: {page}")
+        make_console().print(f"{describe_fit(fitted, view)}\nreport: {page}")
     make_console().print(
         f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads} threads): "
         f"{', '.join(made.columns)} in {output}",

@@ -361,8 +361,8 @@ def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
 
 
 def _describe(file: ShowerFile, showers: int) -> Sample:
-    """Return where a sample came from; its label is the generator's name and version."""
-    label = file.generator.split(",")[0].strip()
+    """Return where a sample came from; its label is the generator's name and version, `Geant4 11.4.1`."""
+    label = file.generator.split(",")[0].split(" (")[0].strip()
     milliseconds = file.attributes.get("milliseconds_per_shower")
     return Sample(
         label=file.path.stem if label in {"", "unknown"} else label,

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from calokit.config import Description
 from calokit.detector import Detector
 from calokit.errors import CalokitError
+from calokit.files import say_no_file
 
 SCORECARD_FORMAT_VERSION = 1
 
@@ -356,8 +357,10 @@ def read_scorecard(path: Path) -> Scorecard:
     """Read a scorecard from its JSON file.
 
     Raises:
-        CalokitError: The file is missing, is not JSON, or is of another format version.
+        CalokitError: The file is missing or a folder, is not JSON, or is of another format version.
     """
+    if path.is_dir():
+        raise CalokitError(say_no_file(path))
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -47,6 +47,10 @@ CSV_UNITS = {
     if unit.split(",")[0] in ("MeV", "mm", "rad")
 }
 """Ends of the headers of a CSV file."""
+HAVE_AXES = frozenset(
+    name for name in UNITS if name.split("_")[0] in ("position", "direction") or name == "particle_position"
+)
+"""Columns whose last axis is x, y (and z)."""
 RANGE_MARGIN_SIGMA = 4.0
 """An energy lies outside where it leaves the training range by more than so many of its uncertainties."""
 
@@ -164,19 +168,33 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
         )
 
 
-def write_csv(path: Path, made: Reconstruction) -> None:
-    """Write estimates as CSV: one line a shower; headers end in the unit, such as `position_0_mm`.
+def write_csv(path: Path, made: Reconstruction, view: ShowerFile | None = None) -> None:
+    """Write estimates as CSV: one line a shower; headers end in the unit, such as `position_x_mm`.
 
-    Columns of several numbers are numbered from 0.
+    Args:
+        path: The file.
+        made: The estimates.
+        view: The showers; what they know of the truth stands behind the estimates, such as `true_energy_mev`.
     """
     flat: dict[str, NDArray[Any]] = {}
-    for name, values in made.columns.items():
-        wide = values.reshape(len(values), -1)
-        for number in range(wide.shape[1]):
-            place = "" if wide.shape[1] == 1 else f"_{number}"
-            unit = CSV_UNITS.get(name)
-            flat[f"{name}{place}" if unit is None else f"{name}{place}_{unit}"] = wide[:, number]
+    for name, values in (made.columns | ({} if view is None else _true_columns(view))).items():
+        kind = name.removeprefix("true_")
+        unit = f"_{CSV_UNITS[kind]}" if kind in CSV_UNITS else ""
+        for place in np.ndindex(values.shape[1:]):
+            words = list(map(str, place))
+            if kind in HAVE_AXES:
+                words[-1] = "xyz"[place[-1]]
+            flat["_".join([name, *words]) + unit] = values[:, *place]
     write_csv_columns(path, "shower", flat)
+
+
+def _true_columns(view: ShowerFile) -> dict[str, NDArray[Any]]:
+    """Return what a file knows of its incident particles; of several an event, their energy in all."""
+    incidents = Incidents.join(list(view.incident_chunks()))
+    found: dict[str, NDArray[Any] | None] = {"true_energy": incidents.energies}
+    if incidents.particles is None:
+        found |= {"true_position": incidents.positions, "true_direction": incidents.directions}
+    return {name: values for name, values in found.items() if values is not None}
 
 
 def _check_range(bundle: Bundle, columns: dict[str, NDArray[Any]]) -> float:

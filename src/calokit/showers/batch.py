@@ -17,7 +17,7 @@ from calokit.showers.particles import Int32, Particles
 UInt16 = NDArray[np.uint16]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Showers:
     """A batch of showers in one detector.
 
@@ -42,6 +42,8 @@ class Showers:
         >>> showers = Showers(np.ones((2, 400), np.float32), np.array([1e3, 2e3], np.float32), detector)
         >>> len(showers), float(showers.visible_energies[0]), showers.images.shape
         (2, 400.0, (2, 1, 20, 20))
+        >>> showers
+        Showers(2 of zdc_ecal, 1 to 2 GeV)
     """
 
     energies: Float32
@@ -96,6 +98,10 @@ class Showers:
 
     def __len__(self) -> int:
         return len(self.incident_energies)
+
+    def __repr__(self) -> str:
+        entries = "" if self.entries is None else ", entries"
+        return f"Showers({len(self)} of {self.detector.name}, {self.incidents.words}{entries})"
 
     def __getitem__(self, index: Any) -> Showers:
         """Return the showers at an index array, boolean mask or slice over events (a number gives one)."""

@@ -28,7 +28,7 @@ READ_BYTES = 16 * 2**20
 """How much of a file one chunk holds in memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ShowerFile:
     """A view on one split of a native shower file; it never holds more than what is asked for.
 
@@ -54,6 +54,12 @@ class ShowerFile:
 
     def __len__(self) -> int:
         return self.last - self.first
+
+    def __repr__(self) -> str:
+        return (
+            f"ShowerFile({str(self.path)!r}, split {self.split}: {len(self)} of {self.detector.name}, "
+            f"particle {self.particle})"
+        )
 
     @property
     def particle(self) -> str:

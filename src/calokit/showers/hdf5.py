@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 
 from calokit.errors import ShowerFileError, suggest_near_miss
+from calokit.files import say_no_file
 from calokit.showers.hdf5_storage import keep_chunks, require_stored_whole
 
 
@@ -51,7 +52,7 @@ def open_to_keep(path: Path) -> h5py.File:
         ShowerFileError: The file is missing, locked or not readable HDF5.
     """
     if not path.is_file():
-        raise ShowerFileError(f"{path}: no such file.")
+        raise ShowerFileError(say_no_file(path))
     try:
         return h5py.File(path, "r")
     except OSError as error:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calokit.arrays import Float32, Float64
 from calokit.errors import ShowerFileError
 from calokit.showers.particles import PARTICLE_COLUMNS, Int32, Particles, join_particles
+from calokit.units import MEV_PER_GEV, range_words
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ INCIDENT_COLUMNS = (
 """What may be known of the incident particle of each event; the energy always is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Incidents:
     """The incident particles of some events.
 
@@ -61,6 +62,8 @@ class Incidents:
         >>> incidents = Incidents.of(np.array([1e3, 2e3]), positions=np.zeros((2, 2)))
         >>> len(incidents), incidents[1].energies.tolist(), incidents.conditions()[1]
         (2, [2000.0], ['ln incident energy', 'impact x', 'impact y'])
+        >>> incidents
+        Incidents(2, 1 to 2 GeV, impact)
     """
 
     energies: Float32
@@ -92,7 +95,10 @@ class Incidents:
         pdg: NDArray[Any] | None = None,
         particles: Particles | None = None,
     ) -> Incidents:
-        """Return incident particles from columns of any kind of number."""
+        """Return incident particles from columns of any kind of number; energies may be (event, 1) too."""
+        energies = np.asarray(energies)
+        if energies.shape[1:] == (1,):
+            energies = energies[:, 0]
 
         def stored(values: NDArray[Any] | None, kind: type[np.generic]) -> Any:
             return None if values is None else np.ascontiguousarray(values, dtype=kind)
@@ -108,6 +114,24 @@ class Incidents:
 
     def __len__(self) -> int:
         return len(self.energies)
+
+    def __repr__(self) -> str:
+        return f"Incidents({len(self)}, {self.words})"
+
+    @property
+    def words(self) -> str:
+        """Range of the energies and what else is known, in a few words."""
+        known = {
+            "impact": self.positions,
+            "direction": self.directions,
+            "pdg": self.pdg,
+            "several particles an event": self.particles,
+        }
+        names = [name for name, values in known.items() if values is not None]
+        if len(self) == 0:
+            return ", ".join(["no energies", *names])
+        low, high = (float(end) / MEV_PER_GEV for end in (self.energies.min(), self.energies.max()))
+        return ", ".join([range_words(low, high, "GeV"), *names])
 
     def __getitem__(self, index: Any) -> Incidents:
         """Return the events at an index array, boolean mask or slice (a number gives one)."""

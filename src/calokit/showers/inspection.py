@@ -11,7 +11,9 @@ from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.showers.units_check import LARGEST_RESPONSE, EnergyScale, find_unit_mistakes, states_its_unit
-from calokit.units import MEV_PER_GEV
+from calokit.units import MEV_PER_GEV, range_words
+
+NO_SPLIT_NAMED = "none named; the first 60 % train, the next 20 % validate, the last 20 % test"
 
 
 @dataclass
@@ -103,7 +105,7 @@ def _describe(view: ShowerFile, tally: _Tally, threshold: float) -> list[tuple[s
         ("detector", f"{detector.name}: {shapes}, {cells} cells"),
         ("particle", view.particle),
         ("made by", view.generator),
-        ("meant for", str(view.meant_for or "any purpose (cut 0.6/0.2/0.2)")),
+        ("split", str(view.meant_for or NO_SPLIT_NAMED)),
         ("showers", f"{tally.events} in split {view.split}"),
         ("units", "MeV, mm"),
     ]
@@ -114,10 +116,10 @@ def _describe(view: ShowerFile, tally: _Tally, threshold: float) -> list[tuple[s
     for name, low, high in zip(tally.names, tally.low, tally.high, strict=True):
         if name == "ln incident energy":
             low, high = np.exp(low) / MEV_PER_GEV, np.exp(high) / MEV_PER_GEV
-            rows.append(("incident energy", f"{low:.4g} to {high:.4g} GeV"))
+            rows.append(("incident energy", range_words(low, high, "GeV")))
         else:
             unit = "mm" if name.startswith("impact") else "rad"
-            rows.append((name, f"{low:.4g} to {high:.4g} {unit}"))
+            rows.append((name, range_words(low, high, unit)))
     rows += [
         ("visible / incident", f"mean {mean:.4f}, spread {spread:.4f}"),
         ("hits a shower", f"{tally.hits / tally.events:.1f} above {threshold:g} MeV"),

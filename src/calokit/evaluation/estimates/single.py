@@ -9,23 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calokit.arrays import Float64
-from calokit.errors import CalokitError
+from calokit.evaluation.estimates.energy_groups import group_by_energy
 from calokit.evaluation.metrics.core_resolution import gaussian_core
 from calokit.evaluation.metrics.resolution_law import ResolutionLaw, fit_resolution_law
 from calokit.units import MEV_PER_GEV
 
 RESAMPLES = 300
 """Draws of the showers that bootstrap errors come from."""
-LEAST_SHOWERS = 20
-"""Energies with fewer showers are left out."""
+LEAST_ENERGIES = 3
+"""Fewer do not fix the three terms of a resolution law."""
 
 
 @dataclass(frozen=True)
 class EnergyErrors:
     """Errors of an energy estimate at each true energy; GeV, each with its statistical error.
 
+    Where the true energies are a continuous spectrum, in bins of them (`group_by_energy`).
+
     Attributes:
-        energies: (energy,) true energies.
+        energies: (energy,) true energies, or the mean of each bin.
         showers: (energy,) int64.
         mean: (energy, 2) ME, the mean of estimate - truth.
         absolute: (energy, 2) MAE, the mean of |estimate - truth|.
@@ -50,7 +52,7 @@ class EnergyErrors:
         moment; of the core from resampled showers.
 
         Raises:
-            CalokitError: No energy has twenty showers.
+            CalokitError: There are fewer than twenty showers.
 
         Example:
             >>> true = np.repeat([2000.0, 4000.0], 50)
@@ -59,11 +61,12 @@ class EnergyErrors:
             ([0.1, 0.1], [0.0, 0.0])
         """
         rows = []
-        for energy in _grid(true_mev):
-            error = (estimated_mev[true_mev == energy] - energy) / MEV_PER_GEV
+        groups = group_by_energy(true_mev)
+        for energy, members in zip(groups.energies, groups.members, strict=True):
+            error = (estimated_mev - true_mev)[members] / MEV_PER_GEV
             number = len(error)
             centred = error - error.mean()
-            core = gaussian_core(estimated_mev[true_mev == energy] / MEV_PER_GEV)
+            core = gaussian_core(error + energy / MEV_PER_GEV)
             rows.append(
                 [
                     energy / MEV_PER_GEV,
@@ -82,8 +85,10 @@ class EnergyErrors:
         pairs = [table[:, start : start + 2] for start in range(2, table.shape[1], 2)]
         return cls(table[:, 0], table[:, 1].astype(np.int64), *pairs)
 
-    def law(self) -> ResolutionLaw:
-        """Return a / sqrt(E) (+) b / E (+) c fitted to width / true energy."""
+    def law(self) -> ResolutionLaw | None:
+        """Return a / sqrt(E) (+) b / E (+) c fitted to width / true energy; None for fewer than three."""
+        if len(self.energies) < LEAST_ENERGIES:
+            return None
         return fit_resolution_law(
             self.energies, self.width[:, 0] / self.energies, self.width[:, 1] / self.energies
         )
@@ -138,22 +143,20 @@ def paired_rms_ratio(
         seed: Of the draws.
 
     Raises:
-        CalokitError: No energy has twenty showers.
+        CalokitError: There are fewer than twenty showers.
     """
-    groups = true if groups is None else groups
-    grid = _grid(groups)
+    grouped = group_by_energy(true if groups is None else groups)
     rng = np.random.default_rng(seed)
     ratios, draws = [], []
-    squares = [((one - true) ** 2).reshape(len(groups), -1).sum(axis=1) for one in (first, second)]
-    for energy in grid:
-        members = np.flatnonzero(groups == energy)
+    squares = [((one - true) ** 2).reshape(len(true), -1).sum(axis=1) for one in (first, second)]
+    for members in grouped.members:
         one, other = squares[0][members], squares[1][members]
         picked = rng.integers(0, len(members), (RESAMPLES, len(members)))
         ratios.append(np.sqrt(one.mean() / other.mean()))
         draws.append(np.sqrt(one[picked].mean(axis=1) / other[picked].mean(axis=1)))
     drawn = np.array(draws)
     return PairedRatio(
-        grid / MEV_PER_GEV,
+        grouped.energies / MEV_PER_GEV,
         np.array(ratios),
         drawn.std(axis=1, ddof=1),
         float(np.mean(ratios)),
@@ -239,12 +242,3 @@ def _root_mean_square(values: Float64) -> tuple[float, float]:
     square = values**2
     root = float(np.sqrt(square.mean()))
     return root, float(square.std() / np.sqrt(len(values)) / max(2.0 * root, 1e-300))
-
-
-def _grid(true: Float64) -> Float64:
-    """Return the true energies that have enough showers, rising."""
-    grid, counts = np.unique(true, return_counts=True)
-    kept: Float64 = grid[counts >= LEAST_SHOWERS]
-    if len(kept) == 0:
-        raise CalokitError(f"no true energy has {LEAST_SHOWERS} showers; errors are measured by energy.")
-    return kept

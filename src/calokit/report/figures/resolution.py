@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from calokit.arrays import Float64
+from calokit.evaluation.estimates.energy_groups import group_by_energy
 from calokit.evaluation.estimates.single import EnergyErrors
 from calokit.report.figures.style import GENERATED_COLOURS, GENERATED_LINES, REFERENCE_LINE, new_plot
 from calokit.units import MEV_PER_GEV
@@ -20,7 +21,7 @@ DRAWN = 4000
 
 
 def draw_resolution(methods: Mapping[str, EnergyErrors], baseline: str) -> Figure:
-    """Draw width / E of each method over the energy with its fitted law, and the ratio to one method.
+    """Draw width / E of each method over the energy with its law, and the ratio to one method.
 
     Args:
         methods: Errors by method.
@@ -36,8 +37,10 @@ def draw_resolution(methods: Mapping[str, EnergyErrors], baseline: str) -> Figur
         upper.errorbar(found.energies, relative[:, 0], relative[:, 1], **style)
         law = found.law()
         fine = np.geomspace(found.energies[0], found.energies[-1], 100)
+        fitted = np.full(len(fine), np.nan) if law is None else 100 * law.at(fine)
         line = GENERATED_LINES[number % len(GENERATED_LINES)]
-        upper.plot(fine, 100 * law.at(fine), color=colour, linestyle=line, label=f"{name}: {law}")
+        words = name if law is None else f"{name}: {law}"
+        upper.plot(fine, fitted, color=colour, linestyle=line, label=words)
         ratio = found.rms[:, 0] / base.rms[:, 0]
         error = ratio * found.rms[:, 1] / found.rms[:, 0]
         lower.errorbar(found.energies, ratio, error, **style)
@@ -76,14 +79,17 @@ def draw_bias(methods: Mapping[str, EnergyErrors], band: float = 0.005) -> Figur
 
 
 def draw_estimate_against_truth(estimated_mev: Float64, true_mev: Float64) -> Figure:
-    """Draw the distribution of the estimate at each true energy: median, central 68 % and 95 %."""
+    """Draw the distribution of the estimate at each true energy: median, central 68 % and 95 %.
+
+    In bins of true energies the distribution is that of the error, about the mean energy of the bin.
+    """
     figure = new_plot(4.8, 4.4)
     axes = figure.subplots()
-    grid = np.unique(true_mev)
-    quantiles = np.array(
-        [np.quantile(estimated_mev[true_mev == one], [0.025, 0.16, 0.5, 0.84, 0.975]) for one in grid]
-    )
-    quantiles, grid = quantiles / MEV_PER_GEV, grid / MEV_PER_GEV
+    groups = group_by_energy(true_mev)
+    error = estimated_mev - true_mev
+    found = [np.quantile(error[one], [0.025, 0.16, 0.5, 0.84, 0.975]) for one in groups.members]
+    grid = groups.energies / MEV_PER_GEV
+    quantiles = grid[:, None] + np.array(found) / MEV_PER_GEV
     colour = GENERATED_COLOURS[0]
     axes.fill_between(grid, quantiles[:, 0], quantiles[:, 4], color=colour, alpha=0.15, label="95 %")
     axes.fill_between(grid, quantiles[:, 1], quantiles[:, 3], color=colour, alpha=0.35, label="68 %")

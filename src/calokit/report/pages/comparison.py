@@ -15,8 +15,9 @@ from calokit.errors import CalokitError
 from calokit.evaluation.samples.gallery import MOST_HITS
 from calokit.evaluation.scorecard import EventHits, Scorecard
 from calokit.files import check_folder_writable, file_word, write_bytes, write_text
+from calokit.progress import Progress, show_progress
 from calokit.report.compared import ComparedCards
-from calokit.report.figures.catalogue import list_figures
+from calokit.report.figures.catalogue import NamedFigure, list_figures
 from calokit.report.figures.style import embed_svg, figure_bytes
 from calokit.report.pages.contents import (
     PlacedFigure,
@@ -41,7 +42,7 @@ _STYLES = ("report.css", "display.css")
 _DISPLAY_SCRIPTS = ("display_data.js", "display_cells.js", "display_view.js", "display.js")
 
 
-def write_report(compared: ComparedCards, folder: Path) -> Path:
+def write_report(compared: ComparedCards, folder: Path, progress: Progress = show_progress) -> Path:
     """Write a report on samples compared with one reference.
 
     Writes `report.html` (one file that needs nothing else, not even a network), `scorecard.json` (with
@@ -51,6 +52,7 @@ def write_report(compared: ComparedCards, folder: Path) -> Path:
     Args:
         compared: The scorecards.
         folder: Where; made where it is missing.
+        progress: Shows how many figures are drawn; see `calokit.progress`.
 
     Returns:
         The path of the page.
@@ -65,7 +67,8 @@ def write_report(compared: ComparedCards, folder: Path) -> Path:
     display = None if compared.leading is None else pack_display(compared)
     scripts = _read_scripts(with_display=display is not None)
     taken = sum(map(len, scripts)) + (0 if display is None else len(display.text))
-    figures = _draw_figures(compared, folder / "figures", MOST_PAGE_BYTES - _TEXT_BYTES - taken)
+    room = MOST_PAGE_BYTES - _TEXT_BYTES - taken
+    figures = _draw_figures(compared, folder / "figures", room, progress)
     page = _render(compared, figures, display, scripts)
     path = folder / "report.html"
     write_text(path, page)
@@ -79,20 +82,31 @@ def write_scorecard(card: Scorecard, folder: Path, several: bool) -> Path:
     return folder / name
 
 
-def _draw_figures(compared: ComparedCards, folder: Path, room: int) -> dict[str, list[PlacedFigure]]:
+def _draw_figures(
+    compared: ComparedCards, folder: Path, room: int, progress: Progress
+) -> dict[str, list[PlacedFigure]]:
     """Draw every figure once, write its files, and keep the SVG text as long as the page may grow."""
     placed: dict[str, list[PlacedFigure]] = {}
-    for named in list_figures(compared):
-        figure = named.draw()
-        drawn = figure_bytes(figure, "svg")
-        write_bytes(folder / f"{named.key}.svg", drawn)
-        write_bytes(folder / f"{named.key}.pdf", figure_bytes(figure, "pdf", 200.0))
-        svg = embed_svg(drawn.decode(), named.key)
-        inline = len(svg) <= room
-        room -= len(svg) if inline else 0
-        one = PlacedFigure(named.key, named.title, named.caption, Markup(svg) if inline else None, named.wide)
-        placed.setdefault(named.topic, []).append(one)
+    listed = list_figures(compared)
+    with progress(len(listed), "drawing the report", "figures") as advance:
+        for named in listed:
+            svg = _draw_figure(named, folder)
+            inline = len(svg) <= room
+            room -= len(svg) if inline else 0
+            shown = Markup(svg) if inline else None
+            one = PlacedFigure(named.key, named.title, named.caption, shown, named.wide)
+            placed.setdefault(named.topic, []).append(one)
+            advance(1)
     return placed
+
+
+def _draw_figure(named: NamedFigure, folder: Path) -> str:
+    """Draw a figure, write its files, and return its SVG text for the page."""
+    figure = named.draw()
+    drawn = figure_bytes(figure, "svg")
+    write_bytes(folder / f"{named.key}.svg", drawn)
+    write_bytes(folder / f"{named.key}.pdf", figure_bytes(figure, "pdf", 200.0))
+    return embed_svg(drawn.decode(), named.key)
 
 
 def _render(

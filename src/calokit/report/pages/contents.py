@@ -18,6 +18,11 @@ from calokit.report.verdict import Grade, format_deviation, grade_measurement
 
 _SUSPICIOUSLY_GOOD = -5.0
 _SAID_APART = ("threshold_mev", "seed")
+_NONE_MEANS = {
+    "cells": "chosen from the reference",
+    "challenge_patience": "none: every epoch is gone through",
+}
+"""What a setting that was left open means; of others, that there is none."""
 _GRADED = (Grade.COMPATIBLE, Grade.DOUBTFUL, Grade.INCOMPATIBLE)
 
 
@@ -164,7 +169,9 @@ def describe_settings(compared: ComparedCards) -> list[tuple[str, str]]:
     )
     described = []
     for name in names:
-        values = {card.generated.label: _write_setting(card.settings.get(name)) for card in compared.cards}
+        values = {
+            card.generated.label: _write_setting(name, card.settings.get(name)) for card in compared.cards
+        }
         same = len(set(values.values())) == 1
         text = next(iter(values.values())) if same else "; ".join(f"{k}: {v}" for k, v in values.items())
         described.append((name.replace("_", " ").capitalize(), text))
@@ -195,9 +202,11 @@ def join_warnings(compared: ComparedCards) -> list[str]:
     ]
 
 
-def _write_setting(value: Any) -> str:
+def _write_setting(name: str, value: Any) -> str:
     if value is None:
-        return "chosen from the reference"
+        return _NONE_MEANS.get(name, "none")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {one}" for key, one in value.items())
     if isinstance(value, int) and not isinstance(value, bool):
         return group_digits(value)
     if isinstance(value, list | tuple):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from calokit.arrays import Float64
+from calokit.evaluation.estimates.energy_groups import group_by_energy
 from calokit.evaluation.estimates.single import EnergyErrors, measure_coverage, paired_rms_ratio
 from calokit.files import check_folder_writable, write_json, write_text
 from calokit.report.figures.resolution import (
@@ -86,7 +87,7 @@ def write_reconstruction_page(content: ReconstructionContent, folder: Path) -> P
         The path of the page.
 
     Raises:
-        CalokitError: No true energy has enough showers.
+        CalokitError: There are fewer than twenty showers.
     """
     check_folder_writable(folder)
     methods = {name: EnergyErrors.of(one, content.true_energies) for name, one in content.energies.items()}
@@ -124,7 +125,7 @@ def _energy_sections(
             other,
             _pair(ratios[other].mean, ratios[other].mean_error) if other in ratios else "1",
             _pair(*_largest(found.relative_bias() * 100)),
-            str(found.law()),
+            str(found.law() or "–"),
         ]
         for other, found in methods.items()
     ]
@@ -133,14 +134,14 @@ def _energy_sections(
             "energies_gev": found.energies.tolist(),
             "showers": found.showers.tolist(),
             **{key: getattr(found, key).tolist() for key in ("mean", "absolute", "rms", "width", "core")},
-            "law": str(found.law()),
+            "law": str(found.law() or ""),
             **({"rms_ratio": [ratios[other].mean, ratios[other].mean_error]} if other in ratios else {}),
         }
         for other, found in methods.items()
     }
     rows = [
         [
-            f"{energy:g}",
+            f"{energy:.4g}",
             str(int(mine.showers[place])),
             *(_pair(*getattr(mine, key)[place]) for key in ("mean", "absolute", "rms", "core")),
             *(_pair(*methods[base_name].rms[place]),),
@@ -164,8 +165,13 @@ def _energy_sections(
             ],
         },
         {
-            "title": f"Energy: {name}, by true energy (GeV)",
-            "head": ["E", "showers", "ME", "MAE", "RMS", "core", f"RMS of {base_name}", "ratio"],
+            "title": f"Energy: {name}, {_name_groups(content.true_energies)}",
+            "head": [
+                "E (GeV)",
+                "showers",
+                *(f"{word} (GeV)" for word in ("ME", "MAE", "RMS", "core", f"RMS of {base_name}")),
+                "RMS ratio",
+            ],
             "rows": rows,
             "figures": [],
         },
@@ -216,6 +222,13 @@ def _place_section(
         "rows": rows,
         "figures": [save_section_figure(draw_residuals(residuals), "residuals", folder)],
     }
+
+
+def _name_groups(true_mev: Float64) -> str:
+    """Return what the rows of a table by energy are."""
+    if group_by_energy(true_mev).binned:
+        return "in bins of the true energy (E: mean of the bin)"
+    return "by true energy"
 
 
 def _pair(value: float, error: float) -> str:

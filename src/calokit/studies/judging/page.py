@@ -7,16 +7,56 @@ from pathlib import Path
 import numpy as np
 
 from calokit.bundles.bundle import Bundle
+from calokit.classical.boosted_energy import SMALLEST_SAMPLE
 from calokit.classical.methods import CALIBRATED_SUM
 from calokit.classical.track_fit import directions_to_slopes
 from calokit.errors import ConfigurationError
+from calokit.evaluation.estimates.energy_groups import LEAST_SHOWERS
 from calokit.inference.reconstruct import Reconstruction
 from calokit.report.pages.reconstruction import Places, ReconstructionContent, write_reconstruction_page
-from calokit.showers import ShowerFile
+from calokit.showers import ShowerFile, Split
 from calokit.studies.judging.reconstruction import classical_results
 
+FEW_FITTED = 2000
+"""Classical methods fitted on fewer showers are told to be below their best."""
 FIT = "log-weighted fit"
 """The classical method for places and angles."""
+
+
+def check_reportable(test: ShowerFile, train: ShowerFile) -> None:
+    """Refuse what no page can be written about, before the work.
+
+    Raises:
+        ConfigurationError: There are too few showers to judge, or to fit the classical methods on.
+    """
+    needs = (
+        (test, LEAST_SHOWERS, "errors are measured by true energy"),
+        (train, SMALLEST_SAMPLE, "the classical methods are fitted on them"),
+    )
+    for view, least, purpose in needs:
+        if len(view) < least:
+            raise ConfigurationError(
+                f"{view.path}: {len(view)} showers ({_name_part(view)}) are too few for a report; {purpose}, "
+                f"and that needs at least {least}. Give a file with more showers, or leave out --report."
+            )
+
+
+def describe_fit(train: ShowerFile, test: ShowerFile) -> str:
+    """Return what the classical methods are fitted on, and a caution where that does them wrong."""
+    words = f"classical methods fitted on {len(train)} showers of {train.path.name}, {_name_part(train)}"
+    if len(train) < FEW_FITTED:
+        words += f"; with fewer than {FEW_FITTED} they are worse than they could be"
+    common = min(train.last, test.last) - max(train.first, test.first)
+    if common > 0 and train.sha256 == test.sha256:
+        words += f"; {common} of the showers judged are among them, which flatters these methods"
+    return words
+
+
+def _name_part(view: ShowerFile) -> str:
+    """Return in words which showers of a file a view holds."""
+    if view.split is Split.ALL:
+        return "the whole file"
+    return f"split {view.split} (numbers {view.first} to {view.last - 1})"
 
 
 def report_reconstruction(
@@ -27,7 +67,7 @@ def report_reconstruction(
     Args:
         bundle: The bundle.
         made: What it made of the test showers.
-        test: Showers with true energies at fixed values.
+        test: Showers whose truth is known.
         train: Showers that the classical methods are fitted on.
         folder: Where.
 
@@ -36,7 +76,7 @@ def report_reconstruction(
 
     Raises:
         ConfigurationError: The bundle is for several particles.
-        CalokitError: No true energy has enough showers.
+        CalokitError: There are too few showers (`check_reportable`).
     """
     if "particle_energy" in made.columns:
         raise ConfigurationError("the report shows single particles; a study judges bundles for several.")
@@ -61,7 +101,7 @@ def report_reconstruction(
         bundle.recipe.title,
         name,
         CALIBRATED_SUM,
-        f"{len(test)} showers of {test.path.name}, split {test.split}; {test.generator}",
+        f"{len(test)} showers of {test.path.name}, {_name_part(test)}; made by: {test.generator}",
         known.energies,
         energies,
         None if width is None else width.astype(np.float64),
@@ -69,7 +109,7 @@ def report_reconstruction(
         (
             f"trained on {trained['data_showers']} showers in {trained['cpu_seconds'] / 60:.1f} minutes",
             f"{made.milliseconds_per_shower:.2f} ms a shower, the search of hits included",
-            f"classical methods fitted on {len(train)} showers of {train.path.name}",
+            describe_fit(train, test),
         ),
     )
     return write_reconstruction_page(content, folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 
 from calokit.errors import ShowerFileError
+from calokit.files import say_no_file
 from calokit.showers.formats.containers.npz import open_npz
 from calokit.showers.formats.containers.root import list_trees, open_root
 from calokit.showers.hdf5 import list_datasets, open_hdf5
@@ -56,7 +57,7 @@ def look_inside(path: Path) -> Contents:
         ConfigurationError: It is a ROOT file and uproot is not installed.
     """
     if not path.is_file():
-        raise ShowerFileError(f"{path}: no such file.")
+        raise ShowerFileError(say_no_file(path))
     with path.open("rb") as stream:
         head = stream.read(4096)
     if not head:
