@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -86,6 +87,14 @@ def test_finds_incident_energies_in_gev(
     wrong = Showers(showers.energies, showers.incident_energies / 1e3, zdc)
     (finding,) = inspect(shower_file(showers=wrong)).findings
     assert "a thousand times too much" in finding
+
+
+def test_finds_impacts_far_beside_the_detector(shower_file: MakeFile, four: Showers) -> None:
+    assert four.positions is not None
+    one, two = inspect(shower_file(showers=replace(four, positions=300 * four.positions))).findings
+    assert one.startswith("impacts reach 1200 mm from the axis in x, and the cells")
+    assert two.startswith("impacts reach 1500 mm from the axis in y")
+    assert "another unit" in one
 
 
 def test_finds_cells_in_gev(shower_file: MakeFile, make_showers: MakeShowers, zdc: Detector) -> None:

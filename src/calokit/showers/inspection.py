@@ -13,6 +13,9 @@ from calokit.showers.files import ShowerFile
 from calokit.showers.units_check import LARGEST_RESPONSE, EnergyScale, find_unit_mistakes, states_its_unit
 from calokit.units import MEV_PER_GEV, range_words
 
+FAR_BESIDE = 1.5
+"""An impact so many times as far from the axis as the outermost cell hardly means what it says."""
+
 NO_SPLIT_NAMED = "none named; the first 60 % train, the next 20 % validate, the last 20 % test"
 
 
@@ -147,4 +150,22 @@ def _judge(view: ShowerFile, tally: _Tally) -> list[str]:
             f"{tally.above_incident} showers hold more than {LARGEST_RESPONSE} times their incident energy; "
             "is the incident energy in GeV, or are the cells calibrated to another scale?"
         )
-    return findings + mistakes
+    return findings + mistakes + _find_far_impacts(view, tally)
+
+
+def _find_far_impacts(view: ShowerFile, tally: _Tally) -> list[str]:
+    """Return sentences on impacts far beside the detector, as those in a wrong unit are."""
+    assert tally.low is not None
+    assert tally.high is not None
+    found = []
+    for name, places in (("impact x", view.detector.cells.x), ("impact y", view.detector.cells.y)):
+        if name not in tally.names:
+            continue
+        column, half = tally.names.index(name), float(np.nanmax(np.abs(places), initial=0.0))
+        farthest = max(-float(tally.low[column]), float(tally.high[column]))
+        if farthest > FAR_BESIDE * half > 0.0:
+            found.append(
+                f"impacts reach {farthest:.4g} mm from the axis in {name[-1]}, and the cells {half:.4g} mm; "
+                "are they in another unit than mm?"
+            )
+    return found
