@@ -322,6 +322,7 @@ def test_the_first_shower_is_not_timed(
     assert done.milliseconds_per_shower < 900.0
 
 
-def test_a_negative_seed_is_refused(bundle: Bundle) -> None:
-    with pytest.raises(ConfigurationError, match="seed -1"):
-        ShowerGenerator(bundle, -1, FLOAT32)
+@pytest.mark.parametrize("seed", [-1, 1.5])
+def test_a_seed_is_a_whole_number_from_0_on(bundle: Bundle, seed: float) -> None:
+    with pytest.raises(ConfigurationError, match=f"seed {seed}"):
+        ShowerGenerator(bundle, seed, FLOAT32)  # type: ignore[arg-type]

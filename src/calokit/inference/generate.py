@@ -126,7 +126,7 @@ class ShowerGenerator:
 
     Raises:
         BundleError: The bundle reconstructs.
-        ConfigurationError: The seed is negative.
+        ConfigurationError: The seed is negative or no whole number.
 
     Attributes:
         seconds: Time that the model took so far, noise included.
@@ -142,7 +142,7 @@ class ShowerGenerator:
     def __init__(
         self, bundle: Bundle, seed: int, precision: Precision | None = None, device: Device = CPU
     ) -> None:
-        if seed < 0:
+        if seed != int(seed) or seed < 0:
             raise ConfigurationError(f"seed {seed}: a seed is a whole number from 0 on.")
         self.bundle = bundle
         self.device = device
