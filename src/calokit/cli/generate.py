@@ -50,19 +50,21 @@ def generate(
     ] = "auto",
 ) -> None:
     """Generate showers, for the incident particles of a file or for one energy."""
-    from calokit.compute.device import Device
-    from calokit.compute.precision import parse_precision
-    from calokit.compute.threads import use_threads
     from calokit.files import check_writable
-    from calokit.inference import generate_file, incidents_at, incidents_like, read_bundle
-    from calokit.showers import Incidents
-    from calokit.showers.particle_list import open_particles
 
     if (like is None) == (energy is None):
         raise ConfigurationError("give either --like FILE or --energy GEV.")
     if energy is not None and count is None:
         raise ConfigurationError("--energy needs --count: how many showers.")
     check_writable(output, bundle, like)
+
+    from calokit.compute.device import Device
+    from calokit.compute.precision import parse_precision
+    from calokit.compute.threads import use_threads
+    from calokit.inference import generate_file, incidents_at, incidents_like, read_bundle
+    from calokit.showers import Incidents
+    from calokit.showers.particle_list import open_particles
+
     threads, device = use_threads(threads), Device.of(device_name)
     model = read_bundle(bundle)
     source = None if like is None else open_particles(like, split, named_detector(detector), model.detector)
