@@ -70,7 +70,10 @@ def test_a_file_that_cannot_be_judged_leaves_the_scorecards_of_those_before(
         (
             "calokit.training.run.start_training",
             ("train", "zdc_flow", "--data", "a.h5"),
-            "the training is kept up to its last checkpoint; the same command with --resume goes on.",
+            (
+                "the training is kept up to its last checkpoint; the same command with --resume goes on "
+                "(without it, where the training had not begun)."
+            ),
         ),
         (
             "calokit.showers.open_showers",

@@ -65,7 +65,8 @@ _INTERRUPTED = 130
 _START_AGAIN = "nothing half done was written; run the same command again."
 _GO_ON = "what was finished is kept; the same command goes on."
 _WAYS_ON = {
-    "train": "the training is kept up to its last checkpoint; the same command with --resume goes on.",
+    "train": "the training is kept up to its last checkpoint; the same command with --resume goes on "
+    "(without it, where the training had not begun).",
     **dict.fromkeys(("simulate", "adagan", "study", "demo"), _GO_ON),
 }
 """What an interrupted command says, where the same work can go on."""
