@@ -289,19 +289,25 @@ def evaluate(
     return card.model_copy(update={"generated": sample})
 
 
-def write_report(scorecards: Scorecard | Sequence[Scorecard], folder: PathLike = "report") -> Path:
+def write_report(
+    scorecards: Scorecard | Sequence[Scorecard],
+    folder: PathLike = "report",
+    *,
+    progress: Progress = show_progress,
+) -> Path:
     """Write the report of one or several samples judged by one reference; return the path of its page.
 
     Args:
         scorecards: What `evaluate` returns, once or several times with different labels.
         folder: Where; made where it is missing.
+        progress: See `calokit.progress`.
     """
     from calokit.report.compared import ComparedCards
     from calokit.report.pages import comparison
 
     cards = tuple(scorecards) if isinstance(scorecards, Sequence) else (scorecards,)
     check_folder_writable(Path(folder))
-    return comparison.write_report(ComparedCards.of(*cards), Path(folder))
+    return comparison.write_report(ComparedCards.of(*cards), Path(folder), progress)
 
 
 def plot(scorecards: Scorecard | Sequence[Scorecard], name: str) -> Figure:

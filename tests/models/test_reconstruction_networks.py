@@ -523,6 +523,24 @@ def test_the_report_stands_beside_classical_methods(trained: Bundle, luxe_file: 
     assert (tmp_path / "report" / "figures" / "resolution.pdf").is_file()
 
 
+@pytest.mark.slow
+def test_places_are_not_compared_with_a_truth_that_is_not_known(
+    trained: Bundle, luxe_file: Path, tmp_path: Path
+) -> None:
+    from calokit.studies.judging.page import report_reconstruction
+
+    view = open_showers(luxe_file)
+    made = reconstruct_showers(trained, view)
+    lacking = replace(view.read_all(), positions=None, directions=None)
+    without = calokit.write_showers(tmp_path / "without.h5", lacking)
+    train = open_showers(luxe_file, "train")
+    page = report_reconstruction(trained, made, without, train, tmp_path / "report")
+    assert "log-weighted fit" not in page.read_text()
+    places = {name: made.columns[name] for name in ("position", "direction")}
+    with pytest.raises(ConfigurationError, match="no true impacts and directions"):
+        report_reconstruction(trained, replace(made, columns=places), without, train, tmp_path / "report")
+
+
 def test_joined_members_average(luxe_file: Path, tmp_path: Path) -> None:
     changes = [*TINY_HITS, "training.steps=4", "training.validate_every=4"]
     bundles = [

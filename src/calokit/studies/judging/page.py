@@ -19,6 +19,7 @@ from calokit.studies.judging.reconstruction import classical_results
 
 FEW_FITTED = 2000
 """Classical methods fitted on fewer showers are told to be below their best."""
+TRUE_PLACES = frozenset({"incident_positions", "incident_directions"})
 FIT = "log-weighted fit"
 """The classical method for places and angles."""
 
@@ -75,7 +76,7 @@ def report_reconstruction(
         The path of the page.
 
     Raises:
-        ConfigurationError: The bundle is for several particles.
+        ConfigurationError: The bundle is for several particles, or finds places and the file knows none.
         CalokitError: There are too few showers (`check_reportable`).
     """
     if "particle_energy" in made.columns:
@@ -86,7 +87,7 @@ def report_reconstruction(
     if "energy" in made.columns:
         energies = {**classical.energies, name: made.columns["energy"].astype(np.float64)}
     places = None
-    if {"position", "direction"} <= set(made.columns):
+    if {"position", "direction"} <= set(made.columns) and test.columns >= TRUE_PLACES:
         angles = np.arctan(directions_to_slopes(made.columns["direction"]))
         places = Places(
             FIT,
@@ -94,6 +95,10 @@ def report_reconstruction(
             {FIT: classical.angles, name: angles},
             known.positions,
             np.arctan(known.slopes),
+        )
+    if not energies and places is None:
+        raise ConfigurationError(
+            f"{test.path}: no true impacts and directions ({', '.join(sorted(TRUE_PLACES))}) to compare with."
         )
     width = made.columns.get("energy_uncertainty")
     trained = bundle.provenance
