@@ -132,12 +132,15 @@ def scoring() -> str:
 
 
 def cylinder() -> str:
-    """Return the response of Par04 over the reference's, by how the silicon is divided."""
-    table = [["silicon in Geant4", "showers", "response over the reference's"]]
-    table += [
-        [row["cells"], f"{row['showers']:,}", f"{row['response (%)']:+.2f} ± {row['error']:.2f} %"]
-        for row in read("cylinder_response")["rows"]
-    ]
+    """Return response and hits of Par04 over the reference's, by how the silicon is divided."""
+    facts = ("response", "hits", "hits below 20 keV")
+    table = [["silicon in Geant4", "showers", *[f"{fact}, over the reference's" for fact in facts]]]
+    for row in read("cylinder_response")["rows"]:
+        told = [
+            f"{row[f'{fact} (%)']:+.2f} ± {row[f'error of {fact}']:.2f} %" if f"{fact} (%)" in row else ""
+            for fact in facts
+        ]
+        table.append([row["cells"], f"{row['showers']:,}", *told])
     return markdown(table)
 
 
