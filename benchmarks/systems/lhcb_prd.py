@@ -3,7 +3,8 @@
     python -m benchmarks.systems.lhcb_prd BUNDLE [BUNDLE ...] --test TEST.h5 --floor TRUTH.h5
 
 One shower is generated for each test particle. The study of the GANs measures its own runs
-(studies/lhcb_system.yaml); this is for what is beside them. Writes benchmarks/results/lhcb_prd.json.
+(studies/lhcb_system.yaml); this is for what is beside them. Writes benchmarks/results/lhcb_prd.json, where rows
+of other bundles stay as they were.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.record import Row, describe_circumstances, print_rows, write_record
+from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
 from calokit.inference import generate_like, read_bundle
 from calokit.showers import Split, open_showers
 from calokit.studies.judging.prd_areas import ScoreByGroup
 
+NAME = "lhcb_prd"
 GROUPS = (1, 2, 3)
 
 
@@ -34,7 +36,8 @@ def main() -> None:
     torch.set_num_threads(1)
     circumstances = describe_circumstances(1)
     test, floor = open_showers(arguments.test), open_showers(arguments.floor, Split.TRAIN)
-    rows: list[Row] = []
+    given = {path.stem for path in arguments.bundles}
+    rows: list[Row] = [row for row in recorded_rows(NAME) if row["bundle"] not in given]
     with tempfile.TemporaryDirectory() as folder:
         for path in arguments.bundles:
             bundle = read_bundle(path)
@@ -43,7 +46,7 @@ def main() -> None:
             judge = ScoreByGroup.of(test, floor, bundle.model.threshold_mev)
             rows.append({"bundle": path.stem, **judge.metrics(open_showers(made), GROUPS)})
     print_rows("PRD areas: value, error, floor, its error", rows, circumstances)
-    write_record("lhcb_prd", rows, circumstances, test=test.path.name, test_showers=len(test))
+    write_record(NAME, rows, circumstances, test=test.path.name, test_showers=len(test))
 
 
 if __name__ == "__main__":
