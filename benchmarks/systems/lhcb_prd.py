@@ -3,8 +3,8 @@
     python -m benchmarks.systems.lhcb_prd BUNDLE [BUNDLE ...] --test TEST.h5 --floor TRUTH.h5
 
 One shower is generated for each test particle. The study of the GANs measures its own runs
-(studies/lhcb_system.yaml); this is for what is beside them. Writes benchmarks/results/lhcb_prd.json, where rows
-of other bundles stay as they were.
+(studies/lhcb_system.yaml); this is for what is beside them. Writes benchmarks/results/lhcb_prd.json; rows of
+other bundles stay there as they were.
 """
 
 from __future__ import annotations
