@@ -25,7 +25,6 @@ from calokit.models.families import build_model
 from calokit.models.protocols import Surrogate
 from calokit.progress import no_progress
 from calokit.showers import Incidents, Showers, open_showers
-from calokit.showers.particles import Particles
 from made_up_runs import MakeFile, MakeShowers, calling, silent, tiny_recipe
 
 FLOAT32 = Precision("float32", "contiguous")
@@ -271,18 +270,6 @@ def test_another_particle_is_told_once_and_not_passed_on(bundle: Bundle) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         generator.draw(particles)
-
-
-def test_events_of_several_particles_are_refused(bundle: Bundle) -> None:
-    pair = Particles(
-        np.array([[5e3, 2e3]], np.float32),
-        np.array([[11, 22]], np.int32),
-        np.zeros((1, 2, 2), np.float32),
-        np.tile(np.array([0, 0, 1], np.float32), (1, 2, 1)),
-    )
-    particles = Incidents.of(np.array([7e3]), np.zeros((1, 2)), particles=pair)
-    with pytest.raises(ConfigurationError, match="makes showers of one particle"):
-        ShowerGenerator(bundle, 1, FLOAT32).draw(particles)
 
 
 def test_empty_showers_are_told(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

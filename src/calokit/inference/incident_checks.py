@@ -21,18 +21,13 @@ NEEDED = {
 
 
 def check_asked(bundle: Bundle, model: Surrogate, incidents: Incidents) -> None:
-    """Refuse incident particles that cannot be, that are several to an event, or that lack what is needed.
+    """Refuse incident particles that cannot be, or that lack what is needed.
 
     Raises:
         ShowerFileError: See `check_incidents`.
-        ConfigurationError: Something is missing, or events hold several particles.
+        ConfigurationError: Something is missing.
     """
     check_incidents(incidents, "incident particles")
-    if incidents.particles is not None:
-        raise ConfigurationError(
-            f"{bundle.name} makes showers of one particle, and these events hold several; "
-            "generate for each particle alone and add the showers."
-        )
     lacking = [
         words
         for condition, (column, words) in NEEDED.items()
