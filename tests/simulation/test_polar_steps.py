@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 
-pytest.importorskip("geant4_pybind")
-
 from calokit.detector.grids import PolarGrid
 from calokit.simulation.geant4.polar_steps import PolarSteps
 
