@@ -74,6 +74,28 @@ def test_a_missing_csv_is_told(tmp_path: Path) -> None:
         open_particles(tmp_path / "particles.csv")
 
 
+def test_what_is_no_text_or_no_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "particles.csv"
+    path.write_bytes(b"energy_gev\n\xff\xfe20\n")
+    with pytest.raises(ShowerFileError, match="not readable as a table of text"):
+        open_particles(path)
+    folder = tmp_path / "folder.csv"
+    folder.mkdir()
+    with pytest.raises(ShowerFileError, match="this is a folder"):
+        open_particles(folder)
+
+
+def test_energies_of_hdf5_may_be_flat_but_no_single_number(tmp_path: Path) -> None:
+    path = tmp_path / "particles.h5"
+    with h5py.File(path, "w") as file:
+        file["incident_energies"] = [1e3, 2e3]
+    assert read(path).energies.tolist() == [1e3, 2e3]
+    with h5py.File(path, "w") as file:
+        file["incident_energies"] = 1e3
+    with pytest.raises(ShowerFileError, match="incident_energies have shape"):
+        open_particles(path)
+
+
 def test_hdf5_without_showers(tmp_path: Path) -> None:
     path = tmp_path / "particles.h5"
     with h5py.File(path, "w") as file:

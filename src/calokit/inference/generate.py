@@ -20,11 +20,11 @@ from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.compute.prefetch import ahead_of
 from calokit.errors import BundleError, ConfigurationError
-from calokit.inference.incident_checks import check_asked, count_others, warn_of_empty, warn_of_others
+from calokit.inference.incident_checks import check_asked, find_others, warn_of_empty, warn_of_others
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
 from calokit.progress import Progress, show_progress
-from calokit.showers import Incidents, ShowerFile, Showers, ShowerWriter, concatenate
+from calokit.showers import Incidents, ShowerFile, Showers, ShowerWriter
 from calokit.units import MEV_PER_GEV
 
 BLOCK = 256
@@ -194,10 +194,8 @@ class ShowerGenerator:
         direction: tuple[float, float, float] = (0.0, 0.0, 1.0),
     ) -> Showers:
         """Draw showers of one energy (GeV), impact (mm) and direction, from a block number on."""
-        pieces = enumerate(incidents_at(energy_gev, count, position_mm, direction))
-        return concatenate(
-            [self.draw(columns, first_block + number * PIECE // BLOCK) for number, columns in pieces]
-        )
+        incidents = Incidents.join(list(incidents_at(energy_gev, count, position_mm, direction)))
+        return self.draw(incidents, first_block)
 
     def warm_up(self, incidents: Incidents) -> None:
         """Draw showers for nothing: what the first alone needs, such as compiling, is not timed."""
@@ -240,8 +238,9 @@ class ShowerGenerator:
     def _check_incidents(self, incidents: Incidents) -> None:
         """Refuse what cannot be generated; warn once of what the training showers did not show."""
         check_asked(self.bundle, self.model, incidents)
-        if count_others(self.bundle, incidents) and self._say_once("particle"):
-            warn_of_others(self.bundle, incidents, 3)
+        others = find_others(self.bundle, incidents)
+        if len(others) and self._say_once("particle"):
+            warn_of_others(self.bundle, others, len(incidents), 3)
         ranges = [one for one in self.bundle.ranges if one.kind in self.model.conditions]
         outside = incidents_outside(ranges, incidents)
         if self.outside == 0:

@@ -12,6 +12,7 @@ from calokit.models.protocols import Surrogate
 from calokit.showers import Incidents
 from calokit.showers.checks import check_incidents
 from calokit.showers.particle_names import PDG_NUMBERS
+from calokit.showers.particles import Int32
 
 NEEDED = {
     "position": ("positions", "impacts (x and y at the front face, mm)"),
@@ -39,24 +40,22 @@ def check_asked(bundle: Bundle, model: Surrogate, incidents: Incidents) -> None:
         )
 
 
-def count_others(bundle: Bundle, incidents: Incidents) -> int:
-    """Return how many incident particles are known to be of another kind than the bundle's."""
+def find_others(bundle: Bundle, incidents: Incidents) -> Int32:
+    """Return the PDG numbers of incident particles that are known to be of another kind than the bundle's."""
     own = PDG_NUMBERS.get(str(bundle.provenance["particle"]))
     if own is None or incidents.pdg is None:
-        return 0
-    return int((incidents.pdg != own).sum())
+        return np.zeros(0, np.int32)
+    others: Int32 = incidents.pdg[incidents.pdg != own]
+    return others
 
 
-def warn_of_others(bundle: Bundle, incidents: Incidents, stacklevel: int) -> None:
+def warn_of_others(bundle: Bundle, others: Int32, showers: int, stacklevel: int) -> None:
     """Warn that incident particles are of another kind: the showers are of the bundle's all the same."""
-    assert incidents.pdg is not None
     names = {number: name for name, number in PDG_NUMBERS.items()}
     own = bundle.provenance["particle"]
-    found = ", ".join(
-        names.get(int(one), str(one)) for one in np.unique(incidents.pdg) if names.get(int(one)) != own
-    )
+    found = ", ".join(names.get(int(one), str(one)) for one in np.unique(others))
     warnings.warn(
-        f"{count_others(bundle, incidents)} of {len(incidents)} incident particles are no {own} ({found}); "
+        f"{len(others)} of {showers} incident particles are no {own} ({found}); "
         f"{bundle.name} makes showers of {own} for them.",
         ConditionWarning,
         stacklevel=stacklevel + 1,

@@ -255,11 +255,8 @@ def _check_shapes(path: Path, file: h5py.File, detector: Detector) -> int:
     _check_particle_shapes(path, file)
     events = int(showers.shape[0])
     for column in INCIDENT_COLUMNS:
-        name, wanted = column.dataset, (events, *column.stored)
-        # One number an event may have an axis of its own, or none.
-        flat = (events,) if wanted == (events, 1) else wanted
-        if name in file and file[name].shape not in (wanted, flat):
-            raise ShowerFileError(f"{path}: {name} have shape {file[name].shape}, expected {wanted}.")
+        if column.dataset in file:
+            column.check_stored(file[column.dataset].shape, events, path)
     return events
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,18 @@ class IncidentColumn:
     shape: tuple[int, ...]
     stored: tuple[int, ...]
     kind: type[np.generic]
+
+    def check_stored(self, shape: tuple[int, ...], events: int, path: Path) -> None:
+        """Refuse a dataset that is not of so many events.
+
+        Raises:
+            ShowerFileError: It has another shape.
+        """
+        wanted = (events, *self.stored)
+        # One number an event may have an axis of its own, or none.
+        flat = (events,) if wanted == (events, 1) else wanted
+        if shape not in (wanted, flat):
+            raise ShowerFileError(f"{path}: {self.dataset} have shape {shape}, expected {wanted}.")
 
 
 INCIDENT_COLUMNS = (

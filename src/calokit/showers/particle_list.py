@@ -10,9 +10,10 @@ import numpy as np
 from calokit.arrays import Float64
 from calokit.detector import Detector
 from calokit.errors import ShowerFileError, suggest_near_miss
+from calokit.files import say_no_file
 from calokit.showers.checks import check_incidents
 from calokit.showers.files import ShowerFile, open_showers
-from calokit.showers.hdf5 import open_hdf5, require_dataset, require_shape
+from calokit.showers.hdf5 import open_hdf5, require_dataset
 from calokit.showers.incidents import INCIDENT_COLUMNS, Incidents
 from calokit.showers.splits import Split
 from calokit.units import MEV_PER_GEV
@@ -73,22 +74,25 @@ def read_particle_list(path: Path) -> Incidents:
 def _read_hdf5(path: Path) -> Incidents:
     with open_hdf5(path) as file:
         columns = [column for column in INCIDENT_COLUMNS if column.dataset in file]
-        events = file[INCIDENT_COLUMNS[0].dataset].shape[0]
+        datasets = {column.name: require_dataset(file, path, column.dataset) for column in columns}
+        energies = datasets["energies"]
+        events = energies.shape[0] if energies.ndim else 0
         for column in columns:
-            require_shape(require_dataset(file, path, column.dataset), path, (events, *column.stored))
-        return Incidents.of(
-            **{column.name: file[column.dataset][:].reshape(events, *column.shape) for column in columns}
-        )
+            column.check_stored(datasets[column.name].shape, events, path)
+        return Incidents.of(**{name: dataset[:] for name, dataset in datasets.items()})
 
 
 def _read_csv(path: Path) -> Incidents:
     if not path.is_file():
-        raise ShowerFileError(f"{path}: no such file.")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = csv.reader(file)
-        names = [name.strip().lower() for name in next(lines, [])]
-        _check_names(path, names)
-        rows = [_numbers(path, names, number, line) for number, line in enumerate(lines, start=2) if line]
+        raise ShowerFileError(say_no_file(path))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(file)
+            names = [name.strip().lower() for name in next(lines, [])]
+            _check_names(path, names)
+            rows = [_numbers(path, names, number, line) for number, line in enumerate(lines, start=2) if line]
+    except (csv.Error, OSError, UnicodeDecodeError) as error:
+        raise ShowerFileError(f"{path}: not readable as a table of text ({error}).") from None
     if not rows:
         raise ShowerFileError(f"{path}: no particle stands below the names of the columns.")
     values = dict(zip(names, np.array(rows).T, strict=True))

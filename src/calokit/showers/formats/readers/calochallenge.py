@@ -44,7 +44,7 @@ def open_file(contents: Contents, choices: Choices) -> ForeignShowers:
         cells = int(showers.shape[1])
         columns = [column for column in INCIDENT_COLUMNS[1:] if column.dataset in file]
         for column in columns:
-            require_shape(require_dataset(file, path, column.dataset), path, (total, *column.stored))
+            column.check_stored(require_dataset(file, path, column.dataset).shape, total, path)
     detector = _choose_detector(contents, choices, cells)
     unit, energy_unit = choices.cell_factor("MeV"), choices.energy_factor("MeV")
 
