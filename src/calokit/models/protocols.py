@@ -108,6 +108,14 @@ class Trainable(nn.Module, ABC, Generic[AnyBatch]):
         """Return the terms that validation reports and early stopping sums up; by default the losses."""
         return self.losses(batch, draws)
 
+    def kept_apart(self) -> dict[str, nn.Module]:
+        """Return parts that end with the weights of their own best validation, by the name of its term.
+
+        Only where a term of `validation_losses` depends on the weights of one part alone. By default none:
+        the model ends with the weights of the last step (with early stopping, of the best one).
+        """
+        return {}
+
     def begin_step(self, step: int, steps: float) -> None:
         """Be told how far training is, before each step and each validation; by default nothing.
 

@@ -47,6 +47,7 @@ class _State:
 
     step: int = 0
     best_loss: float = math.inf
+    best_losses: dict[str, float] = field(default_factory=dict)
     bad_validations: int = 0
     stopped: bool = False
     seconds: float = 0.0
@@ -167,7 +168,7 @@ class TrainingLoop:
                     saved = time.monotonic()
         self.save()
         if self.best is not None:
-            self.average.load_state_dict(self.best)
+            self.average.load_state_dict(self.best, strict=not self.average.kept_apart())
         return self.average.eval()
 
     def _goes_on(self) -> bool:
@@ -293,6 +294,7 @@ class TrainingLoop:
         _check_finite(sums, self.state.step)
         self.state.validation = {name: value / seen for name, value in sums.items()}
         self._monitor()
+        self._keep_parts(self.state.validation)
         self._stop_early(self.average.stopping_loss(self.state.validation, self.state.monitor))
 
     def _begin(self, model: Trainable[Any]) -> None:
@@ -313,12 +315,23 @@ class TrainingLoop:
         """Return draws made on the processor, so that they are the same on every device."""
         return Draws(draw_generator(self.settings.seed, purpose, number), self.device)
 
+    def _keep_parts(self, losses: Mapping[str, float]) -> None:
+        """Keep the weights of parts that are kept apart and whose loss is the least so far."""
+        every = self.average.state_dict(keep_vars=True)
+        for name, part in self.average.kept_apart().items():
+            if losses[name] < self.state.best_losses.get(name, math.inf):
+                self.state.best_losses[name] = losses[name]
+                own = {id(tensor) for tensor in part.state_dict(keep_vars=True).values()}
+                kept = {key: one.detach().clone() for key, one in every.items() if id(one) in own}
+                self.best = {**(self.best or {}), **kept}
+
     def _stop_early(self, loss: float) -> None:
         if self.settings.patience is None:
             return
         if loss < self.state.best_loss:
             self.state.best_loss, self.state.bad_validations = loss, 0
-            self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
+            if not self.average.kept_apart():
+                self.best = {name: value.clone() for name, value in self.average.state_dict().items()}
         else:
             self.state.bad_validations += 1
             self.state.stopped = self.state.bad_validations >= self.settings.patience

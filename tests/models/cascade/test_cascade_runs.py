@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from calokit.detector import load_detector
 from calokit.inference import ShowerGenerator, generate_file, incidents_like, read_bundle
@@ -13,7 +15,8 @@ from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.progress import no_progress
 from calokit.recipes import list_recipes, load_recipe
 from calokit.showers import Split, open_showers
-from calokit.training.run import start_training
+from calokit.training.loop import TrainingLoop
+from calokit.training.run import continue_training, start_training
 from made_up_runs import TINY_TRAINING, MakeFile, silent
 
 TINY = ["model.width=8", "model.totals_width=8", "model.layers=1", "training.steps=6", *TINY_TRAINING]
@@ -60,3 +63,25 @@ def test_recipes_of_the_cascade_fit_their_detectors() -> None:
     for recipe in recipes:
         if recipe.detector is not None:
             assert isinstance(recipe.model.build(load_detector(recipe.detector)), CascadeSurrogate)
+
+
+def test_each_part_ends_with_the_weights_of_its_own_best_validation(
+    tmp_path: Path, shower_file: MakeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [{"totals": 1.0, "cells": 9.0}, {"totals": 2.0, "cells": 7.0}, {"totals": 3.0, "cells": 8.0}]
+    seen: list[dict[str, Tensor]] = []
+
+    def validate(loop: TrainingLoop) -> None:
+        seen.append({name: one.clone() for name, one in loop.average.state_dict().items()})
+        loop.state.validation = said[len(seen) - 1]
+        loop._keep_parts(loop.state.validation)
+
+    monkeypatch.setattr(TrainingLoop, "_validate", validate)
+    recipe = load_recipe("cascade", [*TINY, "training.steps=6", "training.validate_every=2"])
+    run = start_training(recipe, shower_file(150), tmp_path / "run", silent)
+    again = continue_training(tmp_path / "run", silent)
+    for trained in (run, again):
+        for name, tensor in trained.bundle.model.state_dict().items():
+            best = seen[0] if name.startswith("totals.") else seen[1]
+            assert torch.equal(tensor, best[name]), name
+    assert not torch.equal(seen[0]["totals.hits_network.0.weight"], seen[2]["totals.hits_network.0.weight"])

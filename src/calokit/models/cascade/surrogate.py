@@ -146,14 +146,19 @@ class CascadeSurrogate(Surrogate):
     def losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the negative log-likelihoods: of the totals a shower, of the boxes a box."""
         del draws  # nothing is drawn: the likelihood is exact
-        totals, boxes, count = self._log_densities(batch)
-        return {"totals": -totals.mean(), "cascade": -boxes.sum() / max(count, 1)}
+        parts, cut = self._log_densities(batch)
+        boxes = sum(part.sum() for name, part in parts.items() if name != "totals")
+        return {"totals": -parts["totals"].mean(), "cascade": -boxes / max(cut, 1)}
 
     def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
-        """Return the negative log-likelihoods of totals and boxes, a shower."""
+        """Return the negative log-likelihoods of totals, of their shares by layer, and of cells, a shower."""
         del draws
-        totals, boxes, _ = self._log_densities(batch)
-        return {"totals": -totals.mean(), "cascade": -boxes.mean()}
+        return {name: -part.mean() for name, part in self._log_densities(batch)[0].items()}
+
+    def kept_apart(self) -> dict[str, nn.Module]:
+        """Return totals, layers and cells: the totals are learnt by heart long before the cells."""
+        layers = {} if self.depth is None else {"layers": self.depth}
+        return {"totals": self.totals, **layers, "cells": self.stages}
 
     def log_likelihood(self, batch: TrainingBatch) -> Tensor:
         """Return the log density of each shower (event,) given its incident particle.
@@ -242,8 +247,8 @@ class CascadeSurrogate(Surrogate):
             self.incident.slopes(incidents),
         )
 
-    def _log_densities(self, batch: TrainingBatch) -> tuple[Tensor, Tensor, int]:
-        """Return log densities of totals and of boxes (event,), and how many boxes were cut."""
+    def _log_densities(self, batch: TrainingBatch) -> tuple[dict[str, Tensor], int]:
+        """Return log densities (event,) of totals, layers (where several) and cells, and the boxes cut."""
         cells = self.cells_of(batch)
         features = self.incident(batch.incidents)
         with self.device.full_precision():
@@ -255,13 +260,15 @@ class CascadeSurrogate(Surrogate):
                 self.threshold,
             )
         facts = self.facts(batch.incidents, cells.visible, cells.count)
-        boxes = cells.visible.new_zeros(len(batch))
-        count = 0
+        nothing = cells.visible.new_zeros(len(batch))
+        parts = {"totals": totals.float(), "cells": nothing}
+        cuts = 0
         for stage, scene in self.scenes(facts, cells):
             density, cut = stage.log_density(scene)
-            boxes = boxes.index_add(0, scene.event, density)
-            count += cut
-        return totals.float(), boxes, count
+            name = "layers" if stage is self.depth else "cells"
+            parts[name] = parts.get(name, nothing).index_add(0, scene.event, density)
+            cuts += cut
+        return parts, cuts
 
     def scenes(self, facts: EventFacts, cells: CellValues) -> Iterator[tuple[Stage, Scene]]:
         """Yield every stage with all that is known of given showers."""
