@@ -147,8 +147,9 @@ class CascadeSurrogate(Surrogate):
         """Return the negative log-likelihoods: of the totals a shower, of the boxes a box."""
         del draws  # nothing is drawn: the likelihood is exact
         parts, cut = self._log_densities(batch)
-        boxes = sum(part.sum() for name, part in parts.items() if name != "totals")
-        return {"totals": -parts["totals"].mean(), "cascade": -boxes / max(cut, 1)}
+        totals = parts.pop("totals")
+        boxes = torch.stack([part.sum() for part in parts.values()]).sum()
+        return {"totals": -totals.mean(), "cascade": -boxes / max(cut, 1)}
 
     def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the negative log-likelihoods of totals, of their shares by layer, and of cells, a shower."""
