@@ -1,13 +1,15 @@
 """The shipped samples against Geant4 showers of the same laws made by another program, figure by figure.
 
 A folder holds the reference sets (NAME.h5 and NAME_test.h5, made by a separate Geant4 program), another one
-the files of `calokit simulate NAME -o NAME.h5`. The files of a set are joined; the first showers are the
-truth, the next ones its floor. The reference sets are stored with 12 bits of mantissa, so all samples are
-rounded to that before they are judged: no classifier sees how a file was stored.
+the files of `calokit simulate NAME -o NAME.h5`, those of further seeds being NAME_*.h5. The files of a set are
+joined; of the references the first showers are the truth, the next ones its floor. The reference sets are
+stored with 12 bits of mantissa, so all samples are rounded to that before they are judged: no classifier sees
+how a file was stored.
 
-    python -m benchmarks.simulation.simulated_samples REFERENCES SIMULATED [--only NAME]
+    python -m benchmarks.simulation.simulated_samples REFERENCES SIMULATED [--only NAME [--words WORDS]]
 
-Rows of samples that are not simulated now stay as they were recorded.
+Rows of samples that are not simulated now stay as they were recorded. WORDS tell of a sample that was
+simulated in another way, whose rows stand beside those of NAME.
 """
 
 from __future__ import annotations
@@ -73,12 +75,16 @@ def join_rounded(paths: list[Path], target: Path) -> ShowerFile:
     return open_showers(target)
 
 
+def files_of(name: str, folder: Path) -> list[Path]:
+    """Return the files of a sample in a folder, NAME.h5 first."""
+    whole = folder / f"{name}.h5"
+    return [whole] * whole.is_file() + sorted(folder.glob(f"{name}_*.h5"))
+
+
 def compare(name: str, references: Path, simulated: Path, scratch: Path) -> Scorecard:
-    """Judge the simulated file by the reference set."""
-    made = join_rounded([simulated / f"{name}.h5"], scratch / f"{name}_made.h5")
-    files = [path for path in (references / f"{name}.h5",) if path.is_file()]
-    files += sorted(references.glob(f"{name}_*.h5"))
-    reference = join_rounded(files, scratch / f"{name}.h5")
+    """Judge the simulated files by the reference set."""
+    made = join_rounded(files_of(name, simulated), scratch / f"{name}_made.h5")
+    reference = join_rounded(files_of(name, references), scratch / f"{name}.h5")
     size = min(len(made), len(reference) // 2)
     truth, floor = reference.head(size), replace(reference, first=size, last=2 * size)
     settings = EvaluationSettings(threshold_mev=THRESHOLD_MEV)
@@ -93,7 +99,10 @@ def main() -> None:
     parser.add_argument("references", type=Path)
     parser.add_argument("simulated", type=Path)
     parser.add_argument("--only", choices=SAMPLES, default=None)
+    parser.add_argument("--words", default=None)
     arguments = parser.parse_args()
+    if arguments.words and not arguments.only:
+        parser.error("--words tell of one sample: name it with --only.")
     circumstances = describe_circumstances(1)
     rows = recorded_rows(NAME)
     beyond: list[Row] = []
@@ -103,10 +112,11 @@ def main() -> None:
                 print(f"{name}: not simulated now")
                 continue
             card = compare(name, arguments.references, arguments.simulated, Path(scratch))
-            rows = [row for row in rows if row["sample"] != name]
+            called = arguments.words or name
+            rows = [row for row in rows if row["sample"] != called]
             for one in card.measurements:
                 row: Row = {
-                    "sample": name,
+                    "sample": called,
                     "figure": one.name,
                     "value": one.value,
                     "error": one.error,
