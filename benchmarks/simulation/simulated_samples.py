@@ -1,10 +1,9 @@
 """The shipped samples against Geant4 showers of the same laws made by another program, figure by figure.
 
 A folder holds the reference sets (NAME.h5 and NAME_test.h5, made by a separate Geant4 program), another one
-the files of `calokit simulate NAME -o NAME.h5`, those of further seeds being NAME_*.h5. The files of a set are
-joined; of the references the first showers are the truth, the next ones its floor. The reference sets are
-stored with 12 bits of mantissa, so all samples are rounded to that before they are judged: no classifier sees
-how a file was stored.
+the files of `calokit simulate NAME -o NAME.h5` (NAME_*.h5 of further seeds). The files of a set are joined;
+of the references the first showers are the truth, the next ones its floor. The reference sets are stored with
+12 bits of mantissa, so all samples are rounded to that: no classifier sees how a file was stored.
 
     python -m benchmarks.simulation.simulated_samples REFERENCES SIMULATED [--only NAME [--words WORDS]]
 
@@ -19,9 +18,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from benchmarks.mantissas import round_mantissas
 from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.showers import ShowerFile, ShowerWriter, open_showers
@@ -37,7 +34,7 @@ SAMPLES = (
 NAME = "simulated_samples"
 THRESHOLD_MEV = 1e-3
 MANTISSA_BITS = 12
-"""Kept of the 23 of a float32, as in the reference sets."""
+"""Kept of the energies, as in the reference sets."""
 SHOWN = (
     "classifier.auc_boosted",
     "classifier.auc_low",
@@ -51,19 +48,6 @@ SHOWN = (
 )
 
 
-def round_energies(energies: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return energies with 12 bits of mantissa, rounded to the nearest.
-
-    Example:
-        >>> round_energies(np.array([1.0 + 2.0**-12, 1.0 + 2.0**-14], np.float32)).tolist()
-        [1.000244140625, 1.0]
-    """
-    dropped = 23 - MANTISSA_BITS
-    bits = np.ascontiguousarray(energies, np.float32).view(np.uint32)
-    half, kept = np.uint32(1 << (dropped - 1)), np.uint32((0xFFFFFFFF << dropped) & 0xFFFFFFFF)
-    return ((bits + half) & kept).view(np.float32)
-
-
 def join_rounded(paths: list[Path], target: Path) -> ShowerFile:
     """Write the showers of several files into one, all at one precision."""
     views = [open_showers(path) for path in paths]
@@ -71,7 +55,7 @@ def join_rounded(paths: list[Path], target: Path) -> ShowerFile:
     with ShowerWriter(target, first.detector, first.particle, first.generator) as writer:
         for view in views:
             for showers in view.chunks():
-                writer.write(replace(showers, energies=round_energies(showers.energies)))
+                writer.write(replace(showers, energies=round_mantissas(showers.energies, MANTISSA_BITS)))
     return open_showers(target)
 
 
