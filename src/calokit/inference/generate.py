@@ -178,10 +178,10 @@ class ShowerGenerator:
             for number, start in enumerate(starts, start=first_block)
         )
         size = BLOCK * self.model.blocks_at_once
-        parts = [incidents[start : start + size] for start in range(0, len(incidents), size)]
+        energies = self._nothing(len(incidents))
         with ahead_of(noise, self.device) as drawn:
-            made = (self._make(some, drawn) for some in parts)
-            energies = next(made) if len(parts) == 1 else self._gather(made, len(incidents))
+            for start in range(0, len(incidents), size):
+                self._make(incidents[start : start + size], drawn, energies[start : start + size])
         self._check_filled(energies[:BLOCK])
         return Showers.of(energies, self.bundle.detector, incidents)
 
@@ -200,7 +200,7 @@ class ShowerGenerator:
     def warm_up(self, incidents: Incidents) -> None:
         """Draw showers for nothing: what the first alone needs, such as compiling, is not timed."""
         check_asked(self.bundle, self.model, incidents)
-        self._make(incidents, iter([self._draw_noise(0, len(incidents))]))
+        self._make(incidents, iter([self._draw_noise(0, len(incidents))]), self._nothing(len(incidents)))
         self.seconds, self.showers = 0.0, 0
 
     def _say_once(self, what: str) -> bool:
@@ -214,26 +214,20 @@ class ShowerGenerator:
         generator = draw_generator(self.seed, Purpose.GENERATION, number)
         return Draws(generator, self.device).noise(self.model.noise(), showers)
 
-    def _gather(self, made: Iterator[Float32], showers: int) -> Float32:
-        """Write pieces into one array as they are made: joining them in the end would take memory twice."""
-        energies = np.empty((showers, self.bundle.detector.number_of_cells), np.float32)
-        start = 0
-        for piece in made:
-            energies[start : start + len(piece)] = piece
-            start += len(piece)
-        return energies
+    def _nothing(self, showers: int) -> Float32:
+        """Return empty showers (event, cell), into which pieces are drawn as they are made."""
+        return np.zeros((showers, self.bundle.detector.number_of_cells), np.float32)
 
-    def _make(self, some: Incidents, noise: Iterator[dict[str, Tensor]]) -> Float32:
-        """Make showers (event, cell): as many blocks as the model takes at once, with the next noise."""
+    def _make(self, some: Incidents, noise: Iterator[dict[str, Tensor]], energies: Float32) -> None:
+        """Draw showers (event, cell): as many blocks as the model takes at once, with the next noise."""
         started = time.perf_counter()
         with torch.inference_mode(), self.precision.autocast(self.device):
             known = IncidentTensors.of(some)
             blocks = [next(noise) for _ in range(0, len(some), BLOCK)]
             drawn = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
-            energies: Float32 = self.model.showers(self.device.put(known), drawn).float().cpu().numpy()
+            self.model.write_showers(self.device.put(known), drawn, energies)
         self.seconds += time.perf_counter() - started
         self.showers += len(some)
-        return energies
 
     def _check_incidents(self, incidents: Incidents) -> None:
         """Refuse what cannot be generated; warn once of what the training showers did not show."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_chec
 import torch
 from torch import Tensor, nn
 
+from calokit.arrays import Float32
 from calokit.compute.device import Device
 from calokit.compute.draws import Draws, Generator, Noise
 from calokit.compute.precision import PLAIN, Precision, native_precision
@@ -297,6 +298,18 @@ class Surrogate(Trainable["TrainingBatch"]):
         Returns:
             (event, cell) float32, MeV: no cell below zero or, unless it is zero, at or below the threshold.
         """
+
+    def write_showers(
+        self, incidents: IncidentTensors, noise: Mapping[str, Tensor], energies: Float32
+    ) -> None:
+        """Write what `showers` returns into an array; a model may draw it there, which takes less memory.
+
+        Args:
+            incidents: As for `showers`.
+            noise: As for `showers`.
+            energies: Zeros (event, cell), which take the energies in MeV.
+        """
+        energies[:] = self.showers(incidents, noise).float().cpu().numpy()
 
     @torch.no_grad()
     def generate(self, incidents: IncidentTensors, generator: Generator) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from calokit.arrays import Float32
 from calokit.compute.device import Device
 from calokit.compute.draws import Draws, Noise
 from calokit.compute.precision import PLAIN, Precision
@@ -200,6 +201,18 @@ class CascadeSurrogate(Surrogate):
         self.incident.need(incidents)
         drawing = compiled_drawing(self) or CascadeDrawing(self)
         return drawing.showers(incidents, noise["key"][:, 0])
+
+    @torch.no_grad()
+    def write_showers(
+        self, incidents: IncidentTensors, noise: Mapping[str, Tensor], energies: Float32
+    ) -> None:
+        """Write the showers into zeros (event, cell): compiled loops draw them there."""
+        drawing = compiled_drawing(self)
+        if drawing is None:
+            super().write_showers(incidents, noise, energies)
+        else:
+            self.incident.need(incidents)
+            drawing.write_showers(incidents, noise["key"][:, 0], energies)
 
     @torch.no_grad()
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:

@@ -169,9 +169,14 @@ class CompiledDrawing:
 
     def showers(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Return the shower (event, cell) in MeV of each incident particle and key (event,)."""
+        cells = np.zeros((len(keys), self.tree.first_cells[-1]), np.float32)
+        self.write_showers(incidents, keys, cells)
+        return torch.from_numpy(cells)
+
+    def write_showers(self, incidents: IncidentTensors, keys: Tensor, cells: Float32) -> None:
+        """Draw the shower of each incident particle and key (event,) into zeros (event, cell), in MeV."""
         visible, count = CascadeDrawing(self.model).draw_totals(incidents, keys)
         facts = self.model.facts(incidents, visible, count)
-        cells = np.zeros((len(keys), self.tree.first_cells[-1]), np.float32)
 
         def draw(start: int) -> None:
             """Draw one chunk; every thread has its own inference mode."""
@@ -191,7 +196,6 @@ class CompiledDrawing:
         else:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(draw, starts))
-        return torch.from_numpy(cells)
 
 
 class _Chunk:
