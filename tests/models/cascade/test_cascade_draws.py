@@ -120,12 +120,24 @@ def test_normal_mixture_is_normalised_and_drawn_by_its_density() -> None:
     assert float(shares.sum()) == pytest.approx(1.0, abs=1e-9)
 
 
+def test_without_empty_showers_hardly_any_are_drawn_from_the_start() -> None:
+    torch.manual_seed(2)
+    incident = torch.full((4000,), 1e4)
+    visible = incident * torch.linspace(0.1, 0.3, 4000)
+    totals = Totals(1, 16, 3, cells=90)
+    totals.fit(incident, visible, torch.full((4000,), 30.0))
+    with torch.no_grad():
+        outputs = totals.energy_network(torch.linspace(-1.0, 1.0, 4000)[:, None])
+    assert float(torch.sigmoid(outputs[:, 0]).max()) < 1e-3
+
+
 def test_totals_stay_within_what_is_possible_and_follow_their_density() -> None:
     torch.manual_seed(2)
     rng = np.random.default_rng(1)
     incident = torch.from_numpy(np.exp(rng.uniform(7, 11, 4000))).float()
     visible = incident * torch.from_numpy(rng.normal(0.2, 0.02, 4000)).float()
     hits = torch.round(visible.sqrt() * torch.from_numpy(rng.normal(1.0, 0.1, 4000)).float()).clamp(1, 90)
+    visible[-400:], hits[-400:] = 0.0, 0.0
     totals = Totals(1, 16, 3, cells=90)
     totals.fit(incident, visible, hits)
     threshold = torch.tensor(0.1)
@@ -136,7 +148,7 @@ def test_totals_stay_within_what_is_possible_and_follow_their_density() -> None:
         drawn, count = totals.draw(features, incident, threshold, tuple(numbers))
         density = totals.log_density(features, incident, drawn, count, threshold)
     full = count > 0
-    assert 0.5 < full.float().mean() < 1.0
+    assert float(full.float().mean()) == pytest.approx(0.9, abs=0.03)
     assert torch.isfinite(density).all()
     assert (count[full] <= 90).all()
     assert (count[full] * 0.1 < drawn[full]).all()

@@ -121,9 +121,7 @@ class CascadeSurrogate(Surrogate):
         batch = TrainingBatch.of(sample)
         self.incident.fit(batch.incidents)
         cells = self.cells_of(batch)
-        full = cells.count > 0
-        visible = cells.visible * self.threshold
-        self.totals.fit(batch.incidents.energies[full], visible[full], cells.count[full])
+        self.totals.fit(batch.incidents.energies, cells.visible * self.threshold, cells.count)
         found = measure_lines(sample.energies, self.threshold_mev, self.settings.line_terms)
         lines = [torch.from_numpy(one).float() for one in found[:2]]
         exact = np.where(found[1] <= SMALLEST_WIDTH, found[2], 0.0)

@@ -150,19 +150,23 @@ class Totals(nn.Module):
                 (self.energy_network, torch.cat([torch.tensor([-4.0]), self.mixture.start()])),
                 (self.hits_network, self.mixture.start()),
             ):
-                last = network[-1]
-                assert isinstance(last, nn.Linear)
+                last = _last_layer(network)
                 last.weight.mul_(0.1)
                 last.bias.copy_(start)
 
     def fit(self, incident: Tensor, visible: Tensor, hits: Tensor) -> None:
-        """Set trends and bounds from showers that have hits.
+        """Set trends, bounds and the share of empty showers to begin from.
 
         Args:
             incident: Incident energies (event,) in MeV.
             visible: Visible energies (event,) in MeV.
             hits: Numbers of hits (event,).
         """
+        full = hits > 0
+        empty = int((~full).sum())
+        with torch.no_grad():
+            _last_layer(self.energy_network).bias[0] = math.log((empty + 0.5) / (len(hits) - empty + 0.5))
+        incident, visible, hits = incident[full], visible[full], hits[full]
         logarithm = torch.log(incident.double())
         response = torch.log(visible.double()) - logarithm
         self.energy_trend.fit(logarithm, response)
@@ -282,6 +286,12 @@ class Totals(nn.Module):
         standard = 2 * (logarithm - low_knot) / (high_knot - low_knot) - 1
         known = torch.stack([place.clamp(-8, 8) / 2, 2 * standard], 1).float()
         return (centre, width), low, high, self.hits_network(torch.cat([features, known], 1)).double()
+
+
+def _last_layer(network: nn.Sequential) -> nn.Linear:
+    last = network[-1]
+    assert isinstance(last, nn.Linear)
+    return last
 
 
 def _log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
