@@ -79,7 +79,7 @@ def results_text() -> str:
     rows += [
         "",
         "The damaged rows show what these classifiers can see at this size. Cascades of other detectors, on",
-        "their test files (of LUXE the first 3,000 showers; [with their floors](docs/cascade.md)):",
+        "test files of other seeds (LUXE: its first 3,000 showers; [with their floors](docs/cascade.md)):",
         "",
         HEAD,
         "|---|---|---|---|---|---|---|",
