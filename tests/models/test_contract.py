@@ -278,7 +278,10 @@ def test_showers_are_a_pure_map_of_particles_and_noise(trained: Any, pair: tuple
         made = model.showers(incidents, noise)
         torch.manual_seed(2)
         again = model.showers(incidents, noise)
+        written = np.zeros(made.shape, np.float32)
+        model.write_showers(incidents, noise, written)
     assert torch.equal(made, again)
+    assert np.array_equal(made.numpy(), written)
     assert torch.equal(made, model.generate(incidents, seeded()))
     some = torch.arange(0, len(incidents), 3)
     with torch.no_grad():
