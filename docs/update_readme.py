@@ -57,7 +57,7 @@ def results_text() -> str:
     speed = read("generation_speed_zdc_flow.json")
     _, geant4 = processor_time("zdc_flow")
     count = flow["test_showers"]
-    trained = f"`make demo`, {demo['training_minutes']:.0f} min of training"
+    trained = f"`make demo`, {demo['training_minutes']:.0f} min of training ({demo['steps']:,} steps)"
     rows = [
         "Area under the ROC curve of classifiers that tell generated from Geant4 showers, with energy,",
         "impact and direction of the incident particle among their inputs (0.5: they cannot): boosted trees",
