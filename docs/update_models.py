@@ -78,8 +78,8 @@ def draw_picture() -> None:
                 1.0 < other / time < 2.0 and 0.0 < one[0] - value < 0.05
                 for one, other in zip(areas, times, strict=True)
             )
-            side, place = ("right", (-6, 5)) if covered else ("left", (6, 5))
-            axes.annotate(name, (time, value), textcoords="offset points", xytext=place, ha=side, fontsize=9)
+            place = (6, -12) if covered else (6, 5)
+            axes.annotate(name, (time, value), textcoords="offset points", xytext=place, fontsize=9)
         axes.axhline(0.5, color="0.5", linewidth=0.8)
         axes.set_xscale("log")
         axes.set_xlabel("processor time of a shower (ms, batch 10,000, one core)")
