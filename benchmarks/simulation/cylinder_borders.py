@@ -43,6 +43,12 @@ def divide_discs() -> None:
         grid = disc.grids[layer]
         assert isinstance(grid, PolarGrid)
         rows, columns = grid.shape
+        if grid.angle_edges[0] != 0.0 or not np.allclose(
+            grid.radius_edges, np.arange(columns + 1) * grid.radius_edges[1]
+        ):
+            raise SystemExit(
+                "only equal rings from the axis on, and angles from 0 on, can be made volumes here."
+            )
         half, turn, radius = slab.thickness_mm / 2, 2 * np.pi / rows, float(grid.radius_edges[-1])
         volumes = []
         for label, outer in (("wedge", radius), ("cell", radius / columns)):
