@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from page_tables import (
@@ -34,6 +35,28 @@ def shipped() -> str:
             continue
         table.append([f"`zoo/{path.name}`", *_areas(card), *processor_time(path.stem)])
     return markdown(table) if len(table) > 1 else NOT_YET
+
+
+def seeds() -> str:
+    """Return cascades trained alike from several seeds: mean area, its spread over seeds and the floor."""
+    table = [["bundle", "seeds", *TITLES]]
+    for path in sorted((HOME / "zoo").glob("*_cascade.calokit")):
+        others = sorted((HOME / "benchmarks" / "results").glob(f"scorecard_{path.stem}_seed_*.json"))
+        cards = [
+            card
+            for name in (f"scorecard_{path.stem}", *[one.stem for one in others])
+            if (card := result(name))
+        ]
+        if len(cards) > 1:
+            table.append([f"`{path.stem}`", str(len(cards)), f"{cards[0]['test_showers']:,}"])
+            table[-1] += [_over_seeds([card["measurements"][name] for card in cards]) for name in AREAS]
+    return markdown(table) if len(table) > 1 else NOT_YET
+
+
+def _over_seeds(areas: list[list[float]]) -> str:
+    """Return the mean of areas (value, error, floor, floor's error) over seeds, their spread, and floor."""
+    values, _, floors, floor_errors = zip(*areas, strict=True)
+    return beside_floor(fmean(values), stdev(values), fmean(floors), fmean(floor_errors))
 
 
 def rings() -> str:
@@ -150,6 +173,7 @@ def found() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "shipped": shipped,
+    "seeds": seeds,
     "rings": rings,
     "peer": peer,
     "steps": steps,

@@ -121,6 +121,22 @@ def reweighting() -> str:
     return markdown(table)
 
 
+def angles() -> str:
+    """Return the angles that showers tell, Geant4's and generated ones, in bins of the incident angle."""
+    record = result("shower_angles")
+    if record is None:
+        return NOT_YET
+    table = [["incident angle (degrees)", "showers"]]
+    kinds = [(who, what) for what in ("in plane", "across") for who in ("Geant4", "generated")]
+    table[0] += [f"{who}, {what}" for who, what in kinds]
+    for row in record["rows"]:
+        table.append([f"{row['low_deg']:g} to {row['high_deg']:g}", str(row["showers"])])
+        for who, what in kinds:
+            mean, spread = (row[f"{who}, {what}, {number}"] for number in ("mean", "spread"))
+            table[-1].append(f"{plain(mean, spread / row['showers'] ** 0.5)}; {spread:.2f}")
+    return markdown(table)
+
+
 def formats() -> str:
     """Return time and cost of a generator's number formats."""
     record = result("generator_formats")
@@ -155,6 +171,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "claims": claims,
     "sampling": sampling,
     "reweighting": reweighting,
+    "angles": angles,
     "formats": formats,
 }
 

@@ -91,7 +91,7 @@ def _train(data: Path, folder: Path, minutes: float, seed: int) -> Path:
     if is_unfinished(folder):
         return continue_training(folder, data=data).bundle_path
     shutil.rmtree(folder, ignore_errors=True)
-    recipe = load_recipe("zdc_cascade", [f"training.seed={seed}", "training.batch_size=128"])
+    recipe = load_recipe("zdc_cascade", [f"training.seed={seed}"])
     return start_training(recipe, data, folder, seconds=60 * minutes).bundle_path
 
 

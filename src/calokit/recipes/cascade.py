@@ -15,7 +15,7 @@ def cascade() -> Recipe:
 
 def zdc_cascade() -> Recipe:
     """The cascade on the 20 x 20 crystals."""
-    return _recipe("zdc_cascade", "EIC ZDC ECAL, splitting cascade", "zdc_ecal", 16_000, 256)
+    return _recipe("zdc_cascade", "EIC ZDC ECAL, splitting cascade", "zdc_ecal", 16_000, 128)
 
 
 def lhcb_cascade() -> Recipe:
