@@ -18,9 +18,10 @@ import numpy as np
 
 from benchmarks.overlay import overlay_showers
 from benchmarks.record import REPOSITORY
-from benchmarks.systems.joined_showers import join_files
 from calokit.progress import show_progress
 from calokit.showers import ShowerWriter, Split, open_showers
+from calokit.showers.joining import join_files
+from calokit.showers.splits import parse_split
 
 STUDIES = REPOSITORY / "studies"
 JOINED = STUDIES / ".cache" / "luxe"
@@ -139,7 +140,8 @@ def join(name: str, folders: list[Path]) -> None:
     if not paths:
         print(f"{name}: no showers yet")
         return
-    join_files(paths, JOINED / f"{name}.h5", purpose_of(name))
+    sources = [open_showers(path) for path in paths]
+    join_files(sources, JOINED / f"{name}.h5", parse_split(purpose_of(name)), compression=1)
 
 
 def overlay(kind: str, seed: int) -> None:

@@ -18,14 +18,14 @@ from typing import Any
 import torch
 
 from benchmarks.record import REPOSITORY, RESULTS, describe_circumstances, write_record
-from benchmarks.systems.joined_showers import join_files
 from benchmarks.systems.scorecard import summarise
 from calokit.evaluation import EvaluationSettings, Scorecard, evaluate_showers
 from calokit.inference import generate_like, read_bundle, write_bundle
 from calokit.recipes import load_recipe
 from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
-from calokit.showers import open_showers
+from calokit.showers import Split, open_showers
+from calokit.showers.joining import join_files
 from calokit.training.run import continue_training, start_training
 
 FILES = {"zdc_neutrons_1": (3_200, 510), "zdc_neutrons_2": (400, 511), "zdc_neutrons_test": (608, 512)}
@@ -47,7 +47,8 @@ def missing(folder: Path) -> bool:
 def train(folder: Path, changes: list[str]) -> Path:
     """Train the small recipe, or go on, and return its bundle."""
     data, runs = folder / "zdc_neutrons.h5", folder / "run"
-    join_files([folder / f"zdc_neutrons_{number}.h5" for number in (1, 2)], data, "train")
+    sources = [open_showers(folder / f"zdc_neutrons_{number}.h5") for number in (1, 2)]
+    join_files(sources, data, Split.TRAIN, compression=1)
     recipe = load_recipe(RECIPE, changes)
     bundle = runs / f"{recipe.name}.calokit"
     if bundle.is_file():

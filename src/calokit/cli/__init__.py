@@ -19,6 +19,7 @@ from calokit.cli.evaluate import evaluate
 from calokit.cli.generate import generate
 from calokit.cli.geometry import geometry
 from calokit.cli.inspect import inspect
+from calokit.cli.join import join
 from calokit.cli.likelihood import likelihood
 from calokit.cli.options import accept_any_encoding
 from calokit.cli.recipes import recipes
@@ -46,6 +47,7 @@ for command in (
     digitise,
     regroup,
     convert,
+    join,
     inspect,
     recipes,
     train,
