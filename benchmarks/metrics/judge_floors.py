@@ -84,7 +84,8 @@ def fill_pool(file: ShowerFile) -> Pool:
     maker = make_maker(searched, THRESHOLD_MEV)
     other = make_maker([digitise(showers, 0) for showers in searched], READ_OUT_THRESHOLD_MEV)
     del searched
-    tables, read_out, conditions, quantities, names = [], [], [], [], []
+    tables, read_out, conditions, quantities = [], [], [], []
+    names: list[str] = []
     for start in starts:
         showers = file.read(start, start + BLOCK)
         hits = find_hits(showers, THRESHOLD_MEV)

@@ -16,6 +16,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +107,7 @@ def judge_truth(folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
             }
 
         for split in range(splits):
-            yield f"truth {name} {split}", lambda split=split, work=work: work(split)
+            yield f"truth {name} {split}", partial(work, split)
         pool.clear()
 
 
@@ -127,7 +128,7 @@ def judge_damages(folder: Path) -> Iterator[tuple[str, Callable[[], Row]]]:
 
         for size in SIZES.get(name, OTHER_SIZES):
             for damage in DAMAGES:
-                yield f"damage {name} {size} {damage}", lambda d=damage, s=size, work=work: work(d, s)
+                yield f"damage {name} {size} {damage}", partial(work, damage, size)
         pool.clear()
 
 

@@ -108,7 +108,9 @@ class Member:
             told = told + functional.softplus(self.judge(fake.detach())).mean()
             for optimiser, loss in ((optimisers[1], told), (optimisers[0], None)):
                 optimiser.zero_grad()
-                (functional.softplus(-self.judge(fake)).mean() if loss is None else loss).backward()
+                torch.autograd.backward(
+                    functional.softplus(-self.judge(fake)).mean() if loss is None else loss
+                )
                 optimiser.step()
 
     @torch.no_grad()
@@ -138,7 +140,8 @@ class Stage:
 def build(clusters: Clusters, seed: int, members: int, steps: int, reweighted: bool) -> list[Stage]:
     """Build an ensemble and return what it was after each member."""
     uniform = np.full(POINTS, 1 / POINTS)
-    weights, shares, own, stages = uniform, (1.0,), list[Member](), list[Stage]()
+    shares: tuple[float, ...] = (1.0,)
+    weights, own, stages = uniform, list[Member](), list[Stage]()
     for number in range(1, members + 1):
         if number > 1:
             shares = next_shares(shares, 1 / number)

@@ -58,7 +58,7 @@ def measure_calibration(bundle: Bundle, test: ShowerFile) -> list[Row]:
 
 def errors_of(columns: Columns, known: ClassicalInputs) -> dict[str, Float64]:
     """Return estimate - truth by quantity: GeV, parts of the true energy, mm, degrees."""
-    found = {}
+    found: dict[str, Float64] = {}
     angles = np.degrees(np.arctan(known.slopes))
     if "energy" in columns:
         off = columns["energy"].astype(np.float64) - known.energies
@@ -75,7 +75,12 @@ def errors_of(columns: Columns, known: ClassicalInputs) -> dict[str, Float64]:
 def pulls_of(columns: Columns, known: ClassicalInputs) -> dict[str, float]:
     """Return how often the truth lies within one given standard deviation, by quantity."""
     found = {}
-    scales = {"energy (GeV)": MEV_PER_GEV, "energy / truth": known.energies, "x (mm)": 1.0, "y (mm)": 1.0}
+    scales: dict[str, float | Float64] = {
+        "energy (GeV)": MEV_PER_GEV,
+        "energy / truth": known.energies,
+        "x (mm)": 1.0,
+        "y (mm)": 1.0,
+    }
     widths = {
         "energy (GeV)": columns.get("energy_uncertainty"),
         "energy / truth": columns.get("energy_uncertainty"),

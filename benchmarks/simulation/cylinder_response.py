@@ -66,7 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     circumstances = describe_circumstances(1)
     energies, facts, cells = read_facts(arguments.reference)
-    fits = np.linalg.lstsq(expand(energies), facts, rcond=None)[0]
+    fits = np.asarray(np.linalg.lstsq(expand(energies), facts, rcond=None)[0], dtype=np.float64)
     rows = recorded_rows(NAME)
     for given in arguments.made:
         words, _, path = given.rpartition("=")

@@ -14,6 +14,7 @@ import argparse
 import time
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from calokit.detector import Detector, load_detector
 from calokit.errors import CalokitError, ConditionWarning
 from calokit.inference import ShowerGenerator
 from calokit.inference.reconstruct import estimate_block
+from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.families import build_model
 from calokit.models.protocols import Surrogate, Trainable
 from calokit.recipes import list_recipes
@@ -52,7 +54,7 @@ def make_showers(detector: Detector, count: int) -> Showers:
     return replace(showers, entries=np.ceil(energies / 0.1).astype(np.uint16))
 
 
-def fitted(recipe: Recipe) -> tuple[Trainable, Showers]:
+def fitted(recipe: Recipe) -> tuple[Trainable[Any], Showers]:
     """Return a model with its transforms fitted, and showers that it takes."""
     showers = make_showers(load_detector(recipe.detector or "zdc_ecal"), MADE)
     model = build_model(recipe.model, showers.detector, 1)
@@ -64,9 +66,10 @@ def fitted(recipe: Recipe) -> tuple[Trainable, Showers]:
     return model, showers
 
 
-def time_use(model: Trainable, recipe: Recipe, showers: Showers, device: Device) -> float:
+def time_use(model: Trainable[Any], recipe: Recipe, showers: Showers, device: Device) -> float:
     """Return the milliseconds of a generated or reconstructed shower."""
     if not isinstance(model, Surrogate):
+        assert isinstance(model, Reconstructor)
         estimate_block(device.put(model), showers)
         started = time.perf_counter()
         estimate_block(model, showers)

@@ -95,7 +95,7 @@ def evaluate_as_challenge(folder: Path, showers: int, python: Path, code: Path) 
     paths = [make_challenge_file(path) for path in native]
     paths[0].with_suffix(".pkl").unlink(missing_ok=True)
     program = REPOSITORY / "benchmarks" / "metrics" / "checks" / "peer_evaluate.py"
-    command = [
+    command: list[str | Path] = [
         python, program, code / "evaluate.py", "-r", paths[0], "-i", paths[1], "-m", "hist", "-d", "2",
         "--no_cuda", "--output_dir", folder / f"challenge_{showers}",
     ]  # fmt: skip

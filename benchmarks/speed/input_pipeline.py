@@ -22,6 +22,7 @@ from benchmarks.record import Row, default_showers, describe_circumstances, prin
 from calokit.compute.device import CPU
 from calokit.compute.precision import native_precision
 from calokit.models.families import build_model
+from calokit.progress import no_progress
 from calokit.recipes import load_recipe
 from calokit.recipes.recipe import Recipe
 from calokit.showers import ShowerFile, Split, open_showers
@@ -60,7 +61,8 @@ def train_and_read_log(recipe: Recipe, data: Path, steps: int) -> tuple[float, f
     validation = open_showers(data, Split.VALIDATION)
     with tempfile.TemporaryDirectory(prefix="calokit-input-") as folder:
         loop = TrainingLoop(model, settings, source, validation, Path(folder), native_precision(CPU))
-        loop.run(lambda _steps, _note: None)
+        with no_progress(steps + 1, "training", "steps") as advance:
+            loop.run(advance)
         lines = [json.loads(line) for line in (Path(folder) / "log.jsonl").read_text().splitlines()]
     line = next(one for one in lines if one["step"] == steps)
     return line["data_share"], 1e3 * line["seconds"] * (1 - line["data_share"]) / steps

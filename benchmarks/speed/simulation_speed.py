@@ -54,7 +54,11 @@ def run_once(name: str, scoring: str, events: int) -> None:
     sample = load_sample(name)
     detector = sample.load_detector()
     environment = prepare_geant4(sample, detector).environment
-    made = {"none": NoDeposits, "C++ scorer": ScorerDeposits, "Python steps": lambda: StepDeposits(None)}
+    made: dict[str, Callable[[], NoDeposits | ScorerDeposits | StepDeposits]] = {
+        "none": NoDeposits,
+        "C++ scorer": ScorerDeposits,
+        "Python steps": lambda: StepDeposits(None),
+    }
     run = Geant4Run(detector, sample.physics, environment, made[scoring]())
     particles = sample.draw(1, 0, events + 2, detector)
     queue = [Event(particles[row : row + 1], event_seed(1, row)) for row in range(events + 2)]

@@ -17,6 +17,7 @@ import torch
 
 from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
 from calokit.inference import generate_like, read_bundle
+from calokit.inference.generate import need_surrogate
 from calokit.showers import Split, open_showers
 from calokit.studies.judging.prd_areas import ScoreByGroup
 
@@ -43,7 +44,7 @@ def main() -> None:
             bundle = read_bundle(path)
             made = Path(folder) / f"{bundle.name}.h5"
             generate_like(bundle, test, made, 1)
-            judge = ScoreByGroup.of(test, floor, bundle.model.threshold_mev)
+            judge = ScoreByGroup.of(test, floor, need_surrogate(bundle).threshold_mev)
             rows.append({"bundle": path.stem, **judge.metrics(open_showers(made), GROUPS)})
     print_rows("PRD areas: value, error, floor, its error", rows, circumstances)
     write_record(NAME, rows, circumstances, test=test.path.name, test_showers=len(test))

@@ -21,7 +21,7 @@ from calokit.bundles.bundle import Bundle
 from calokit.bundles.standing import RESOLUTION, RESPONSE, Standing
 from calokit.evaluation import Evaluation, EvaluationSettings
 from calokit.inference import generate_like, read_bundle, write_bundle
-from calokit.models.protocols import Surrogate
+from calokit.inference.generate import need_surrogate
 from calokit.progress import no_progress
 from calokit.showers import ShowerFile, Split, open_showers
 from calokit.studies.description import RunFolders, StudyFile
@@ -45,7 +45,7 @@ def judge(label: str, bundle: Bundle, validation: ShowerFile, work: Path) -> Can
     """Generate for the validation particles and measure area, response and resolution."""
     path = work / "generated.h5"
     generate_like(bundle, validation, path, 1, no_progress)
-    made, threshold = open_showers(path), float(bundle.model.threshold_mev)
+    made, threshold = open_showers(path), need_surrogate(bundle).threshold_mev
     settings = EvaluationSettings(threshold_mev=threshold, classifier_seeds=0, kept_metrics=False)
     card = Evaluation(validation, None, settings).judge(made, no_progress)
     found = {one.name: max(0.0, one.value - one.error) for one in card.measurements}
@@ -66,7 +66,6 @@ def candidates(sets: Path, runs: list[Path]) -> list[Candidate]:
                 if not path.is_file() or run.recipe.model.kind == "regression":
                     continue
                 bundle = read_bundle(path)
-                assert isinstance(bundle.model, Surrogate)
                 one = judge(run.label, bundle, open_showers(data, Split.VALIDATION), Path(work))
                 seed = run.recipe.training.seed
                 print(f"{run.label}, seed {seed}: PRD area {one.area:.3f}, {one.standing.words}", flush=True)

@@ -63,9 +63,10 @@ class LayerCounts:
     @classmethod
     def of(cls, fine: Showers, coarse: Showers) -> Self:
         """Count in the same showers with fine and coarse pads."""
-        assert fine.entries is not None
-        wide, narrow = GridHits.of(coarse), GridHits.of(fine)
         threshold = fine.detector.threshold_mev
+        assert fine.entries is not None
+        assert threshold is not None
+        wide, narrow = GridHits.of(coarse), GridHits.of(fine)
         entered = fine.entries[narrow.event, narrow.cell]
         return cls(
             wide.sum_by_layer(wide.energy),

@@ -336,7 +336,8 @@ def wall_row(run: StudyRun, bundle: Bundle, test: ShowerFile) -> Row:
             found.append(energy.double().numpy())
             base.append(MEV_PER_GEV * model.classical_energy(batch).double().numpy())
         true.append(showers.incident_energies.astype(np.float64))
-    ratio = paired_rms_ratio(*(np.concatenate(one) for one in (found, base, true)))
+    mine, other, truth = (np.concatenate(one) for one in (found, base, true))
+    ratio = paired_rms_ratio(mine, other, truth)
     return {
         "entry": run.label,
         "seed": run.recipe.training.seed,

@@ -22,6 +22,7 @@ from calokit.bundles.bundle import Bundle
 from calokit.bundles.legs import presentations_in_all
 from calokit.evaluation import Evaluation, EvaluationSettings, Scorecard
 from calokit.inference import generate_like, read_bundle, write_bundle
+from calokit.inference.generate import need_surrogate
 from calokit.report.compared import ComparedCards
 from calokit.report.pages.comparison import write_report
 from calokit.showers import ShowerFile, Split, open_showers
@@ -95,7 +96,7 @@ def main() -> None:
     evaluations: dict[float, Evaluation] = {}
     for path in arguments.bundles:
         bundle = read_bundle(path)
-        threshold = float(f"{bundle.model.threshold_mev:.6g}")
+        threshold = float(f"{need_surrogate(bundle).threshold_mev:.6g}")
         if threshold not in evaluations:
             settings = settings_for(threshold, arguments.seeds, arguments.fast)
             evaluations[threshold] = Evaluation(test, floor, settings)

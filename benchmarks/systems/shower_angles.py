@@ -21,6 +21,7 @@ import torch
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
 from calokit.arrays import Float64
 from calokit.inference import generate_like, read_bundle
+from calokit.inference.generate import need_surrogate
 from calokit.models.adversarial.shower_axis import ShowerAxis
 from calokit.models.parts.places import CartesianImage
 from calokit.showers import Showers, open_showers
@@ -33,9 +34,10 @@ PIECE = 100
 def told_angles(showers: Showers) -> Float64:
     """Return the angles (event, 2) that showers tell, in degrees: theta cos phi and theta sin phi."""
     axis, image = ShowerAxis(showers.detector), CartesianImage(showers.detector)
-    pieces = torch.from_numpy(showers.energies).split(PIECE)
+    pieces = torch.split(torch.from_numpy(showers.energies), PIECE)
     told = torch.cat([axis.told(image.fold(piece)) for piece in pieces])
-    return np.degrees(told.double().numpy())
+    angles: Float64 = np.degrees(told.double().numpy())
+    return angles
 
 
 def incident_angles(showers: Showers) -> Float64:
@@ -76,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     test, bundle = open_showers(arguments.test), read_bundle(arguments.bundle)
-    threshold = bundle.model.threshold_mev
+    threshold = need_surrogate(bundle).threshold_mev
     truth = test.read_all().with_threshold(threshold)
     with tempfile.TemporaryDirectory(prefix="calokit-angles-") as folder:
         made = Path(folder) / "generated.h5"

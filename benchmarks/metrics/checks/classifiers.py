@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from scipy.integrate import quad
@@ -44,7 +45,9 @@ def _area() -> Agreement:
         "scikit-learn's roc_auc_score, with ties",
         max(differences),
         relative=False,
-        error_over_spread=span(*(error_ratio(lambda g, d=d: draw(g, d), 400) for d in (0.0, 1.0))),
+        error_over_spread=span(
+            *(error_ratio(partial(draw, distance=distance), 400) for distance in (0.0, 1.0))
+        ),
     )
 
 

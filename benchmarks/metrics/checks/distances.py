@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 from scipy.stats import chi2_contingency
@@ -70,14 +71,15 @@ def _separation(values: list[Float64], count: str) -> Agreement:
         "separation power",
         "the sum of its definition over numpy's histograms (Geant4)",
         abs(found.value / float(expected) - 1.0),
-        error_over_spread=span(*(error_ratio(lambda g, s=s: draw(g, s), 300) for s in (0.0, 0.3))),
+        error_over_spread=span(*(error_ratio(partial(draw, shift=shift), 300) for shift in (0.0, 0.3))),
         floor=found,
         floor_showers=count,
     )
 
 
 def _wasserstein(values: list[Float64], count: str) -> Agreement:
-    found = wasserstein_of_values(*values)
+    one, other = values
+    found = wasserstein_of_values(one, other)
 
     def draw(generator: np.random.Generator, shift: float) -> Distance:
         return wasserstein_of_values(*_gaussians(generator, 500, shift), resamples=50)
@@ -85,8 +87,8 @@ def _wasserstein(values: list[Float64], count: str) -> Agreement:
     return Agreement(
         "Wasserstein-1 of values",
         "scipy's wasserstein_distance (Geant4)",
-        abs(found.value / scipy_distance(*values) - 1.0),
-        error_over_spread=span(*(error_ratio(lambda g, s=s: draw(g, s), 200) for s in (0.0, 0.1, 0.5))),
+        abs(found.value / scipy_distance(one, other) - 1.0),
+        error_over_spread=span(*(error_ratio(partial(draw, shift=shift), 200) for shift in (0.0, 0.1, 0.5))),
         floor=found,
         floor_showers=count,
     )
@@ -107,7 +109,7 @@ def _binned_wasserstein(values: list[Float64], count: str) -> Agreement:
         "Wasserstein-1 of histograms",
         "scipy's wasserstein_distance of the bin centres with weights (Geant4)",
         abs(found.value / expected - 1.0),
-        error_over_spread=span(*(error_ratio(lambda g, s=s: draw(g, s), 300) for s in (0.0, 0.5))),
+        error_over_spread=span(*(error_ratio(partial(draw, shift=shift), 300) for shift in (0.0, 0.5))),
         floor=found,
         floor_showers=count,
     )
@@ -120,11 +122,12 @@ def _chi_square(values: list[Float64]) -> Agreement:
         one, other = (np.histogram(each, EDGES)[0].astype(float) for each in _gaussians(generator, 3000, 0.0))
         found = compare_histograms(one, other)
         below.append(found.p_value < 0.05)
-        full = [np.array([part.sum() for part in np.array_split(each, 4)]) for each in (one, other)]
-        expected = chi2_contingency(np.stack(full), correction=False)
-        differences.append(abs(compare_histograms(*full).value / expected.statistic - 1.0))
+        first, second = (np.array([part.sum() for part in np.array_split(each, 4)]) for each in (one, other))
+        expected = chi2_contingency(np.stack([first, second]), correction=False)
+        differences.append(abs(compare_histograms(first, second).value / expected.statistic - 1.0))
     edges = linear_edges(values[0])
-    floor = compare_histograms(*(np.histogram(each, edges)[0].astype(float) for each in values))
+    one, other = (np.histogram(each, edges)[0].astype(float) for each in values)
+    floor = compare_histograms(one, other)
     return Agreement(
         "chi-square",
         f"scipy's chi2_contingency; of 1000 equal pairs {100 * np.mean(below):.1f} % have p < 5 %",
@@ -182,7 +185,7 @@ def _precision_recall(features: list[Float64], count: str) -> Agreement:
         abs(area_below(*curve) - truth),
         relative=False,
         error_over_spread=span(error_ratio(draw, 40)),
-        floor=precision_recall_curve(*features).area,
+        floor=precision_recall_curve(features[0], features[1]).area,
         floor_showers=count,
     )
 
@@ -200,7 +203,7 @@ def _manifolds(features: list[Float64], count: str) -> Agreement:
         return found
 
     names = ("precision", "recall", "density", "coverage")
-    ratios = [error_ratio(lambda g, n=n: draw(g, n), 40) for n in names]
+    ratios = [error_ratio(partial(draw, name=name), 40) for name in names]
     return Agreement(
         "precision, recall, density, coverage",
         "one of four blobs dropped: recall and coverage 0.75",

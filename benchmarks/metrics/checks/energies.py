@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 from scipy.optimize import curve_fit, minimize
@@ -119,7 +120,7 @@ def _core(par04: Showers) -> Agreement:
         "maximum of the truncated likelihood by Nelder-Mead (width, mean; Geant4); the width of "
         "an exact Gaussian",
         max(abs(float(best[0])), abs(float(best[1])), abs(exact.width / 2.0 - 1.0)),
-        error_over_spread=span(*(error_ratio(lambda g, n=n: draw(g, n), 120) for n in (200, 1000))),
+        error_over_spread=span(*(error_ratio(partial(draw, number=number), 120) for number in (200, 1000))),
     )
 
 
@@ -140,7 +141,7 @@ def _rms90(par04: Showers) -> Agreement:
         "resolution, RMS90",
         "every interval with 90 % of the values (Geant4); scipy's truncated Gaussian for the factor 0.789",
         max(abs(found.width / smallest.std() - 1.0), abs(GAUSSIAN_RMS90 / gaussian - 1.0)),
-        error_over_spread=span(*(error_ratio(lambda g, n=n: draw(g, n), 120) for n in (200, 1000))),
+        error_over_spread=span(*(error_ratio(partial(draw, number=number), 120) for number in (200, 1000))),
     )
 
 

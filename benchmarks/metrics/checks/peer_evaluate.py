@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from matplotlib import pyplot as plt
 def main() -> None:
     """Start the script as its own command line does."""
     plt.switch_backend("Agg")
-    plain = plt.rc
+    plain: Callable[..., None] = plt.rc
 
     def without_text(group: str, **settings: Any) -> None:
         if group != "text":

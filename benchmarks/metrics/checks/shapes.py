@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -185,7 +186,7 @@ def _layer_occupancy(par04: Showers) -> Agreement:
         "occupancy of layers",
         "mean and spread of (energy > threshold) over each layer's cells, by numpy (Geant4)",
         max(differences),
-        error_over_spread=span(*(error_ratio(lambda g, p=p: draw(g, p), 80) for p in (0.0, 0.5))),
+        error_over_spread=span(*(error_ratio(partial(draw, part=part), 80) for part in (0.0, 0.5))),
         floor=occupancy_distance(one, other, 0),
         floor_showers=f"{len(par04) // 2} par04",
     )
@@ -218,7 +219,7 @@ def _correlations(par04: Showers) -> Agreement:
         "numpy's corrcoef (Geant4)",
         largest(sums_of(fractions).matrix(), np.corrcoef(fractions.T), relative=False),
         relative=False,
-        error_over_spread=span(*(error_ratio(lambda g, o=o: draw(g, o), 120) for o in (0.9, 0.8))),
+        error_over_spread=span(*(error_ratio(partial(draw, other=other), 120) for other in (0.9, 0.8))),
         floor=correlation_distance(sums_of(fractions[::2]), sums_of(fractions[1::2])),
         floor_showers=f"{len(par04) // 2} par04",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import median_filter
 
-from calokit.arrays import Float64
+from calokit.arrays import Float32, Float64
 from calokit.errors import CalokitError
 
 STEP = 5e-4
@@ -62,7 +62,7 @@ class FineSpectrum:
         self.lowest = np.log(threshold or 1e-3)
         self.counts: Float64 = np.zeros(int(DECADES * np.log(10.0) / STEP))
 
-    def add(self, energies: Float64) -> None:
+    def add(self, energies: Float32 | Float64) -> None:
         """Add hits; (hit,) MeV."""
         place = ((np.log(energies) - self.lowest) / STEP).astype(np.int64)
         inside = place[(place >= 0) & (place < len(self.counts))]
