@@ -64,7 +64,7 @@ class FineSpectrum:
 
     def add(self, energies: Float32 | Float64) -> None:
         """Add hits; (hit,) MeV."""
-        place = ((np.log(energies) - self.lowest) / STEP).astype(np.int64)
+        place = ((np.log(energies, dtype=np.float64) - self.lowest) / STEP).astype(np.int64)
         inside = place[(place >= 0) & (place < len(self.counts))]
         self.counts += np.bincount(inside, minlength=len(self.counts))
 
