@@ -6,12 +6,17 @@ recipe by `calokit adagan`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from calokit.models.adversarial.volume_settings import VolumeGanSettings
 from calokit.models.mixture.settings import MixtureSettings
 from calokit.recipes.recipe import OneCycle, Recipe, TrainingSettings
 
 SOURCE = "AdaGAN ensemble of Conv2D GANs for CLIC (seeds document 002); jaruskri/ECALsim_adaGAN"
 TOGETHER = 3
+RATES = {"generator": 5e-4, "discriminator": 1e-4}
+FAST_RATES = {"generator": 2e-3, "discriminator": 5e-4}
+"""For few channels and steps."""
 
 
 def clic_gan_published() -> Recipe:
@@ -39,17 +44,19 @@ def clic_gan_angle_published() -> Recipe:
 
 
 def clic_gan_angle() -> Recipe:
-    """A third of the channels for showers at an angle, told by the average shower along their direction."""
+    """An eighth of the channels for showers at an angle, told by the average shower along their direction."""
     settings = _small().model_copy(
         update={
             "conditions": ("energy", "direction"),
+            "width": 0.125,
             "random_inputs": 255,
             "adversarial_weight": 3.0,
             "energy_weight": 0.1,
+            "corrects_totals": True,
         }
     )
-    title = "Conv2D GAN for showers at an angle, a third of the channels"
-    return _recipe("clic_gan_angle", title, settings, 4_000, 32, "clic_ecal_51x51")
+    title = "Conv2D GAN for showers at an angle, an eighth of the channels"
+    return _recipe("clic_gan_angle", title, settings, 3_000, 16, "clic_ecal_51x51", FAST_RATES, 0.98)
 
 
 def clic_gan_together() -> Recipe:
@@ -78,8 +85,9 @@ def _recipe(
     steps: int,
     batch_size: int,
     detector: str = "clic_ecal",
+    rates: Mapping[str, float] = RATES,
+    moving_average: float = 0.999,
 ) -> Recipe:
-    rates = {"generator": 5e-4, "discriminator": 1e-4}
     members = range(1, len(model.shares) + 1) if isinstance(model, MixtureSettings) else ()
     parts = (
         rates
@@ -98,7 +106,7 @@ def _recipe(
             one_cycle={part: OneCycle(highest_rate=rate, rising_part=0.1) for part, rate in parts.items()},
             betas=(0.5, 0.999),
             weight_decay=0.0,
-            moving_average=0.999,
+            moving_average=moving_average,
             validation_showers=500,
         ),
     )
