@@ -184,9 +184,11 @@ def tree_judge() -> str:
 
 
 def _shipped_rows() -> list[Row]:
-    """Return the same of the shipped surrogates, from their scorecards."""
+    """Return the same of the shipped surrogates and those before them, from their scorecards."""
     rows: list[Row] = []
     for path in sorted(RESULTS.glob("scorecard_*.json")):
+        if "_seed_" in path.stem:
+            continue
         card = json.loads(path.read_text())
         for prefix, readout in (("classifier", "raw"), ("readout", "3 % and 0.3 thresholds, cut at 1.5")):
             found = card["measurements"]
