@@ -59,6 +59,19 @@ def _over_seeds(areas: list[list[float]]) -> str:
     return beside_floor(fmean(values), stdev(values), fmean(floors), fmean(floor_errors))
 
 
+def spectrum() -> str:
+    """Return how the spectrum of hits near the threshold differs from Geant4's."""
+    record = result("hit_spectrum")
+    if record is None:
+        return NOT_YET
+    table = [["bundle", "showers", "χ² a bin", "floor", "worst bin, thresholds", "generated / Geant4 there"]]
+    for row in sorted(record["rows"], key=lambda row: str(row["bundle"])):
+        squares = [f"{row[key]:.2f}" for key in ("chi-square / bin", "chi-square / bin, floor")]
+        worst = plain(1 + row["worst (%)"] / 100, row["its error (%)"] / 100)
+        table.append([row["bundle"], f"{row['showers']:,}", *squares, f"{row['worst, from']:.2f}", worst])
+    return markdown(table)
+
+
 def rings() -> str:
     """Return the cascade on rings that differ by layer, trained and judged on showers by formulas."""
     card = result("scorecard_calochallenge_photons_parametric")
@@ -174,6 +187,7 @@ def found() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "shipped": shipped,
     "seeds": seeds,
+    "spectrum": spectrum,
     "rings": rings,
     "peer": peer,
     "steps": steps,

@@ -7,7 +7,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from page_tables import NOT_DECIDED, NOT_YET, Row, decided, fill, markdown, mean_over_seeds, plain, result
+from page_tables import (
+    NOT_DECIDED,
+    NOT_YET,
+    Row,
+    decided,
+    fill,
+    markdown,
+    mean_over_seeds,
+    plain,
+    processor_time,
+    result,
+    times_by_batch,
+)
 
 from calokit.studies.description import StudyFile
 from calokit.studies.table import read_table
@@ -66,20 +78,28 @@ def ensembles() -> str:
     known = entries()
     if not known:
         return NOT_YET
-    table = [["entry", "seeds", "CPU min", "ms a shower", *COLUMNS.values()]]
+    table = [["entry", "seeds", "CPU min", *COLUMNS.values()]]
     for label, rows in known.items():
-        minutes, milliseconds = (
-            f"{np.median([row[name] for row in rows]):.3g}"  # the first shower of all compiles loops
-            for name in ("cpu_minutes", "milliseconds_per_shower")
-        )
+        minutes = f"{np.median([row['cpu_minutes'] for row in rows]):.3g}"
         cells = [_mean(rows, metric, title) for metric, title in COLUMNS.items()]
-        table.append([label, str(len(rows)), minutes, milliseconds, *cells])
+        table.append([label, str(len(rows)), minutes, *cells])
     first = next(iter(known.values()))[:1]
     floors = [_mean(first, metric, title, floor=True) for metric, title in COLUMNS.items()]
-    table.append(["truth against truth", "", "", "", *floors])
+    table.append(["truth against truth", "", "", *floors])
     planned = sum(1 for _ in StudyFile.read(STUDY).runs())
     done = sum(len(rows) for rows in known.values())
     return f"{markdown(table)}\n\n{done} of the study's {planned} rows are in this table."
+
+
+def speed() -> str:
+    """Return the times of the shipped surrogates by batch, beside Geant4 on the same particles."""
+    table = [["bundle", "alone", "batches of 100", "of 10,000", "Geant4"]]
+    for name in ("clic_gan", "clic_adagan", "clic_cascade"):
+        times = times_by_batch(name)
+        if times:
+            own = [times[batch] for batch in (1, 100, 10_000)]
+            table.append([f"`zoo/{name}.calokit`", *own, processor_time(name)[1]])
+    return markdown(table)
 
 
 def claims() -> str:
@@ -168,6 +188,7 @@ def _mean(rows: Sequence[Row], metric: str, title: str, floor: bool = False) -> 
 TABLES: dict[str, Callable[[], str]] = {
     "toy": toy,
     "ensembles": ensembles,
+    "speed": speed,
     "claims": claims,
     "sampling": sampling,
     "reweighting": reweighting,
