@@ -75,7 +75,7 @@ def draw_picture() -> None:
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
             )
             covered = any(  # a point stands where its name would
-                1.0 < other / time < 2.0 and 0.0 < one[0] - value < 0.05
+                1.0 < other / time < 2.0 and -0.003 < one[0] - value < 0.05
                 for one, other in zip(areas, times, strict=True)
             )
             place = (6, -12) if covered else (6, 5)
