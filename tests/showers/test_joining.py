@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ def test_the_same_command_again_leaves_the_file(tmp_path: Path) -> None:
     assert target.stat().st_mtime_ns == written
     more = [*sources, make(tmp_path / "third.h5", 5, 9_000)]
     assert join_files(more, target) == 45 == len(open_showers(target))
+
+
+def test_files_of_one_name_in_two_folders_are_both_named(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    sources = [make(tmp_path / "a.h5", 5, 1_000), make(tmp_path / "there" / "a.h5", 5, 2_000)]
+    join_files(sources, tmp_path / "all.h5")
+    named = json.loads(open_showers(tmp_path / "all.h5").attributes["joined_of"])
+    assert named == [["a.h5", source.sha256] for source in sources]
 
 
 def test_columns_that_one_lacks_are_left_out_and_told(tmp_path: Path) -> None:

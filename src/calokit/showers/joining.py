@@ -59,7 +59,7 @@ def join_files(
     for source in sources:
         check_writable(path, source.path)
     total = sum(len(source) for source in sources)
-    content = json.dumps({str(source.path.name): source.sha256 for source in sources})
+    content = json.dumps([[source.path.name, source.sha256] for source in sources])
     if path.is_file() and open_showers(path).attributes.get(JOINED_OF) == content:
         return total
     first = sources[0]
