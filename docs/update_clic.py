@@ -99,7 +99,7 @@ def speed() -> str:
         if times:
             own = [times[batch] for batch in (1, 100, 10_000)]
             table.append([f"`zoo/{name}.calokit`", *own, processor_time(name)[1]])
-    return markdown(table)
+    return markdown(table) if len(table) > 1 else NOT_YET
 
 
 def claims() -> str:

@@ -59,6 +59,21 @@ def test_the_same_command_again_leaves_the_file(tmp_path: Path) -> None:
     assert join_files(more, target) == 45 == len(open_showers(target))
 
 
+def test_a_file_joined_for_another_purpose_is_made_anew(tmp_path: Path) -> None:
+    sources = [make(tmp_path / f"{seed}.h5", 20, seed) for seed in (1_000, 2_000)]
+    target = tmp_path / "all.h5"
+    join_files(sources, target, Split.TRAIN)
+    join_files(sources, target, Split.TEST)
+    assert open_showers(target).meant_for is Split.TEST
+
+
+def test_a_joined_file_and_a_part_of_it_hold_the_same_showers(tmp_path: Path) -> None:
+    sources = [make(tmp_path / f"{seed}.h5", 20, seed) for seed in (1_000, 2_000)]
+    join_files(sources, tmp_path / "all.h5")
+    with pytest.raises(ConfigurationError, match="the same showers"):
+        join_files([open_showers(tmp_path / "all.h5"), sources[1]], tmp_path / "more.h5")
+
+
 def test_files_of_one_name_in_two_folders_are_both_named(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     sources = [make(tmp_path / "a.h5", 5, 1_000), make(tmp_path / "there" / "a.h5", 5, 2_000)]

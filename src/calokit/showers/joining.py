@@ -59,22 +59,21 @@ def join_files(
     for source in sources:
         check_writable(path, source.path)
     total = sum(len(source) for source in sources)
-    content = json.dumps([[source.path.name, source.sha256] for source in sources])
-    if path.is_file() and open_showers(path).attributes.get(JOINED_OF) == content:
-        return total
     first = sources[0]
-    common = {
+    attributes = {
         key: value
         for key, value in first.attributes.items()
         if key in (*CARRIED, *ALIKE) and all(source.attributes.get(key) == value for source in sources)
     }
-    meant_for = common if split is None else {**common, "split": str(split)}
+    if split is not None:
+        attributes["split"] = str(split)
+    attributes[JOINED_OF] = json.dumps([[source.path.name, source.sha256] for source in sources])
+    if path.is_file() and attributes.items() <= open_showers(path).attributes.items():
+        return total
     generators = "; ".join(dict.fromkeys(source.generator for source in sources))
     columns = frozenset.intersection(*(source.columns for source in sources))
     with (
-        ShowerWriter(
-            path, first.detector, first.particle, generators, {**meant_for, JOINED_OF: content}, compression
-        ) as writer,
+        ShowerWriter(path, first.detector, first.particle, generators, attributes, compression) as writer,
         progress(total, f"joining {path.stem}", "showers") as advance,
     ):
         for showers in _in_turn(sources):
@@ -109,12 +108,19 @@ def _check_sources(sources: Sequence[ShowerFile], split: Split | None) -> None:
                     f"{other.path} has {what} {another!r}, {first.path} {one!r}; {way_on}."
                 )
     for one_file, other in combinations(sources, 2):
-        made = [[source.attributes.get(key) for key in ("sample", "seed")] for source in (one_file, other)]
-        if one_file.sha256 == other.sha256 or (made[0] == made[1] and None not in made[0]):
+        if _marks(one_file) & _marks(other):
             raise ConfigurationError(
-                f"{one_file.path} and {other.path} hold the same showers (the same file, or one sample and "
-                "seed); simulate with another --seed."
+                f"{one_file.path} and {other.path} hold the same showers (one file, a file and one "
+                "joined of it, or one sample and seed); simulate with another --seed."
             )
+
+
+def _marks(source: ShowerFile) -> set[str]:
+    """Return what tells the showers of a file: digests of it and of the files it was joined of; its seed."""
+    joined = json.loads(source.attributes.get(JOINED_OF, "[]"))
+    marks = {source.sha256, *(digest for _, digest in joined)}
+    made = [source.attributes.get(key) for key in ("sample", "seed")]
+    return marks if None in made else marks | {json.dumps(made)}
 
 
 def _compared(first: ShowerFile, other: ShowerFile, split: Split | None) -> Iterator[tuple[str, Any, Any]]:
