@@ -48,6 +48,11 @@ def summarise(card: Scorecard) -> dict[str, object]:
     }
 
 
+def threshold_of(bundle: Bundle) -> float:
+    """Return the threshold of a surrogate in MeV as it was written: a cascade holds it in single precision."""
+    return float(f"{need_surrogate(bundle).threshold_mev:.6g}")
+
+
 def readout_at(threshold_mev: float) -> Digitisation:
     """Return the readout that showers above a threshold are judged behind."""
     return Digitisation(noise=NOISE * threshold_mev, spread=SPREAD, threshold=CUT * threshold_mev)
@@ -96,7 +101,7 @@ def main() -> None:
     evaluations: dict[float, Evaluation] = {}
     for path in arguments.bundles:
         bundle = read_bundle(path)
-        threshold = float(f"{need_surrogate(bundle).threshold_mev:.6g}")
+        threshold = threshold_of(bundle)
         if threshold not in evaluations:
             settings = settings_for(threshold, arguments.seeds, arguments.fast)
             evaluations[threshold] = Evaluation(test, floor, settings)

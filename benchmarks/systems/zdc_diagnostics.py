@@ -25,8 +25,8 @@ from benchmarks.diagnostics.mask_values import mask_values
 from benchmarks.diagnostics.paired_figures import draw_cell_map, draw_centre_distances, draw_mask_values
 from benchmarks.diagnostics.training_figures import draw_history, read_history
 from benchmarks.record import Row, describe_circumstances, print_rows, write_record
+from benchmarks.systems.scorecard import threshold_of
 from calokit.inference import generate_like, read_bundle
-from calokit.inference.generate import need_surrogate
 from calokit.report.figures.style import save_figure
 from calokit.showers import open_showers
 
@@ -74,7 +74,7 @@ def main() -> None:
     for words in arguments.bundles:
         label, _, name = words.rpartition("=")
         bundle, label = read_bundle(Path(name)), label or Path(name).stem
-        threshold = float(f"{need_surrogate(bundle).threshold_mev:.6g}")  # a cascade holds it as float32
+        threshold = threshold_of(bundle)
         made = arguments.output / f"{label}.h5"
         generate_like(bundle, truth, made, 1)
         generated = open_showers(made)
