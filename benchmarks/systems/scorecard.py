@@ -49,7 +49,7 @@ def summarise(card: Scorecard) -> dict[str, object]:
 
 
 def threshold_of(bundle: Bundle) -> float:
-    """Return the threshold of a surrogate in MeV as it was written: a cascade holds it in single precision."""
+    """Return a surrogate's threshold in MeV as it was written: a cascade holds it in single precision."""
     return float(f"{need_surrogate(bundle).threshold_mev:.6g}")
 
 
