@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from calokit.models.cascade.hit_spectrum import HitSpectrum
 from calokit.models.cascade.logistic import (
     bend,
     choose,
@@ -60,24 +61,28 @@ class EnergyChoice:
         )
 
 
-class EnergyDraw:
+class EnergyDraw(nn.Module):
     """The density of z = ln(first child's energy / second child's).
 
-    Terms are nearly normal in z, in ln(energy a hit / threshold) of either child (which do not depend on the
-    parent: an isolated hit knows nothing of its neighbours), and narrow ones there at lines of
+    Terms are nearly normal in z, in the energy a hit of either child (which does not depend on the parent: an
+    isolated hit knows nothing of its neighbours), and narrow ones in ln(energy a hit / threshold) at lines of
     the spectrum (`spectral_lines`); each is truncated to what the threshold allows.
 
     Args:
         shared: Terms in z.
-        own: Terms in each child's own energy.
+        own: Terms in each child's own energy, in the coordinate of `HitSpectrum`.
         lines: Narrow terms in each child's own energy.
+        knots: Of the spectrum of single hits.
 
     Attributes:
+        spectrum: The coordinate of a child's own energy.
         outputs: What a network gives for each box: weights, then locations and widths of all terms but lines.
         shape: The same with the places and widths of lines appended, which is what the densities take.
     """
 
-    def __init__(self, shared: int, own: int, lines: int) -> None:
+    def __init__(self, shared: int, own: int, lines: int, knots: int = 0) -> None:
+        super().__init__()
+        self.spectrum = HitSpectrum(knots)
         self.shared, self.own, self.lines = shared, own, lines
         self.terms = shared + 2 * own + 2 * lines
         self.placed = shared + 2 * own
@@ -107,9 +112,7 @@ class EnergyDraw:
             ratio: z (row,).
         """
         weights, places, bottoms, tops, width = self._standardise(shape, choice, ratio)
-        steep = self._spread(
-            torch.zeros_like(ratio), nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio)
-        )
+        steep = self._steepness(choice, ratio)
         mass = log_mass(bend(bottoms), bend(tops))
         density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
         return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
@@ -132,14 +135,13 @@ class EnergyDraw:
         first, second = choice.mean_hits(ratio)
         first_low, second_high = choice.mean_hits(low)
         first_high, second_low = choice.mean_hits(high)
-        bottoms = self._spread(low, first_low, second_low)
-        tops = self._spread(high, first_high, second_high)
+        bottoms = self._coordinates(choice, low, first_low, second_low)
+        tops = self._coordinates(choice, high, first_high, second_high)
+        places = self._coordinates(choice, ratio, first, second)
         weights, location, width = self._mixture(shape, choice)
         weights = self._only_possible(weights, location, bottoms, tops)
         location = _keep_near(location, width, bottoms, tops)
-        places, bottoms, tops = (
-            (one - location) / width for one in (self._spread(ratio, first, second), bottoms, tops)
-        )
+        places, bottoms, tops = ((one - location) / width for one in (places, bottoms, tops))
         return weights, places, bottoms, tops, width
 
     def draw(self, shape: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
@@ -149,8 +151,8 @@ class EnergyDraw:
         if self.lines:
             ends = (choice.mean_hits(low), choice.mean_hits(high))
             bottoms, tops = (
-                self._spread(low, ends[0][0], ends[1][1]),
-                self._spread(high, ends[1][0], ends[0][1]),
+                self._coordinates(choice, low, ends[0][0], ends[1][1]),
+                self._coordinates(choice, high, ends[1][0], ends[0][1]),
             )
             weights = self._only_possible(weights, location, bottoms, tops)
         term = choose(weights, first)
@@ -161,12 +163,15 @@ class EnergyDraw:
         turn = torch.where(kind == 2, -1.0, 1.0).to(low.dtype)
         near, far = torch.where(kind == 2, -high, low), torch.where(kind == 2, -low, high)
         shared = kind == 0
-        bottom = torch.where(shared, near, offset + nn.functional.logsigmoid(near))
-        top = torch.where(shared, far, offset + nn.functional.logsigmoid(far))
+        bent = torch.where(~shared & (term < self.placed), own, 0.0)  # hits, of what the spectrum bends
+        bottom, top = (
+            torch.where(shared, end, self.spectrum.coordinate(offset + nn.functional.logsigmoid(end), bent))
+            for end in (near, far)
+        )
         location = _keep_near(location, width, bottom, top)
         left, right = (bend((end - location) / width) for end in (bottom, top))
         place = location + width * straighten(draw_between(left, right, second))
-        child = (place - offset).clamp_max(-EDGE)
+        child = (self.spectrum.back(place, bent) - offset).clamp_max(-EDGE)
         odds = child - torch.log(-torch.expm1(child))
         ratio = turn * torch.where(shared, place, odds)
         return torch.maximum(torch.minimum(ratio, high), low)
@@ -180,16 +185,34 @@ class EnergyDraw:
             outside & (torch.arange(self.terms, device=weights.device) >= self.placed), NEVER
         )
 
-    def _spread(self, in_ratio: Tensor, in_first: Tensor, in_second: Tensor) -> Tensor:
-        """Return (row, term) of a number in each coordinate (row,)."""
-        pieces = [
-            (in_ratio, self.shared),
-            (in_first, self.own),
-            (in_second, self.own),
-            (in_first, self.lines),
-            (in_second, self.lines),
-        ]
-        return torch.cat([one[:, None].expand(-1, count) for one, count in pieces], 1)
+    def _coordinates(self, choice: EnergyChoice, ratio: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """Return z and ln(energy a hit / threshold) of both children (row,) as terms see them (row, term)."""
+        own = (
+            self.spectrum.coordinate(first, choice.first),
+            self.spectrum.coordinate(second, choice.second),
+        )
+        return self._spread(ratio, own, (first, second))
+
+    def _steepness(self, choice: EnergyChoice, ratio: Tensor) -> Tensor:
+        """Return ln |d coordinate / d z| of each term (row, term) at z = `ratio` (row,)."""
+        first, second = choice.mean_hits(ratio)
+        line = (nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio))
+        own = (
+            line[0] + self.spectrum.log_slope(first, choice.first),
+            line[1] + self.spectrum.log_slope(second, choice.second),
+        )
+        return self._spread(torch.zeros_like(ratio), own, line)
+
+    def _spread(self, shared: Tensor, own: tuple[Tensor, Tensor], line: tuple[Tensor, Tensor]) -> Tensor:
+        """Return (row, term) of numbers (row,) in the coordinate of each kind of term."""
+        counts = [self.shared, self.own, self.own, self.lines, self.lines]
+        return torch.cat(
+            [
+                one[:, None].expand(-1, count)
+                for one, count in zip([shared, *own, *line], counts, strict=True)
+            ],
+            1,
+        )
 
     def _mixture(self, shape: Tensor, choice: EnergyChoice) -> tuple[Tensor, Tensor, Tensor]:
         """Return logarithms of weights (not normalised), locations and widths (row, term)."""

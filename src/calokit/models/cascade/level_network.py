@@ -34,8 +34,6 @@ class LevelNetwork(nn.Module):
 
     def __init__(self, inputs: int, width: int, layers: int, hits: HitDraw, energy: EnergyDraw) -> None:
         super().__init__()
-        self.hits = hits
-        self.energy = energy
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
         self.trunk = nn.Sequential(
@@ -47,10 +45,10 @@ class LevelNetwork(nn.Module):
         )
         self.hits_head = nn.Linear(width, hits.outputs)
         self.energy_layer = nn.Linear(width + self.CHOSEN, width)
-        self.energy_head = nn.Linear(width, self.energy.outputs)
-        self.register_buffer("lines", self.energy.no_lines())
+        self.energy_head = nn.Linear(width, energy.outputs)
+        self.register_buffer("lines", energy.no_lines())
         with torch.no_grad():
-            for head, start in ((self.hits_head, hits.start()), (self.energy_head, self.energy.start())):
+            for head, start in ((self.hits_head, hits.start()), (self.energy_head, energy.start())):
                 head.weight.mul_(OUTPUT_SCALE)
                 head.bias.copy_(start)
 
