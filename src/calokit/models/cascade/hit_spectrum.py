@@ -82,11 +82,11 @@ class HitSpectrum(nn.Module):
 
     def coordinate(self, x: Tensor, hits: Tensor) -> Tensor:
         """Return y (row,) of x (row,) and hits (row,)."""
-        return x if self.knots is None else torch.where(hits == 1, _through(*self.knots, x), x)
+        return x if self.knots is None else torch.where(hits == 1, _through(self.knots, x), x)
 
     def back(self, y: Tensor, hits: Tensor) -> Tensor:
         """Return x (row,) of y (row,) and hits (row,)."""
-        return y if self.knots is None else torch.where(hits == 1, _through(*self.knots.flip(0), y), y)
+        return y if self.knots is None else torch.where(hits == 1, _through(self.knots.flip(0), y), y)
 
     def log_slope(self, x: Tensor, hits: Tensor) -> Tensor:
         """Return ln(dy / dx) (row,) at x (row,)."""
@@ -100,8 +100,10 @@ def _segment(knots: Tensor, at: Tensor) -> Tensor:
     return torch.searchsorted(knots[1:-1].contiguous(), at.contiguous())
 
 
-def _through(knots: Tensor, values: Tensor, at: Tensor) -> Tensor:
-    """Return the piecewise linear function (row,) through values at knots."""
+def _through(table: Tensor, at: Tensor) -> Tensor:
+    """Return the piecewise linear function (row,) through knots and values (2, knot)."""
+    knots, values = table
     left = _segment(knots, at)
     slope = values.diff() / knots.diff()
-    return values[left] + slope[left] * (at - knots[left])
+    found: Tensor = values[left] + slope[left] * (at - knots[left])
+    return found

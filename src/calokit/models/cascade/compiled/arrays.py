@@ -75,6 +75,7 @@ class Weights(NamedTuple):
         event: Of the first layer, for one and what all boxes of an event and layer see; holds its bias.
         deeper: Of the trunk's layers but the first (level, layer, input, output).
         lines: Places and logarithms of widths of the spectrum's lines (level, 2 x line).
+        knots: Of the spectrum of single hits, x and y (2, knot); see `HitSpectrum`.
         terms: Terms of the hits' density; of the energy's, shared, own and lines.
     """
 
@@ -89,6 +90,7 @@ class Weights(NamedTuple):
     energy: Float32
     energy_bias: Float32
     lines: Float32
+    knots: Float32
     terms: Int64
 
 
@@ -134,6 +136,7 @@ def weight_arrays(stage: Stage) -> Weights:
     hits = [network.hits_head for network in networks]
     share = [network.energy_layer for network in networks]
     energy = [network.energy_head for network in networks]
+    knots = stage.energy.spectrum.knots
     terms = [stage.hits.terms, stage.energy.shared, stage.energy.own, stage.energy.lines]
     return Weights(
         first=as_array(box),
@@ -147,6 +150,7 @@ def weight_arrays(stage: Stage) -> Weights:
         energy=_stack([one.weight.T for one in energy]),
         energy_bias=_stack([one.bias for one in energy]),
         lines=_stack([network.lines for network in networks]),
+        knots=np.zeros((2, 0), np.float32) if knots is None else as_array(knots),
         terms=np.array(terms, np.int64),
     )
 

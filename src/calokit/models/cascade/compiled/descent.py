@@ -247,6 +247,7 @@ def _draw(
         bench.energy_outputs,
         weights.energy_bias[level],
         weights.lines[level],
+        weights.knots,
         weights.terms,
         view.log_hits,
         bench.energy[:pairs],

@@ -32,8 +32,8 @@ ALMOST_SURE = 40.0
 EDGE, BEYOND = np.float32(energy_draw.EDGE), energy_draw.BEYOND
 NEVER = np.float32(-1e30)
 LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0)
-SHARED, OWN, MIRRORED = range(3)
-"""Coordinates of terms: z, and the energy a hit of the first or of the second child."""
+SHARED, OWN, MIRRORED, LINE, MIRRORED_LINE = range(5)
+"""Coordinates of terms: z; of the energy a hit of the first or of the second child; its logarithm."""
 
 LOW, HIGH, SHARE, X, Y, Z, LOCATION, WIDTH, BOTTOM, TOP, FIRST_MOST, SECOND_MOST, WHOLE = range(13)
 SHEETS = 13
@@ -126,6 +126,7 @@ def share_energies(
     outputs: Float32,
     bias: Float32,
     lines: Float32,
+    knots: Float32,
     terms: Int64,
     log_hits: Float32,
     energy: Float32,
@@ -146,6 +147,7 @@ def share_energies(
         outputs: Of the network, without its bias (row, output).
         bias: (output,).
         lines: Places and logarithms of widths of lines (2 x line,).
+        knots: Of the spectrum of single hits (2, knot).
         terms: See `Weights`.
         log_hits: Logarithms of 0, 1, 2 ... hits.
         energy: Of the boxes, in thresholds (row,).
@@ -171,7 +173,11 @@ def share_energies(
     _weigh_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, heights, sheets)
     _choose(heights, terms[1] + 2 * terms[2] + 2 * terms[3], one[:count], chosen)
     _read_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, chosen, sheets)
+    if knots.shape[1] > 0:
+        _follow_spectrum(knots, first, second, chosen, sheets)
     _draw_bent(sheets, count)
+    if knots.shape[1] > 0:
+        _leave_spectrum(knots, first, second, chosen, sheets)
     _find_ratios(log_hits, log_energy, first, second, chosen, sheets)
     for row in range(count):
         sheets[Y, row] = abs(sheets[X, row])
@@ -277,7 +283,7 @@ def _read_terms(
             sheets[WIDTH, row] = min(max(wide, LOWEST), HIGHEST)
             sheets[X, row] = energy_draw.SMALLEST_WIDTH
         else:
-            chosen[row] = OWN if term < placed + narrow else MIRRORED
+            chosen[row] = LINE if term < placed + narrow else MIRRORED_LINE
             location = lines[(term - placed) % narrow]
             sheets[WIDTH, row] = lines[narrow + (term - placed) % narrow]
             sheets[X, row] = 0.0
@@ -287,7 +293,7 @@ def _read_terms(
             location += log_first - log_second
             sheets[BOTTOM, row] = log_first - sheets[SECOND_MOST, row]
             sheets[TOP, row] = sheets[FIRST_MOST, row] - log_second
-        elif chosen[row] == OWN:
+        elif chosen[row] == OWN or chosen[row] == LINE:
             sheets[BOTTOM, row], sheets[TOP, row] = least, least + sheets[FIRST_MOST, row] - log_first
         else:
             sheets[BOTTOM, row], sheets[TOP, row] = least, least + sheets[SECOND_MOST, row] - log_second
@@ -295,6 +301,43 @@ def _read_terms(
     double_exponentials(sheets[WIDTH, :count])
     for row in range(count):
         sheets[WIDTH, row] += sheets[X, row]
+
+
+@compiled
+def _follow_spectrum(knots: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64) -> None:
+    """Take BOTTOM and TOP of terms in a single hit's own energy to the coordinate of its spectrum."""
+    for row in range(len(first)):
+        if _is_bent(kinds[row], first[row], second[row]):
+            sheets[BOTTOM, row] = _through(knots[0], knots[1], sheets[BOTTOM, row])
+            sheets[TOP, row] = _through(knots[0], knots[1], sheets[TOP, row])
+
+
+@compiled
+def _leave_spectrum(knots: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64) -> None:
+    """Take X from the coordinate of the spectrum back to ln(energy / threshold)."""
+    for row in range(len(first)):
+        if _is_bent(kinds[row], first[row], second[row]):
+            sheets[X, row] = _through(knots[1], knots[0], sheets[X, row])
+
+
+@compiled
+def _is_bent(kind: int, first: np.float32, second: np.float32) -> bool:
+    """Return whether a term follows the spectrum: of the child's own energy, not a line's, and of one hit."""
+    return (kind == OWN and first == ONE) or (kind == MIRRORED and second == ONE)
+
+
+@compiled
+def _through(knots: Float32, values: Float32, at: np.float64) -> np.float64:
+    """Return the piecewise linear function through values at knots."""
+    low, high = 0, len(knots) - 2
+    while low < high:
+        middle = (low + high) // 2
+        if at > knots[middle + 1]:
+            low = middle + 1
+        else:
+            high = middle
+    width, rise = np.float64(knots[low + 1]) - knots[low], np.float64(values[low + 1]) - values[low]
+    return np.float64(values[low] + rise * (at - knots[low]) / width)
 
 
 @compiled
@@ -306,7 +349,7 @@ def _find_ratios(
     for row in range(count):
         sheets[Y, row] = 1.0
         if kinds[row] != SHARED:
-            hits = first[row] if kinds[row] == OWN else second[row]
+            hits = first[row] if kinds[row] == OWN or kinds[row] == LINE else second[row]
             child = sheets[X, row] - (log_energy[row] - log_hits[int(hits)])
             sheets[Y, row] = -min(child, -energy_draw.EDGE)
     double_exponentials(sheets[Y, :count])
@@ -316,7 +359,8 @@ def _find_ratios(
     for row in range(count):
         ratio = sheets[X, row]
         if kinds[row] != SHARED:
-            ratio = sheets[Y, row] if kinds[row] == MIRRORED else -sheets[Y, row]
+            mirrored = kinds[row] == MIRRORED or kinds[row] == MIRRORED_LINE
+            ratio = sheets[Y, row] if mirrored else -sheets[Y, row]
         low = log_hits[int(first[row])] - sheets[SECOND_MOST, row]
         high = sheets[FIRST_MOST, row] - log_hits[int(second[row])]
         sheets[X, row] = min(max(ratio, low), high)
