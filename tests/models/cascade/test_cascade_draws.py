@@ -24,7 +24,7 @@ def uniforms(count: int, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def rising_spectrum(knots: int) -> np.ndarray:
-    """Return the knots of a spectrum of hits that rises steeply at 1.5 thresholds."""
+    """Return a spectrum of hits that rises steeply at 1.5 thresholds."""
     rng = np.random.default_rng(1)
     hits = np.concatenate([1 + rng.exponential(2.0, 10_000), rng.normal(1.5, 0.05, 5000)])
     return measure_spectrum(hits.astype(np.float32), 1.0, knots, np.zeros(0), np.zeros(0))
@@ -80,7 +80,7 @@ def test_energy_is_normalised_and_drawn_by_its_density(
 ) -> None:
     torch.manual_seed(first + second)
     density = EnergyDraw(4, 3, 2, knots)
-    density.spectrum.place(torch.from_numpy(rising_spectrum(knots)))
+    density.follow(rising_spectrum(knots))
     start = torch.cat(
         [density.start() + 0.5 * torch.randn(density.outputs), torch.tensor([0.5, 3.0, -6.0, -4.0])]
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from calokit.arrays import Float64
 from calokit.models.cascade.hit_spectrum import HitSpectrum
 from calokit.models.cascade.logistic import (
     bend,
@@ -17,6 +18,7 @@ from calokit.models.cascade.logistic import (
     log_slope,
     straighten,
 )
+from calokit.models.cascade.pair_spectrum import PairSpectrum
 from calokit.models.cascade.spectral_lines import NOWHERE
 
 SMALLEST_WIDTH = 0.01
@@ -44,6 +46,11 @@ class EnergyChoice:
     first: Tensor
     second: Tensor
 
+    @property
+    def single(self) -> Tensor:
+        """Whether both children are single hits (row,)."""
+        return (self.first == 1) & (self.second == 1)
+
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Return the smallest and the largest z = ln(first child's energy / second child's) (row,)."""
         spare = (self.energy - self.first - self.second).clamp_min(EDGE * self.energy)
@@ -69,13 +76,14 @@ class EnergyDraw(nn.Module):
     the spectrum (`spectral_lines`); each is truncated to what the threshold allows.
 
     Args:
-        shared: Terms in z.
-        own: Terms in each child's own energy, in the coordinate of `HitSpectrum`.
+        shared: Terms in z, those of two single hits in the coordinate of `PairSpectrum`.
+        own: Terms in each child's own energy, those of a single hit in the coordinate of `HitSpectrum`.
         lines: Narrow terms in each child's own energy.
-        knots: Of the spectrum of single hits.
+        knots: Of the spectrum of single hits; with none, its coordinates are z and ln(energy / threshold).
 
     Attributes:
-        spectrum: The coordinate of a child's own energy.
+        spectrum: The coordinate of a single hit.
+        pairs: That of two.
         outputs: What a network gives for each box: weights, then locations and widths of all terms but lines.
         shape: The same with the places and widths of lines appended, which is what the densities take.
     """
@@ -83,6 +91,7 @@ class EnergyDraw(nn.Module):
     def __init__(self, shared: int, own: int, lines: int, knots: int = 0) -> None:
         super().__init__()
         self.spectrum = HitSpectrum(knots)
+        self.pairs = PairSpectrum(knots > 0)
         self.shared, self.own, self.lines = shared, own, lines
         self.terms = shared + 2 * own + 2 * lines
         self.placed = shared + 2 * own
@@ -90,6 +99,11 @@ class EnergyDraw(nn.Module):
         self.shape = self.outputs + 2 * lines
         kinds = [0] * shared + [1] * own + [2] * own + [1] * lines + [2] * lines
         self._kinds = torch.tensor(kinds)
+
+    def follow(self, spectrum: Float64) -> None:
+        """Set the coordinates of single hits by their spectrum; see `measure_spectrum`."""
+        self.spectrum.place(spectrum)
+        self.pairs.place(spectrum)
 
     def start(self) -> Tensor:
         """Return outputs (output,) to begin training from."""
@@ -164,8 +178,13 @@ class EnergyDraw(nn.Module):
         near, far = torch.where(kind == 2, -high, low), torch.where(kind == 2, -low, high)
         shared = kind == 0
         bent = torch.where(~shared & (term < self.placed), own, 0.0)  # hits, of what the spectrum bends
+        pair = shared & choice.single
         bottom, top = (
-            torch.where(shared, end, self.spectrum.coordinate(offset + nn.functional.logsigmoid(end), bent))
+            torch.where(
+                shared,
+                self.pairs.coordinate(end, choice.energy, pair),
+                self.spectrum.coordinate(offset + nn.functional.logsigmoid(end), bent),
+            )
             for end in (near, far)
         )
         location = _keep_near(location, width, bottom, top)
@@ -173,7 +192,7 @@ class EnergyDraw(nn.Module):
         place = location + width * straighten(draw_between(left, right, second))
         child = (self.spectrum.back(place, bent) - offset).clamp_max(-EDGE)
         odds = child - torch.log(-torch.expm1(child))
-        ratio = turn * torch.where(shared, place, odds)
+        ratio = turn * torch.where(shared, self.pairs.back(place, choice.energy, pair), odds)
         return torch.maximum(torch.minimum(ratio, high), low)
 
     def _only_possible(self, weights: Tensor, location: Tensor, bottoms: Tensor, tops: Tensor) -> Tensor:
@@ -191,7 +210,7 @@ class EnergyDraw(nn.Module):
             self.spectrum.coordinate(first, choice.first),
             self.spectrum.coordinate(second, choice.second),
         )
-        return self._spread(ratio, own, (first, second))
+        return self._spread(self.pairs.coordinate(ratio, choice.energy, choice.single), own, (first, second))
 
     def _steepness(self, choice: EnergyChoice, ratio: Tensor) -> Tensor:
         """Return ln |d coordinate / d z| of each term (row, term) at z = `ratio` (row,)."""
@@ -201,7 +220,7 @@ class EnergyDraw(nn.Module):
             line[0] + self.spectrum.log_slope(first, choice.first),
             line[1] + self.spectrum.log_slope(second, choice.second),
         )
-        return self._spread(torch.zeros_like(ratio), own, line)
+        return self._spread(self.pairs.log_slope(ratio, choice.energy, choice.single), own, line)
 
     def _spread(self, shared: Tensor, own: tuple[Tensor, Tensor], line: tuple[Tensor, Tensor]) -> Tensor:
         """Return (row, term) of numbers (row,) in the coordinate of each kind of term."""

@@ -8,6 +8,7 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from calokit.arrays import Float32, Float64
+from calokit.models.cascade.spectral_lines import LINE_WIDTHS
 
 BELOW = 0.02
 """The threshold cuts off so much of a normal spectrum."""
@@ -26,26 +27,26 @@ REACH = 30.0
 def measure_spectrum(
     energies: Float32, threshold: float, knots: int, lines: Float64, widths: Float64
 ) -> Float64:
-    """Return x = ln(energy / threshold) and y at the knots of a piecewise linear function (2, knots + 2).
+    """Return x = ln(energy / threshold), and where it lies in a normal distribution, at knots (2, knots + 2).
 
-    y has mean and width of x and is normal, cut off at the threshold; hits on lines are left out.
+    The distribution is cut off at the threshold; hits on lines are left out.
 
     Args:
         energies: Of cells (event, cell) in MeV.
         threshold: MeV.
-        knots: How many; with few hits some lie where nothing is, or y = x.
+        knots: How many; with few hits some lie where nothing is, or nothing is measured: both rows are x.
         lines: Places of lines, x (line,).
         widths: Theirs in x (line,).
 
     Example:
         >>> hits = np.exp(np.abs(np.random.default_rng(1).normal(0.0, 0.5, (100, 100)))).astype(np.float32)
-        >>> x, y = measure_spectrum(hits, 1.0, 12, np.zeros(0), np.zeros(0))
-        >>> len(x), float(x[1]), bool((np.diff(x) > 0).all() and (np.diff(y) > 0).all())
-        (14, 0.0, True)
+        >>> x, normal = measure_spectrum(hits, 1.0, 12, np.zeros(0), np.zeros(0))
+        >>> len(x), float(x[1]), normal[[1, 12]].round(2).tolist()
+        (14, 0.0, [-2.05, 3.09])
     """
     found = np.log(energies[energies > threshold] / threshold, dtype=np.float64)
     for place, width in zip(lines, widths, strict=True):
-        found = found[np.abs(found - place) > 5 * width]
+        found = found[np.abs(found - place) > LINE_WIDTHS * width]
     measured = min(knots, len(found) // HITS_A_KNOT)
     if measured < FEWEST_KNOTS:
         return np.stack([np.linspace(0.0, REACH, knots + 2)] * 2)
@@ -53,13 +54,27 @@ def measure_spectrum(
     x = np.quantile(found, ((ndtr(normal) - BELOW) / (1 - BELOW)).clip(0.0, 1.0))
     x[0] = 0.0
     kept = np.concatenate([[True], np.diff(x) > CLOSEST])
-    x, y = x[kept], found.mean() + found.std() * normal[kept]
+    x, normal = x[kept], normal[kept]
     beyond = REACH * np.arange(1, knots + 2 - len(x)) / (knots + 1 - len(x))
-    return np.stack([np.concatenate([[one[0] - REACH], one, one[-1] + beyond]) for one in (x, y)])
+    _, width = centre_and_width(x, normal)
+    return np.stack(
+        [
+            np.concatenate([[x[0] - REACH], x, x[-1] + beyond]),
+            np.concatenate([[normal[0] - REACH / width], normal, normal[-1] + beyond / width]),
+        ]
+    )
+
+
+def centre_and_width(x: Float64, normal: Float64) -> tuple[float, float]:
+    """Return the median of x and half of what holds 68 % of it, from knots (knot,)."""
+    low, centre, high = np.interp([-1.0, 0.0, 1.0], normal, x)
+    return float(centre), float(high - low) / 2
 
 
 class HitSpectrum(nn.Module):
-    """The coordinate y of single hits; that of several hits together is x = ln(energy a hit / threshold).
+    """The coordinate y of single hits, which has centre and width of x = ln(energy a hit / threshold).
+
+    That of several hits together is x.
 
     Args:
         knots: How many are measured; with none, y is x.
@@ -75,10 +90,12 @@ class HitSpectrum(nn.Module):
         line = torch.linspace(0.0, REACH, knots + 2)
         self.register_buffer("knots", torch.stack([line, line]) if knots else None)
 
-    def place(self, knots: Tensor) -> None:
-        """Set the knots (2, knots + 2); see `measure_spectrum`."""
+    def place(self, spectrum: Float64) -> None:
+        """Set the knots by what `measure_spectrum` finds."""
         if self.knots is not None:
-            self.knots.copy_(knots)
+            x, normal = spectrum
+            centre, width = centre_and_width(x, normal)
+            self.knots.copy_(torch.from_numpy(np.stack([x, centre + width * normal])))
 
     def coordinate(self, x: Tensor, hits: Tensor) -> Tensor:
         """Return y (row,) of x (row,) and hits (row,)."""

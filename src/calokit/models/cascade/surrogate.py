@@ -127,18 +127,15 @@ class CascadeSurrogate(Surrogate):
         lines = [torch.from_numpy(one).float() for one in found[:2]]
         exact = np.where(found[1] <= SMALLEST_WIDTH, found[2], 0.0)
         self.exact_lines.copy_(torch.from_numpy(exact))
-        knots = torch.from_numpy(
-            measure_spectrum(
-                sample.energies, self.threshold_mev, self.settings.spectrum_knots, found[0], found[1]
-            )
-        )
+        knots = self.settings.spectrum_knots
+        spectrum = measure_spectrum(sample.energies, self.threshold_mev, knots, found[0], found[1])
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self.cells_of(few)
         facts = self.facts(few.incidents, cells.visible, cells.count)
         for stage, scene in self.scenes(facts, cells):
             stage.fit(scene)
             stage.place_lines(*lines)
-            stage.energy.spectrum.place(knots)
+            stage.energy.follow(spectrum)
 
     def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return all but the trends and bounds of the totals: those are of the showers trained on now."""
