@@ -49,7 +49,7 @@ def measure_spectrum(
         found = found[np.abs(found - place) > LINE_WIDTHS * width]
     measured = min(knots, len(found) // HITS_A_KNOT)
     if measured < FEWEST_KNOTS:
-        return np.stack([np.linspace(0.0, REACH, knots + 2)] * 2)
+        return np.stack([np.linspace(-REACH, REACH, knots + 2)] * 2)
     normal = np.linspace(ndtri(BELOW), ndtri(1 - ABOVE), measured)
     x = np.quantile(found, ((ndtr(normal) - BELOW) / (1 - BELOW)).clip(0.0, 1.0))
     x[0] = 0.0
@@ -87,7 +87,7 @@ class HitSpectrum(nn.Module):
 
     def __init__(self, knots: int) -> None:
         super().__init__()
-        line = torch.linspace(0.0, REACH, knots + 2)
+        line = torch.linspace(-REACH, REACH, knots + 2)
         self.register_buffer("knots", torch.stack([line, line]) if knots else None)
 
     def place(self, spectrum: Float64) -> None:

@@ -12,7 +12,7 @@ from calokit.arrays import Float64
 OUTSIDE = 0.02
 """The thresholds cut off so much of a normal density on either side."""
 KNOTS = 33
-ROWS = 48
+ROWS = 96
 LOWEST, STEP = float(np.log(0.02)), float(np.log(25_000.0) / (ROWS - 1))
 """First row and distance of rows in ln(energy of both hits / 2 thresholds - 1)."""
 FIRST = float(ndtri(OUTSIDE))
@@ -32,7 +32,7 @@ def measure_pairs(spectrum: Float64) -> Float64:
     Example:
         >>> pairs = measure_pairs(np.stack([np.linspace(0.0, 30.0, 10)] * 2))
         >>> pairs.shape, pairs[0, [0, 16, -1]].round(6).tolist()
-        ((48, 33), [-1.0, 0.0, 1.0])
+        ((96, 33), [-1.0, 0.0, 1.0])
     """
     share = (ndtr(FIRST + WIDTH * np.arange(KNOTS)) - OUTSIDE) / (1 - 2 * OUTSIDE)
     rows = []

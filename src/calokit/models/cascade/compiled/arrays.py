@@ -76,6 +76,7 @@ class Weights(NamedTuple):
         deeper: Of the trunk's layers but the first (level, layer, input, output).
         lines: Places and logarithms of widths of the spectrum's lines (level, 2 x line).
         knots: Of the spectrum of single hits, x and y (2, knot); see `HitSpectrum`.
+        pairs: Knots of two single hits (row, knot); see `PairSpectrum`.
         terms: Terms of the hits' density; of the energy's, shared, own and lines.
     """
 
@@ -91,6 +92,7 @@ class Weights(NamedTuple):
     energy_bias: Float32
     lines: Float32
     knots: Float32
+    pairs: Float32
     terms: Int64
 
 
@@ -136,7 +138,6 @@ def weight_arrays(stage: Stage) -> Weights:
     hits = [network.hits_head for network in networks]
     share = [network.energy_layer for network in networks]
     energy = [network.energy_head for network in networks]
-    knots = stage.energy.spectrum.knots
     terms = [stage.hits.terms, stage.energy.shared, stage.energy.own, stage.energy.lines]
     return Weights(
         first=as_array(box),
@@ -150,7 +151,8 @@ def weight_arrays(stage: Stage) -> Weights:
         energy=_stack([one.weight.T for one in energy]),
         energy_bias=_stack([one.bias for one in energy]),
         lines=_stack([network.lines for network in networks]),
-        knots=np.zeros((2, 0), np.float32) if knots is None else as_array(knots),
+        knots=_table(stage.energy.spectrum.knots),
+        pairs=_table(stage.energy.pairs.knots),
         terms=np.array(terms, np.int64),
     )
 
@@ -180,6 +182,10 @@ def as_array(tensor: Tensor) -> np.ndarray:
 
 def _stack(tensors: Sequence[Tensor]) -> Float32:
     return as_array(torch.stack(list(tensors))) if tensors else np.zeros(0, np.float32)
+
+
+def _table(knots: Tensor | None) -> Float32:
+    return np.zeros((2, 0), np.float32) if knots is None else as_array(knots)
 
 
 def _row(stage: Stage) -> list[int]:

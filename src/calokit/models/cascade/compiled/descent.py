@@ -248,6 +248,7 @@ def _draw(
         weights.energy_bias[level],
         weights.lines[level],
         weights.knots,
+        weights.pairs,
         weights.terms,
         view.log_hits,
         bench.energy[:pairs],

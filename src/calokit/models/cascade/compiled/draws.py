@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from calokit.arrays import Float32, Float64
-from calokit.models.cascade import energy_draw, hit_draw, logistic
+from calokit.models.cascade import energy_draw, hit_draw, logistic, pair_spectrum
 from calokit.models.cascade.compiled.compiler import compiled
 from calokit.models.cascade.compiled.functions import double_exponentials, double_logarithms, exponentials
 from calokit.models.cascade.tree import Int64
@@ -127,6 +127,7 @@ def share_energies(
     bias: Float32,
     lines: Float32,
     knots: Float32,
+    pairs: Float32,
     terms: Int64,
     log_hits: Float32,
     energy: Float32,
@@ -148,6 +149,7 @@ def share_energies(
         bias: (output,).
         lines: Places and logarithms of widths of lines (2 x line,).
         knots: Of the spectrum of single hits (2, knot).
+        pairs: Knots of two single hits (row, knot).
         terms: See `Weights`.
         log_hits: Logarithms of 0, 1, 2 ... hits.
         energy: Of the boxes, in thresholds (row,).
@@ -177,7 +179,7 @@ def share_energies(
         _follow_spectrum(knots, first, second, chosen, sheets)
     _draw_bent(sheets, count)
     if knots.shape[1] > 0:
-        _leave_spectrum(knots, first, second, chosen, sheets)
+        _leave_spectrum(knots, pairs, energy, first, second, chosen, sheets)
     _find_ratios(log_hits, log_energy, first, second, chosen, sheets)
     for row in range(count):
         sheets[Y, row] = abs(sheets[X, row])
@@ -305,19 +307,45 @@ def _read_terms(
 
 @compiled
 def _follow_spectrum(knots: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64) -> None:
-    """Take BOTTOM and TOP of terms in a single hit's own energy to the coordinate of its spectrum."""
+    """Take BOTTOM and TOP of terms of single hits to the coordinates of their spectrum."""
     for row in range(len(first)):
         if _is_bent(kinds[row], first[row], second[row]):
             sheets[BOTTOM, row] = _through(knots[0], knots[1], sheets[BOTTOM, row])
             sheets[TOP, row] = _through(knots[0], knots[1], sheets[TOP, row])
+        elif kinds[row] == SHARED and first[row] == ONE and second[row] == ONE:
+            sheets[BOTTOM, row], sheets[TOP, row] = pair_spectrum.FIRST, -pair_spectrum.FIRST
 
 
 @compiled
-def _leave_spectrum(knots: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64) -> None:
-    """Take X from the coordinate of the spectrum back to ln(energy / threshold)."""
+def _leave_spectrum(
+    knots: Float32,
+    pairs: Float32,
+    energy: Float32,
+    first: Float32,
+    second: Float32,
+    kinds: Int64,
+    sheets: Float64,
+) -> None:
+    """Take X from the coordinates of the spectrum back to ln(energy / threshold) or z."""
     for row in range(len(first)):
         if _is_bent(kinds[row], first[row], second[row]):
             sheets[X, row] = _through(knots[1], knots[0], sheets[X, row])
+        elif kinds[row] == SHARED and first[row] == ONE and second[row] == ONE:
+            sheets[X, row] = _pair_ratio(pairs, np.float64(energy[row]), sheets[X, row])
+
+
+@compiled
+def _pair_ratio(pairs: Float32, energy: np.float64, place: np.float64) -> np.float64:
+    """Return z of two single hits; see `PairSpectrum.back`."""
+    spare = max(energy / 2 - 1, pair_spectrum.SMALLEST_SPARE)
+    row = min(max((math.log(spare) - pair_spectrum.LOWEST) / pair_spectrum.STEP, 0.0), len(pairs) - 1.0)
+    low = min(int(row), len(pairs) - 2)
+    steps = (place - pair_spectrum.FIRST) / pair_spectrum.WIDTH
+    segment = min(max(int(steps), 0), pairs.shape[1] - 2)
+    part, share = row - low, steps - segment
+    left = (1 - part) * pairs[low, segment] + part * pairs[low + 1, segment]
+    right = (1 - part) * pairs[low, segment + 1] + part * pairs[low + 1, segment + 1]
+    return np.float64((left + share * (right - left)) * math.log(1 + 2 * spare))
 
 
 @compiled
