@@ -10,7 +10,6 @@ from scipy.stats import chisquare, kstest
 from calokit.compute.draws import Noise, draw_noise
 from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
-from calokit.models.cascade.hit_spectrum import measure_spectrum
 from calokit.models.cascade.logistic import draw_between, log_mass
 from calokit.models.cascade.stage import uniform_pair
 from calokit.models.cascade.totals import NormalMixture, Totals
@@ -23,11 +22,9 @@ def uniforms(count: int, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     return uniform_pair(keys, torch.zeros_like(keys))
 
 
-def rising_spectrum(knots: int) -> np.ndarray:
-    """Return a spectrum of hits that rises steeply at 1.5 thresholds."""
-    rng = np.random.default_rng(1)
-    hits = np.concatenate([1 + rng.exponential(2.0, 10_000), rng.normal(1.5, 0.05, 5000)])
-    return measure_spectrum(hits.astype(np.float32), 1.0, knots, np.zeros(0), np.zeros(0))
+def stepped_features() -> np.ndarray:
+    """Return the features of a spectrum that rises steeply at 1.5 thresholds (bin,)."""
+    return np.where(np.arange(64) < 8, 0.6, np.where(np.arange(64) < 16, 1.5, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -74,13 +71,13 @@ def test_hits_are_normalised_and_drawn_by_their_density(hits: int, first: int, s
 @pytest.mark.parametrize(
     ("energy", "first", "second"), [(2.5, 1, 1), (30.0, 1, 12), (3.00001, 1, 2), (1e6, 1, 30), (5e4, 100, 1)]
 )
-@pytest.mark.parametrize("knots", [0, 12])
+@pytest.mark.parametrize("followed", [False, True])
 def test_energy_is_normalised_and_drawn_by_its_density(
-    energy: float, first: int, second: int, knots: int
+    energy: float, first: int, second: int, followed: bool
 ) -> None:
     torch.manual_seed(first + second)
-    density = EnergyDraw(4, 3, 2, knots)
-    density.follow(rising_spectrum(knots))
+    density = EnergyDraw(4, 3, 2, followed)
+    density.follow(stepped_features())
     start = torch.cat(
         [density.start() + 0.5 * torch.randn(density.outputs), torch.tensor([0.5, 3.0, -6.0, -4.0])]
     )

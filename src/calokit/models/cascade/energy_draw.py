@@ -79,7 +79,7 @@ class EnergyDraw(nn.Module):
         shared: Terms in z, those of two single hits in the coordinate of `PairSpectrum`.
         own: Terms in each child's own energy, those of a single hit in the coordinate of `HitSpectrum`.
         lines: Narrow terms in each child's own energy.
-        knots: Of the spectrum of single hits; with none, its coordinates are z and ln(energy / threshold).
+        followed: Whether terms follow the features of the spectrum of single hits.
 
     Attributes:
         spectrum: The coordinate of a single hit.
@@ -88,10 +88,10 @@ class EnergyDraw(nn.Module):
         shape: The same with the places and widths of lines appended, which is what the densities take.
     """
 
-    def __init__(self, shared: int, own: int, lines: int, knots: int = 0) -> None:
+    def __init__(self, shared: int, own: int, lines: int, followed: bool = False) -> None:
         super().__init__()
-        self.spectrum = HitSpectrum(knots)
-        self.pairs = PairSpectrum(knots > 0)
+        self.spectrum = HitSpectrum(followed)
+        self.pairs = PairSpectrum(followed)
         self.shared, self.own, self.lines = shared, own, lines
         self.terms = shared + 2 * own + 2 * lines
         self.placed = shared + 2 * own
@@ -100,10 +100,10 @@ class EnergyDraw(nn.Module):
         kinds = [0] * shared + [1] * own + [2] * own + [1] * lines + [2] * lines
         self._kinds = torch.tensor(kinds)
 
-    def follow(self, spectrum: Float64) -> None:
-        """Set the coordinates of single hits by their spectrum; see `measure_spectrum`."""
-        self.spectrum.place(spectrum)
-        self.pairs.place(spectrum)
+    def follow(self, features: Float64) -> None:
+        """Set the coordinates of single hits by features of their spectrum (bin,); see `measure_features`."""
+        self.spectrum.place(features)
+        self.pairs.place(features)
 
     def start(self) -> Tensor:
         """Return outputs (output,) to begin training from."""

@@ -38,5 +38,5 @@ class CascadeSettings(ModelSettings):
     """Terms in each child's own energy."""
     line_terms: int = Field(2, ge=0)
     """Lines of the spectrum that a child's energy may lie on, at most."""
-    spectrum_knots: int = Field(0, ge=0)
-    """Knots of the measured spectrum of single hits (`HitSpectrum`) that terms in own energies follow."""
+    follow_spectrum: bool = False
+    """Whether the energies of single hits follow the features of their measured spectrum (`HitSpectrum`)."""

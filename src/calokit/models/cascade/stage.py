@@ -58,7 +58,7 @@ class Stage(nn.Module):
         width: Width of hidden layers.
         layers: Hidden layers.
         hit_terms: Terms of the hits' density.
-        energy_terms: Terms of the energy's density, and knots of the spectrum (`EnergyDraw`).
+        energy_terms: Terms of the energy's density, and whether they follow the spectrum (`EnergyDraw`).
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Stage(nn.Module):
         width: int,
         layers: int,
         hit_terms: int,
-        energy_terms: tuple[int, int, int, int],
+        energy_terms: tuple[int, int, int, bool],
     ) -> None:
         super().__init__()
         self.tables = tables

@@ -18,7 +18,7 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.compiled.availability import compiled_drawing
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
-from calokit.models.cascade.hit_spectrum import measure_spectrum
+from calokit.models.cascade.hit_spectrum import measure_features
 from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.likelihood import CascadeLikelihood
 from calokit.models.cascade.planes import grow_trees
@@ -127,15 +127,14 @@ class CascadeSurrogate(Surrogate):
         lines = [torch.from_numpy(one).float() for one in found[:2]]
         exact = np.where(found[1] <= SMALLEST_WIDTH, found[2], 0.0)
         self.exact_lines.copy_(torch.from_numpy(exact))
-        knots = self.settings.spectrum_knots
-        spectrum = measure_spectrum(sample.energies, self.threshold_mev, knots, found[0], found[1])
+        features = measure_features(sample.energies, self.threshold_mev, *found[:2])
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self.cells_of(few)
         facts = self.facts(few.incidents, cells.visible, cells.count)
         for stage, scene in self.scenes(facts, cells):
             stage.fit(scene)
             stage.place_lines(*lines)
-            stage.energy.follow(spectrum)
+            stage.energy.follow(features)
 
     def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return all but the trends and bounds of the totals: those are of the showers trained on now."""
@@ -242,7 +241,7 @@ class CascadeSurrogate(Surrogate):
             ("moments", stacked, MomentPart()),
         ]
         parts = [part for name, there, part in choices if there and name in names]
-        energy = (settings.shared_terms, settings.own_terms, settings.line_terms, settings.spectrum_knots)
+        energy = (settings.shared_terms, settings.own_terms, settings.line_terms, settings.follow_spectrum)
         return Stage(tables, [OwnPart(), *parts], settings.width, settings.layers, settings.hit_terms, energy)
 
     def cells_of(self, batch: TrainingBatch) -> CellValues:
