@@ -50,8 +50,9 @@ def measure_pairs(features: Float64) -> Float64:
 
 def _feature(features: Float64, energy: Float64) -> Float64:
     """Return the feature of hits (hit,) in thresholds; 1 beyond the bins."""
-    number = (np.log(energy) / BIN).astype(np.int64)
-    return np.append(features, 1.0)[number.clip(0, BINS)]
+    number = (np.log(energy) / BIN).astype(np.int64).clip(0, BINS)
+    found: Float64 = np.append(features, 1.0)[number]
+    return found
 
 
 class PairSpectrum(nn.Module):

@@ -75,8 +75,8 @@ class Weights(NamedTuple):
         event: Of the first layer, for one and what all boxes of an event and layer see; holds its bias.
         deeper: Of the trunk's layers but the first (level, layer, input, output).
         lines: Places and logarithms of widths of the spectrum's lines (level, 2 x line).
-        knots: Of the spectrum of single hits, x and y (2, knot); see `HitSpectrum`.
-        pairs: Knots of two single hits (row, knot); see `PairSpectrum`.
+        knots: Of the coordinate that follows the spectrum of single hits (knot,); see `HitSpectrum`.
+        pairs: Of that of two single hits (row, knot); see `PairSpectrum`.
         terms: Terms of the hits' density; of the energy's, shared, own and lines.
     """
 
@@ -151,8 +151,8 @@ def weight_arrays(stage: Stage) -> Weights:
         energy=_stack([one.weight.T for one in energy]),
         energy_bias=_stack([one.bias for one in energy]),
         lines=_stack([network.lines for network in networks]),
-        knots=_table(stage.energy.spectrum.knots),
-        pairs=_table(stage.energy.pairs.knots),
+        knots=_table(stage.energy.spectrum.knots, 1),
+        pairs=_table(stage.energy.pairs.knots, 2),
         terms=np.array(terms, np.int64),
     )
 
@@ -184,8 +184,8 @@ def _stack(tensors: Sequence[Tensor]) -> Float32:
     return as_array(torch.stack(list(tensors))) if tensors else np.zeros(0, np.float32)
 
 
-def _table(knots: Tensor | None) -> Float32:
-    return np.zeros((2, 0), np.float32) if knots is None else as_array(knots)
+def _table(knots: Tensor | None, axes: int) -> Float32:
+    return np.zeros((0,) * axes, np.float32) if knots is None else as_array(knots)
 
 
 def _row(stage: Stage) -> list[int]:

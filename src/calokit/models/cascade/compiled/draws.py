@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from calokit.arrays import Float32, Float64
-from calokit.models.cascade import energy_draw, hit_draw, logistic, pair_spectrum
+from calokit.models.cascade import energy_draw, hit_draw, hit_spectrum, logistic, pair_spectrum
 from calokit.models.cascade.compiled.compiler import compiled
 from calokit.models.cascade.compiled.functions import double_exponentials, double_logarithms, exponentials
 from calokit.models.cascade.tree import Int64
@@ -29,6 +29,7 @@ STEEP = LINEAR * SCALE
 LIKELIEST = 1 - 1e-7
 ALMOST_SURE = 40.0
 """The logistic's share below is one, to the digits of double precision."""
+BIN, BINS = hit_spectrum.BIN, hit_spectrum.BINS
 EDGE, BEYOND = np.float32(energy_draw.EDGE), energy_draw.BEYOND
 NEVER = np.float32(-1e30)
 LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0)
@@ -148,8 +149,8 @@ def share_energies(
         outputs: Of the network, without its bias (row, output).
         bias: (output,).
         lines: Places and logarithms of widths of lines (2 x line,).
-        knots: Of the spectrum of single hits (2, knot).
-        pairs: Knots of two single hits (row, knot).
+        knots: Of the spectrum of single hits (knot,).
+        pairs: Of two single hits (row, knot).
         terms: See `Weights`.
         log_hits: Logarithms of 0, 1, 2 ... hits.
         energy: Of the boxes, in thresholds (row,).
@@ -175,10 +176,10 @@ def share_energies(
     _weigh_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, heights, sheets)
     _choose(heights, terms[1] + 2 * terms[2] + 2 * terms[3], one[:count], chosen)
     _read_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, chosen, sheets)
-    if knots.shape[1] > 0:
-        _follow_spectrum(knots, first, second, chosen, sheets)
+    if len(knots) > 0:
+        _follow_spectrum(knots, pairs, energy, first, second, chosen, sheets)
     _draw_bent(sheets, count)
-    if knots.shape[1] > 0:
+    if len(knots) > 0:
         _leave_spectrum(knots, pairs, energy, first, second, chosen, sheets)
     _find_ratios(log_hits, log_energy, first, second, chosen, sheets)
     for row in range(count):
@@ -306,14 +307,25 @@ def _read_terms(
 
 
 @compiled
-def _follow_spectrum(knots: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64) -> None:
-    """Take BOTTOM and TOP of terms of single hits to the coordinates of their spectrum."""
+def _follow_spectrum(
+    knots: Float32,
+    pairs: Float32,
+    energy: Float32,
+    first: Float32,
+    second: Float32,
+    kinds: Int64,
+    sheets: Float64,
+) -> None:
+    """Take BOTTOM and TOP of terms of single hits to the coordinates that follow the spectrum."""
+    last = pairs.shape[1] - 1
     for row in range(len(first)):
-        if _is_bent(kinds[row], first[row], second[row]):
-            sheets[BOTTOM, row] = _through(knots[0], knots[1], sheets[BOTTOM, row])
-            sheets[TOP, row] = _through(knots[0], knots[1], sheets[TOP, row])
-        elif kinds[row] == SHARED and first[row] == ONE and second[row] == ONE:
-            sheets[BOTTOM, row], sheets[TOP, row] = pair_spectrum.FIRST, -pair_spectrum.FIRST
+        if _is_single(kinds[row], first[row], second[row]):
+            sheets[BOTTOM, row] = _in_spectrum(knots, sheets[BOTTOM, row])
+            sheets[TOP, row] = _in_spectrum(knots, sheets[TOP, row])
+        elif _is_pair(kinds[row], first[row], second[row]):
+            low, part = _pair_row(pairs, energy[row])
+            sheets[BOTTOM, row] *= -((1 - part) * pairs[low, 0] + part * pairs[low + 1, 0])
+            sheets[TOP, row] *= (1 - part) * pairs[low, last] + part * pairs[low + 1, last]
 
 
 @compiled
@@ -326,46 +338,77 @@ def _leave_spectrum(
     kinds: Int64,
     sheets: Float64,
 ) -> None:
-    """Take X from the coordinates of the spectrum back to ln(energy / threshold) or z."""
+    """Take X from the coordinates that follow the spectrum back to ln(energy / threshold) or z."""
     for row in range(len(first)):
-        if _is_bent(kinds[row], first[row], second[row]):
-            sheets[X, row] = _through(knots[1], knots[0], sheets[X, row])
-        elif kinds[row] == SHARED and first[row] == ONE and second[row] == ONE:
-            sheets[X, row] = _pair_ratio(pairs, np.float64(energy[row]), sheets[X, row])
+        if _is_single(kinds[row], first[row], second[row]):
+            sheets[X, row] = _from_spectrum(knots, sheets[X, row])
+        elif _is_pair(kinds[row], first[row], second[row]):
+            sheets[X, row] = _pair_ratio(pairs, energy[row], sheets[X, row])
 
 
 @compiled
-def _pair_ratio(pairs: Float32, energy: np.float64, place: np.float64) -> np.float64:
-    """Return z of two single hits; see `PairSpectrum.back`."""
-    spare = max(energy / 2 - 1, pair_spectrum.SMALLEST_SPARE)
-    row = min(max((math.log(spare) - pair_spectrum.LOWEST) / pair_spectrum.STEP, 0.0), len(pairs) - 1.0)
-    low = min(int(row), len(pairs) - 2)
-    steps = (place - pair_spectrum.FIRST) / pair_spectrum.WIDTH
-    segment = min(max(int(steps), 0), pairs.shape[1] - 2)
-    part, share = row - low, steps - segment
-    left = (1 - part) * pairs[low, segment] + part * pairs[low + 1, segment]
-    right = (1 - part) * pairs[low, segment + 1] + part * pairs[low + 1, segment + 1]
-    return np.float64((left + share * (right - left)) * math.log(1 + 2 * spare))
-
-
-@compiled
-def _is_bent(kind: int, first: np.float32, second: np.float32) -> bool:
-    """Return whether a term follows the spectrum: of the child's own energy, not a line's, and of one hit."""
+def _is_single(kind: int, first: np.float32, second: np.float32) -> bool:
+    """Return whether a term is one in a single hit's own energy, and not a line."""
     return (kind == OWN and first == ONE) or (kind == MIRRORED and second == ONE)
 
 
 @compiled
-def _through(knots: Float32, values: Float32, at: np.float64) -> np.float64:
-    """Return the piecewise linear function through values at knots."""
-    low, high = 0, len(knots) - 2
+def _is_pair(kind: int, first: np.float32, second: np.float32) -> bool:
+    """Return whether a term is one in the ratio of two single hits."""
+    return kind == SHARED and first == ONE and second == ONE
+
+
+@compiled
+def _in_spectrum(knots: Float32, x: np.float64) -> np.float64:
+    """Return y of x; see `HitSpectrum.coordinate`."""
+    inside = min(max(x, 0.0), BIN * BINS)
+    number = min(int(inside / BIN), BINS - 1)
+    start, rise = np.float64(knots[number]), np.float64(knots[number + 1]) - knots[number]
+    return np.float64(start + rise * (inside / BIN - number) + x - inside)
+
+
+@compiled
+def _from_spectrum(knots: Float32, y: np.float64) -> np.float64:
+    """Return x of y; see `HitSpectrum.back`."""
+    inside = min(max(y, np.float64(knots[0])), np.float64(knots[BINS]))
+    low, high = 0, BINS - 1
     while low < high:
         middle = (low + high) // 2
-        if at > knots[middle + 1]:
+        if inside > knots[middle + 1]:
             low = middle + 1
         else:
             high = middle
-    width, rise = np.float64(knots[low + 1]) - knots[low], np.float64(values[low + 1]) - values[low]
-    return np.float64(values[low] + rise * (at - knots[low]) / width)
+    rise = np.float64(knots[low + 1]) - knots[low]
+    return np.float64(BIN * (low + (inside - knots[low]) / rise) + y - inside)
+
+
+@compiled
+def _pair_row(pairs: Float32, energy: np.float32) -> tuple[int, np.float64]:
+    """Return the row below the energy of two hits, and how far it is to the next."""
+    spare = max(np.float64(energy) / 2 - 1, pair_spectrum.SMALLEST_SPARE)
+    row = (math.log(spare) - pair_spectrum.LOWEST) / pair_spectrum.STEP
+    row = min(max(row, 0.0), len(pairs) - 1.0)
+    low = min(int(row), len(pairs) - 2)
+    return low, np.float64(row - low)
+
+
+@compiled
+def _pair_ratio(pairs: Float32, energy: np.float32, place: np.float64) -> np.float64:
+    """Return z of two single hits; see `PairSpectrum.back`."""
+    row, part = _pair_row(pairs, energy)
+    most = math.log(1 + 2 * max(np.float64(energy) / 2 - 1, pair_spectrum.SMALLEST_SPARE))
+    share, last = place / most, pairs.shape[1] - 1
+    low, high = 0, last - 1
+    while low < high:
+        middle = (low + high) // 2
+        if share > (1 - part) * pairs[row, middle + 1] + part * pairs[row + 1, middle + 1]:
+            low = middle + 1
+        else:
+            high = middle
+    start = (1 - part) * pairs[row, low] + part * pairs[row + 1, low]
+    end = (1 - part) * pairs[row, low + 1] + part * pairs[row + 1, low + 1]
+    steps = low + (share - start) / (end - start)
+    return np.float64(most * (2 * steps / last - 1))
 
 
 @compiled
