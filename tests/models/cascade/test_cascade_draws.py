@@ -69,7 +69,17 @@ def test_hits_are_normalised_and_drawn_by_their_density(hits: int, first: int, s
 
 
 @pytest.mark.parametrize(
-    ("energy", "first", "second"), [(2.5, 1, 1), (30.0, 1, 12), (3.00001, 1, 2), (1e6, 1, 30), (5e4, 100, 1)]
+    ("energy", "first", "second"),
+    [
+        (2.5, 1, 1),
+        (30.0, 1, 12),
+        (3.00001, 1, 2),
+        (1e6, 1, 30),
+        (5e4, 100, 1),
+        (4.2, 2, 2),
+        (9.0, 4, 3),
+        (700.0, 200, 300),
+    ],
 )
 @pytest.mark.parametrize("followed", [False, True])
 def test_energy_is_normalised_and_drawn_by_its_density(
@@ -87,7 +97,7 @@ def test_energy_is_normalised_and_drawn_by_its_density(
         numbers = [
             torch.full((count,), float(value), dtype=torch.float64) for value in (energy, first, second)
         ]
-        return outputs.expand(count, -1), EnergyChoice(*numbers)
+        return outputs.expand(count, -1), EnergyChoice(*numbers, above=followed)
 
     _, one = rows(1)
     low, high = (float(bound) for bound in one.bounds())

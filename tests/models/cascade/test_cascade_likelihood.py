@@ -47,18 +47,19 @@ def test_cumulative_hits_are_the_sums_of_their_probabilities(hits: int, first: i
 
 
 @pytest.mark.parametrize(
-    ("energy", "first", "second"), [(2.5, 1, 1), (30.0, 1, 12), (1e6, 1, 30), (5e4, 100, 1)]
+    ("energy", "first", "second"), [(2.5, 1, 1), (30.0, 1, 12), (1e6, 1, 30), (5e4, 100, 1), (9.0, 4, 3)]
 )
 @pytest.mark.parametrize("terms", [(1, 0, 0), (0, 1, 0), (4, 3, 2)])
+@pytest.mark.parametrize("followed", [False, True])
 def test_the_cumulative_energy_undoes_its_draw(
-    energy: float, first: int, second: int, terms: tuple[int, int, int]
+    energy: float, first: int, second: int, terms: tuple[int, int, int], followed: bool
 ) -> None:
     torch.manual_seed(first + second)
-    density = EnergyDraw(*terms)
+    density = EnergyDraw(*terms, followed)
     lines = torch.tensor([0.5, 3.0, -6.0, -4.0])[: 2 * terms[2]]
     outputs = torch.cat([density.start() + 0.5 * torch.randn(density.outputs), lines]).double()
     numbers = [torch.full((ROWS,), float(value), dtype=torch.float64) for value in (energy, first, second)]
-    rows = outputs.expand(ROWS, -1), EnergyChoice(*numbers)
+    rows = outputs.expand(ROWS, -1), EnergyChoice(*numbers, above=followed)
     one, two = (uniform.double() for uniform in uniforms(3))
     value = density.cumulative(*rows, density.draw(*rows, one, two))
     assert kstest(value.numpy(), "uniform").pvalue > 1e-3

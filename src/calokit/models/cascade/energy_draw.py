@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ WIDE = 1.5
 """Logarithm of the width that the widest terms begin with."""
 
 EDGE = 1e-6
-"""Shares of a child nearer than this (as a ratio) to a bound are moved off it."""
+"""Parts of a child nearer than this (as a ratio) to a bound are moved off it."""
 
 
 @dataclass(frozen=True)
@@ -40,45 +41,92 @@ class EnergyChoice:
         energy: Energy of the box in thresholds (row,).
         first: Hits of the first child (row,).
         second: Hits of the second child (row,).
+        above: Whether children of several hits share what is above their thresholds: hardly ever are all of
+            several hits near it. A single hit keeps its threshold among what is shared.
     """
 
     energy: Tensor
     first: Tensor
     second: Tensor
+    above: bool = False
 
     @property
     def single(self) -> Tensor:
         """Whether both children are single hits (row,)."""
         return (self.first == 1) & (self.second == 1)
 
+    @cached_property
+    def kept(self) -> tuple[Tensor, Tensor]:
+        """Thresholds that the first and the second child have for sure, and do not share (row,)."""
+        nothing = torch.zeros_like(self.first)
+        if not self.above:
+            return nothing, nothing
+        return torch.where(self.first > 1, self.first, 0.0), torch.where(self.second > 1, self.second, 0.0)
+
+    @cached_property
+    def shared(self) -> Tensor:
+        """What is shared, in thresholds (row,)."""
+        if not self.above:
+            return self.energy
+        return (self.energy - self.kept[0] - self.kept[1]).clamp_min(EDGE * self.energy)
+
+    @cached_property
+    def least(self) -> tuple[Tensor, Tensor]:
+        """The least that the first and the second child take of what is shared (row,)."""
+        if not self.above:
+            return self.first, self.second
+        little = EDGE * self.shared
+        return torch.where(self.first > 1, little, 1.0), torch.where(self.second > 1, little, 1.0)
+
     def bounds(self) -> tuple[Tensor, Tensor]:
-        """Return the smallest and the largest z = ln(first child's energy / second child's) (row,)."""
-        spare = (self.energy - self.first - self.second).clamp_min(EDGE * self.energy)
+        """Return the smallest and the largest z = ln(first child's part / second child's) (row,)."""
+        first, second = self.least
+        spare = (self.shared - first - second).clamp_min(EDGE * self.shared)
         return (
-            torch.log(self.first) - torch.log(self.second + spare),
-            torch.log(self.first + spare) - torch.log(self.second),
+            torch.log(first) - torch.log(second + spare),
+            torch.log(first + spare) - torch.log(second),
         )
 
     def mean_hits(self, ratio: Tensor) -> tuple[Tensor, Tensor]:
-        """Return ln(energy a hit / threshold) of both children (row,) at z = `ratio`."""
-        logarithm = torch.log(self.energy)
+        """Return ln(part a hit) of both children (row,) at z = `ratio`."""
+        logarithm = torch.log(self.shared)
         return (
             logarithm + nn.functional.logsigmoid(ratio) - torch.log(self.first),
             logarithm + nn.functional.logsigmoid(-ratio) - torch.log(self.second),
         )
 
+    def parts(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what children of given energies (row,) have of what is shared."""
+        return (
+            torch.maximum(first - self.kept[0], self.least[0]),
+            torch.maximum(second - self.kept[1], self.least[1]),
+        )
+
+    def share_out(self, ratio: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the energies of both children (row,) in thresholds at z = `ratio`.
+
+        The smaller part is found, the larger is the rest, and neither falls below its least.
+        """
+        behind = ratio < 0
+        small = self.shared * torch.sigmoid(-ratio.abs())
+        least, other = (torch.where(behind, *pair) for pair in (self.least, self.least[::-1]))
+        small = torch.minimum(torch.maximum(small, least), torch.maximum(self.shared - other, least))
+        small = small + torch.where(behind, *self.kept)
+        large = self.energy - small
+        return torch.where(behind, small, large), torch.where(behind, large, small)
+
 
 class EnergyDraw(nn.Module):
-    """The density of z = ln(first child's energy / second child's).
+    """The density of z = ln(first child's part / second child's) of what they share (`EnergyChoice`).
 
-    Terms are nearly normal in z, in the energy a hit of either child (which does not depend on the parent: an
-    isolated hit knows nothing of its neighbours), and narrow ones in ln(energy a hit / threshold) at lines of
-    the spectrum (`spectral_lines`); each is truncated to what the threshold allows.
+    Terms are nearly normal in z, in ln(part a hit) of either child (which does not depend on the parent: an
+    isolated hit knows nothing of its neighbours), and narrow ones there at lines of the spectrum
+    (`spectral_lines`); each is truncated to what the threshold allows.
 
     Args:
         shared: Terms in z, those of two single hits in the coordinate of `PairSpectrum`.
-        own: Terms in each child's own energy, those of a single hit in the coordinate of `HitSpectrum`.
-        lines: Narrow terms in each child's own energy.
+        own: Terms in each child's own part, those of a single hit in the coordinate of `HitSpectrum`.
+        lines: Narrow terms in each child's own part.
         followed: Whether terms follow the features of the spectrum of single hits.
 
     Attributes:
@@ -90,6 +138,7 @@ class EnergyDraw(nn.Module):
 
     def __init__(self, shared: int, own: int, lines: int, followed: bool = False) -> None:
         super().__init__()
+        self.followed = followed
         self.spectrum = HitSpectrum(followed)
         self.pairs = PairSpectrum(followed)
         self.shared, self.own, self.lines = shared, own, lines
@@ -173,7 +222,7 @@ class EnergyDraw(nn.Module):
         kind = self._kinds.to(term.device)[term]
         location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
         own = torch.where(kind == 1, choice.first, choice.second)
-        offset = torch.log(choice.energy / own)
+        offset = torch.log(choice.shared / own)
         turn = torch.where(kind == 2, -1.0, 1.0).to(low.dtype)
         near, far = torch.where(kind == 2, -high, low), torch.where(kind == 2, -low, high)
         shared = kind == 0
@@ -205,7 +254,7 @@ class EnergyDraw(nn.Module):
         )
 
     def _coordinates(self, choice: EnergyChoice, ratio: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """Return z and ln(energy a hit / threshold) of both children (row,) as terms see them (row, term)."""
+        """Return z and ln(part a hit) of both children (row,) in the coordinates of terms (row, term)."""
         own = (
             self.spectrum.coordinate(first, choice.first),
             self.spectrum.coordinate(second, choice.second),

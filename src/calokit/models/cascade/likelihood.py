@@ -206,9 +206,9 @@ def reach_of_lines(cuts: Cuts, lines: Tensor) -> tuple[Tensor, Tensor]:
     width = LINE_WIDTHS * SMALLEST_WIDTH
     for line in lines:
         for energy, hits, sign in ((cuts.first, choice.first, 1), (cuts.second, choice.second, -1)):
-            inside = (hits == 1) & ((energy / line - 1).abs() < width) & (choice.energy > line * (1 + width))
+            inside = (hits == 1) & ((energy / line - 1).abs() < width) & (choice.shared > line * (1 + width))
             ends = [line * (1 + end * width) for end in (-sign, sign)]
-            odds = [sign * torch.log(end / (choice.energy - end).clamp_min(1e-6)) for end in ends]
+            odds = [sign * torch.log(end / (choice.shared - end).clamp_min(1e-6)) for end in ends]
             low, high = torch.where(inside, odds[0], low), torch.where(inside, odds[1], high)
     return low, high
 

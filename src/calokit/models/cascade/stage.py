@@ -30,8 +30,8 @@ class Cuts:
         taken: Hits of the first child (row,).
         both: The rows whose children both have hits (pair,).
         share: What these could do with their energy.
-        first: Energy of the first child of these, in thresholds (pair,).
-        second: Of the second child (pair,).
+        first: What the first child of these has of what they share, in thresholds (pair,).
+        second: What the second has (pair,).
     """
 
     rows: Rows
@@ -45,7 +45,7 @@ class Cuts:
 
     @property
     def ratio(self) -> Tensor:
-        """Z = ln(first child's energy / second child's) (pair,)."""
+        """Z = ln(first child's part / second child's) (pair,)."""
         return torch.log(self.first / self.second)
 
 
@@ -126,8 +126,8 @@ class Stage(nn.Module):
         one, two = rows.places(self.tables.halves).unbind(1)
         taken = scene.values.hits.view(-1)[one]
         both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
-        share = EnergyChoice(energy[both], taken[both], choice.hits[both] - taken[both])
-        first, second = (scene.values.energy.view(-1)[place[both]] for place in (one, two))
+        share = self._share(energy[both], taken[both], choice.hits[both])
+        first, second = share.parts(*(scene.values.energy.view(-1)[place[both]] for place in (one, two)))
         return Cuts(rows, self.see(scene, rows), choice, taken, both, share, first, second)
 
     def log_densities(self, cuts: Cuts) -> tuple[Tensor, Tensor]:
@@ -147,8 +147,9 @@ class Stage(nn.Module):
             start, stop = torch.searchsorted(both, both.new_tensor([piece.start, piece.stop])).tolist()
             some = both[start:stop]
             part = HitChoice(choice.hits[some], choice.first[some], choice.second[some])
-            here = EnergyChoice(share.energy[start:stop], share.first[start:stop], share.second[start:stop])
-            shapes.append(network.energy_outputs(hidden[some - piece.start], here, part))
+            here = slice(start, stop)
+            pair = self._share(share.energy[here], share.first[here], part.hits)
+            shapes.append(network.energy_outputs(hidden[some - piece.start], pair, part))
         return torch.cat(hits), torch.cat(shapes)
 
     def draw(self, scene: Scene, keys: Tensor, first_number: int) -> None:
@@ -197,6 +198,10 @@ class Stage(nn.Module):
         hits = HitChoice(scene.values.hits.view(-1)[place], capacity[:, 0], capacity[:, 1])
         return scene.values.energy.view(-1)[place], hits
 
+    def _share(self, energy: Tensor, taken: Tensor, hits: Tensor) -> EnergyChoice:
+        """Return what may be done with the energy of boxes whose children both have hits."""
+        return EnergyChoice(energy, taken, hits - taken, self.energy.followed)
+
     def _pass_on(self, scene: Scene, rows: Rows) -> Rows:
         """Hand boxes that are not cut to the next level as they are."""
         place = rows.place
@@ -220,10 +225,10 @@ class Stage(nn.Module):
         both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
         if len(both):
             part = HitChoice(choice.hits[both], choice.first[both], choice.second[both])
-            share = EnergyChoice(energy[both], taken[both], part.hits - taken[both])
+            share = self._share(energy[both], taken[both], part.hits)
             outputs = network.energy_outputs(hidden[both], share, part)
             ratio = self.energy.draw(outputs, share, *uniform_pair(key[both], number[both] + 2))
-            one, two = share_out(share, ratio)
+            one, two = share.share_out(ratio)
             given[both], kept[both] = one, two
         children = self.tables.halves[rows.box]
         left = choice.hits - taken
@@ -241,16 +246,3 @@ def uniform_pair(keys: Tensor, counters: Tensor) -> tuple[Tensor, Tensor]:
     both = torch.stack([counters, counters + 1])
     first, second = keyed_uniform(keys, both).unbind(0)
     return first, second
-
-
-def share_out(choice: EnergyChoice, ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the energies of both children (row,) in thresholds at z = `ratio`.
-
-    The smaller is found as a share, the larger is the rest, and neither falls below its hits.
-    """
-    small = choice.energy * torch.sigmoid(-ratio.abs())
-    least = torch.where(ratio < 0, choice.first, choice.second)
-    other = choice.first + choice.second - least
-    small = torch.minimum(torch.maximum(small, least), torch.maximum(choice.energy - other, least))
-    large = choice.energy - small
-    return torch.where(ratio < 0, small, large), torch.where(ratio < 0, large, small)
