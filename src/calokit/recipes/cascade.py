@@ -35,7 +35,7 @@ def clic_cascade() -> Recipe:
 
 def luxe_cascade() -> Recipe:
     """The cascade on the pads of the LUXE ECAL-P."""
-    return _recipe("luxe_cascade", "LUXE ECAL-P, splitting cascade", "luxe_ecal", 8_000, 64)
+    return _recipe("luxe_cascade", "LUXE ECAL-P, splitting cascade", "luxe_ecal", 8_000, 64, width=64)
 
 
 def zdc_neutrons_cascade() -> Recipe:
@@ -50,13 +50,15 @@ def calochallenge_photons_cascade() -> Recipe:
     return _recipe("calochallenge_photons_cascade", title, "calochallenge_1_photons", 8_000, 128)
 
 
-def _recipe(name: str, title: str, detector: str | None, steps: int, batch_size: int) -> Recipe:
+def _recipe(
+    name: str, title: str, detector: str | None, steps: int, batch_size: int, width: int = 96
+) -> Recipe:
     return Recipe(
         name=name,
         title=title,
         source=SOURCE,
         detector=detector,
-        model=CascadeSettings(),
+        model=CascadeSettings(near_threshold=True, width=width),
         training=TrainingSettings(
             steps=steps,
             batch_size=batch_size,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from calokit.detector import load_detector
+from calokit.errors import RunError
 from calokit.inference import ShowerGenerator, generate_file, incidents_like, read_bundle
 from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.progress import no_progress
@@ -55,6 +56,15 @@ def test_a_start_from_a_bundle_keeps_weights_and_fits_the_totals_anew(
             continue
         np.testing.assert_allclose(after[name].numpy(), tensor.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
     assert not np.allclose(after["totals.energy_trend.range"], before["totals.energy_trend.range"])
+
+
+def test_a_start_in_other_coordinates_is_refused(tmp_path: Path, shower_file: MakeFile) -> None:
+    data, old = shower_file(150), "model.near_threshold=false"
+    first = start_training(load_recipe("cascade", [*TINY, old]), data, tmp_path / "first", silent)
+    with pytest.raises(RunError, match=f"--set {old}"):
+        start_training(
+            load_recipe("cascade", TINY), data, tmp_path / "second", silent, start_from=first.bundle_path
+        )
 
 
 def test_recipes_of_the_cascade_fit_their_detectors() -> None:

@@ -20,7 +20,7 @@ from calokit.showers import Showers
 from tiny_families import slow_detectors
 
 DETECTORS = [name if isinstance(name, str) else name.name for name in list_detectors()]
-SMALL = CascadeSettings(width=16, totals_width=16, follow_spectrum=True)
+SMALL = CascadeSettings(width=16, totals_width=16, near_threshold=True)
 
 
 def made_up(detector: Detector, events: int, seed: int = 1, conditions: bool = True) -> Showers:

@@ -95,4 +95,4 @@ def test_without_features_nothing_is_bent() -> None:
 
 def test_old_bundles_know_no_spectrum() -> None:
     assert "spectrum.knots" not in EnergyDraw(2, 2, 0).state_dict()
-    assert "pairs.knots" in EnergyDraw(2, 2, 0, followed=True).state_dict()
+    assert "pairs.knots" in EnergyDraw(2, 2, 0, near_threshold=True).state_dict()

@@ -127,7 +127,8 @@ class EnergyDraw(nn.Module):
         shared: Terms in z, those of two single hits in the coordinate of `PairSpectrum`.
         own: Terms in each child's own part, those of a single hit in the coordinate of `HitSpectrum`.
         lines: Narrow terms in each child's own part.
-        followed: Whether terms follow the features of the spectrum of single hits.
+        near_threshold: Whether terms follow the features of the spectrum of single hits; for `EnergyChoice`
+            with children that share what is `above` their thresholds.
 
     Attributes:
         spectrum: The coordinate of a single hit.
@@ -136,11 +137,11 @@ class EnergyDraw(nn.Module):
         shape: The same with the places and widths of lines appended, which is what the densities take.
     """
 
-    def __init__(self, shared: int, own: int, lines: int, followed: bool = False) -> None:
+    def __init__(self, shared: int, own: int, lines: int, near_threshold: bool = False) -> None:
         super().__init__()
-        self.followed = followed
-        self.spectrum = HitSpectrum(followed)
-        self.pairs = PairSpectrum(followed)
+        self.near_threshold = near_threshold
+        self.spectrum = HitSpectrum(near_threshold)
+        self.pairs = PairSpectrum(near_threshold)
         self.shared, self.own, self.lines = shared, own, lines
         self.terms = shared + 2 * own + 2 * lines
         self.placed = shared + 2 * own

@@ -38,5 +38,6 @@ class CascadeSettings(ModelSettings):
     """Terms in each child's own energy."""
     line_terms: int = Field(2, ge=0)
     """Lines of the spectrum that a child's energy may lie on, at most."""
-    follow_spectrum: bool = False
-    """Whether the energies of single hits follow the features of their measured spectrum (`HitSpectrum`)."""
+    near_threshold: bool = False
+    """Whether energies are shared by what is known of hits near the threshold: the narrow features of their
+    spectrum (`HitSpectrum`), and that several hits are hardly ever all at it (`EnergyChoice`)."""

@@ -58,7 +58,7 @@ class Stage(nn.Module):
         width: Width of hidden layers.
         layers: Hidden layers.
         hit_terms: Terms of the hits' density.
-        energy_terms: Terms of the energy's density, and whether they follow the spectrum (`EnergyDraw`).
+        energy_terms: Terms of the energy's density, and whether it knows of the threshold (`EnergyDraw`).
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class Stage(nn.Module):
 
     def _share(self, energy: Tensor, taken: Tensor, hits: Tensor) -> EnergyChoice:
         """Return what may be done with the energy of boxes whose children both have hits."""
-        return EnergyChoice(energy, taken, hits - taken, self.energy.followed)
+        return EnergyChoice(energy, taken, hits - taken, self.energy.near_threshold)
 
     def _pass_on(self, scene: Scene, rows: Rows) -> Rows:
         """Hand boxes that are not cut to the next level as they are."""

@@ -14,6 +14,7 @@ from calokit.compute.device import Device
 from calokit.compute.draws import Draws, Noise
 from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import Detector
+from calokit.errors import RunError
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.compiled.availability import compiled_drawing
@@ -137,7 +138,17 @@ class CascadeSurrogate(Surrogate):
             stage.energy.follow(features)
 
     def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return all but the trends and bounds of the totals: those are of the showers trained on now."""
+        """Return all but the trends and bounds of the totals: those are of the showers trained on now.
+
+        Raises:
+            RunError: The bundle's energies are shared in other coordinates.
+        """
+        known = any(name.endswith("pairs.knots") for name in tensors)
+        if known != self.settings.near_threshold:
+            raise RunError(
+                f"the bundle was trained with near_threshold {str(known).lower()}; "
+                f"go on from it with --set model.near_threshold={str(known).lower()}."
+            )
         own = {f"totals.{name}" for name, _ in self.totals.named_buffers()}
         return {name: one for name, one in tensors.items() if name not in own}
 
@@ -241,7 +252,7 @@ class CascadeSurrogate(Surrogate):
             ("moments", stacked, MomentPart()),
         ]
         parts = [part for name, there, part in choices if there and name in names]
-        energy = (settings.shared_terms, settings.own_terms, settings.line_terms, settings.follow_spectrum)
+        energy = (settings.shared_terms, settings.own_terms, settings.line_terms, settings.near_threshold)
         return Stage(tables, [OwnPart(), *parts], settings.width, settings.layers, settings.hit_terms, energy)
 
     def cells_of(self, batch: TrainingBatch) -> CellValues:

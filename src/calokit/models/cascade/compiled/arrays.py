@@ -77,7 +77,8 @@ class Weights(NamedTuple):
         lines: Places and logarithms of widths of the spectrum's lines (level, 2 x line).
         knots: Of the coordinate that follows the spectrum of single hits (knot,); see `HitSpectrum`.
         pairs: Of that of two single hits (row, knot); see `PairSpectrum`.
-        terms: Terms of the hits' density; of the energy's, shared, own and lines.
+        terms: Terms of the hits' density; of the energy's, shared, own and lines; 1 where these follow the
+            spectrum and children of several hits share what is above their thresholds (`EnergyChoice`).
     """
 
     first: Float32
@@ -138,7 +139,8 @@ def weight_arrays(stage: Stage) -> Weights:
     hits = [network.hits_head for network in networks]
     share = [network.energy_layer for network in networks]
     energy = [network.energy_head for network in networks]
-    terms = [stage.hits.terms, stage.energy.shared, stage.energy.own, stage.energy.lines]
+    energies = stage.energy
+    terms = [stage.hits.terms, energies.shared, energies.own, energies.lines, int(energies.near_threshold)]
     return Weights(
         first=as_array(box),
         event=as_array(torch.cat([bias[:, None], event], 1)),

@@ -252,7 +252,6 @@ def _draw(
         weights.terms,
         view.log_hits,
         bench.energy[:pairs],
-        bench.sight.log_energy,
         bench.first[:pairs],
         bench.second,
         bench.one,
@@ -330,7 +329,7 @@ def _join(bench: Bench, pairs: int, hidden: int, log_hits: Float32) -> None:
         bench.joined[pair, width + 4] = log_two - log_hits[int(bench.second[row])]
         bench.joined[pair, width + 5] = log_one - log_two
         bench.box[pair], bench.event[pair] = bench.box[row], bench.event[row]
-        bench.energy[pair], bench.sight.log_energy[pair] = bench.energy[row], log_energy
+        bench.energy[pair] = bench.energy[row]
         bench.first[pair], bench.second[pair] = one, two
 
 

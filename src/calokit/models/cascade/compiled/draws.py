@@ -36,8 +36,9 @@ LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0
 SHARED, OWN, MIRRORED, LINE, MIRRORED_LINE = range(5)
 """Coordinates of terms: z; of the energy a hit of the first or of the second child; its logarithm."""
 
-LOW, HIGH, SHARE, X, Y, Z, LOCATION, WIDTH, BOTTOM, TOP, FIRST_MOST, SECOND_MOST, WHOLE = range(13)
-SHEETS = 13
+LOW, HIGH, SHARE, X, Y, Z, LOCATION, WIDTH, BOTTOM, TOP = range(10)
+FIRST_LEAST, SECOND_LEAST, FIRST_MOST, SECOND_MOST, WHOLE, SHARED_ENERGY = range(10, 16)
+SHEETS = 16
 """Rows of the space for numbers in double precision; LOW, HIGH ... are what stands in each."""
 
 
@@ -132,7 +133,6 @@ def share_energies(
     terms: Int64,
     log_hits: Float32,
     energy: Float32,
-    log_energy: Float32,
     first: Float32,
     second: Float32,
     one: Float32,
@@ -143,7 +143,7 @@ def share_energies(
     given: Float32,
     kept: Float32,
 ) -> None:
-    """Draw how two children with hits share energies; see `EnergyDraw.draw` and `share_out`.
+    """Draw how two children with hits share energies; see `EnergyDraw.draw` and `EnergyChoice`.
 
     Args:
         outputs: Of the network, without its bias (row, output).
@@ -154,7 +154,6 @@ def share_energies(
         terms: See `Weights`.
         log_hits: Logarithms of 0, 1, 2 ... hits.
         energy: Of the boxes, in thresholds (row,).
-        log_energy: Their logarithms (row,).
         first: Hits of the first children (row,).
         second: Hits of the second children (row,).
         one: Uniform numbers (row,).
@@ -165,33 +164,55 @@ def share_energies(
         given: Takes the energies of the first children (row,).
         kept: Takes those of the second (row,).
     """
-    count = len(energy)
+    count, above = len(energy), terms[4] > 0
     for row in range(count):
-        spare = np.float64(max(energy[row] - first[row] - second[row], EDGE * energy[row]))
-        sheets[FIRST_MOST, row], sheets[SECOND_MOST, row] = first[row] + spare, second[row] + spare
-        sheets[WHOLE, row] = first[row] + second[row] + spare
+        shared, first_least, second_least = _shared(energy[row], first[row], second[row], above)
+        spare = max(shared - first_least - second_least, EDGE * shared)
+        sheets[FIRST_LEAST, row], sheets[SECOND_LEAST, row] = first_least, second_least
+        sheets[FIRST_MOST, row], sheets[SECOND_MOST, row] = first_least + spare, second_least + spare
+        sheets[WHOLE, row] = first_least + second_least + spare
+        sheets[SHARED_ENERGY, row] = shared
         sheets[SHARE, row] = other[row]
-    for sheet in (FIRST_MOST, SECOND_MOST, WHOLE):
+    for sheet in range(FIRST_LEAST, SHARED_ENERGY + 1):
         double_logarithms(sheets[sheet, :count])
-    _weigh_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, heights, sheets)
+    _weigh_terms(outputs, bias, lines, terms, log_hits, first, second, heights, sheets)
     _choose(heights, terms[1] + 2 * terms[2] + 2 * terms[3], one[:count], chosen)
-    _read_terms(outputs, bias, lines, terms, log_hits, log_energy, first, second, chosen, sheets)
-    if len(knots) > 0:
+    _read_terms(outputs, bias, lines, terms, log_hits, first, second, chosen, sheets)
+    if above:
         _follow_spectrum(knots, pairs, energy, first, second, chosen, sheets)
     _draw_bent(sheets, count)
-    if len(knots) > 0:
+    if above:
         _leave_spectrum(knots, pairs, energy, first, second, chosen, sheets)
-    _find_ratios(log_hits, log_energy, first, second, chosen, sheets)
+    _find_ratios(log_hits, first, second, chosen, sheets)
     for row in range(count):
         sheets[Y, row] = abs(sheets[X, row])
     double_exponentials(sheets[Y, :count])
     for row in range(count):
         negative = sheets[X, row] < 0.0
-        least, most = (first[row], second[row]) if negative else (second[row], first[row])
-        small = np.float32(energy[row] / (1.0 + sheets[Y, row]))
-        small = min(max(small, least), max(energy[row] - most, least))
+        shared, first_least, second_least = _shared(energy[row], first[row], second[row], above)
+        least, most = (first_least, second_least) if negative else (second_least, first_least)
+        part = np.float32(shared / (1.0 + sheets[Y, row]))
+        small = min(max(part, least), max(shared - most, least))
+        small += _kept(first[row] if negative else second[row], above)
         large = energy[row] - small
         given[row], kept[row] = (small, large) if negative else (large, small)
+
+
+@compiled
+def _kept(hits: np.float32, above: bool) -> np.float32:
+    """Return the thresholds that a child does not share; see `EnergyChoice.kept`."""
+    return hits if above and hits > ONE else ZERO
+
+
+@compiled
+def _shared(
+    energy: np.float32, first: np.float32, second: np.float32, above: bool
+) -> tuple[np.float32, np.float32, np.float32]:
+    """Return what two children share, and the least that either takes of it; see `EnergyChoice`."""
+    if not above:
+        return energy, first, second
+    shared = max(energy - _kept(first, above) - _kept(second, above), EDGE * energy)
+    return shared, (EDGE * shared if first > ONE else ONE), (EDGE * shared if second > ONE else ONE)
 
 
 @compiled
@@ -236,7 +257,6 @@ def _weigh_terms(
     lines: Float32,
     terms: Int64,
     log_hits: Float32,
-    log_energy: Float32,
     first: Float32,
     second: Float32,
     heights: Float32,
@@ -249,14 +269,13 @@ def _weigh_terms(
         start = every * row
         for term in range(every):
             heights[start + term] = outputs[row, term] + bias[term]
-        least = log_energy[row] - sheets[WHOLE, row]
-        most = least + sheets[FIRST_MOST, row] - log_hits[int(first[row])]
-        mirrored_most = least + sheets[SECOND_MOST, row] - log_hits[int(second[row])]
+        unit = sheets[SHARED_ENERGY, row] - sheets[WHOLE, row] - log_hits[int(first[row])]
+        mirrored = sheets[SHARED_ENERGY, row] - sheets[WHOLE, row] - log_hits[int(second[row])]
         for line in range(narrow):
             place, term = lines[line], start + placed + line
-            if place <= least or place >= most:
+            if place <= unit + sheets[FIRST_LEAST, row] or place >= unit + sheets[FIRST_MOST, row]:
                 heights[term] = NEVER
-            if place <= least or place >= mirrored_most:
+            if place <= mirrored + sheets[SECOND_LEAST, row] or place >= mirrored + sheets[SECOND_MOST, row]:
                 heights[term + narrow] = NEVER
 
 
@@ -267,7 +286,6 @@ def _read_terms(
     lines: Float32,
     terms: Int64,
     log_hits: Float32,
-    log_energy: Float32,
     first: Float32,
     second: Float32,
     chosen: Int64,
@@ -291,15 +309,17 @@ def _read_terms(
             sheets[WIDTH, row] = lines[narrow + (term - placed) % narrow]
             sheets[X, row] = 0.0
         log_first, log_second = log_hits[int(first[row])], log_hits[int(second[row])]
-        least = log_energy[row] - sheets[WHOLE, row]
+        unit = sheets[SHARED_ENERGY, row] - sheets[WHOLE, row]
         if chosen[row] == SHARED:
             location += log_first - log_second
-            sheets[BOTTOM, row] = log_first - sheets[SECOND_MOST, row]
-            sheets[TOP, row] = sheets[FIRST_MOST, row] - log_second
+            sheets[BOTTOM, row] = sheets[FIRST_LEAST, row] - sheets[SECOND_MOST, row]
+            sheets[TOP, row] = sheets[FIRST_MOST, row] - sheets[SECOND_LEAST, row]
         elif chosen[row] == OWN or chosen[row] == LINE:
-            sheets[BOTTOM, row], sheets[TOP, row] = least, least + sheets[FIRST_MOST, row] - log_first
+            sheets[BOTTOM, row] = unit + sheets[FIRST_LEAST, row] - log_first
+            sheets[TOP, row] = unit + sheets[FIRST_MOST, row] - log_first
         else:
-            sheets[BOTTOM, row], sheets[TOP, row] = least, least + sheets[SECOND_MOST, row] - log_second
+            sheets[BOTTOM, row] = unit + sheets[SECOND_LEAST, row] - log_second
+            sheets[TOP, row] = unit + sheets[SECOND_MOST, row] - log_second
         sheets[LOCATION, row] = location
     double_exponentials(sheets[WIDTH, :count])
     for row in range(count):
@@ -412,16 +432,14 @@ def _pair_ratio(pairs: Float32, energy: np.float32, place: np.float64) -> np.flo
 
 
 @compiled
-def _find_ratios(
-    log_hits: Float32, log_energy: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64
-) -> None:
-    """Replace places X in the coordinates of terms by z = ln(first child's energy / second child's)."""
+def _find_ratios(log_hits: Float32, first: Float32, second: Float32, kinds: Int64, sheets: Float64) -> None:
+    """Replace places X in the coordinates of terms by z = ln(first child's part / second child's)."""
     count = len(first)
     for row in range(count):
         sheets[Y, row] = 1.0
         if kinds[row] != SHARED:
             hits = first[row] if kinds[row] == OWN or kinds[row] == LINE else second[row]
-            child = sheets[X, row] - (log_energy[row] - log_hits[int(hits)])
+            child = sheets[X, row] - (sheets[SHARED_ENERGY, row] - log_hits[int(hits)])
             sheets[Y, row] = -min(child, -energy_draw.EDGE)
     double_exponentials(sheets[Y, :count])
     for row in range(count):
@@ -432,8 +450,8 @@ def _find_ratios(
         if kinds[row] != SHARED:
             mirrored = kinds[row] == MIRRORED or kinds[row] == MIRRORED_LINE
             ratio = sheets[Y, row] if mirrored else -sheets[Y, row]
-        low = log_hits[int(first[row])] - sheets[SECOND_MOST, row]
-        high = sheets[FIRST_MOST, row] - log_hits[int(second[row])]
+        low = sheets[FIRST_LEAST, row] - sheets[SECOND_MOST, row]
+        high = sheets[FIRST_MOST, row] - sheets[SECOND_LEAST, row]
         sheets[X, row] = min(max(ratio, low), high)
 
 
