@@ -120,6 +120,37 @@ def test_energy_is_normalised_and_drawn_by_its_density(
     assert kstest(drawn.numpy(), distribution).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("above", [False, True])
+def test_energies_are_conserved_and_never_below_the_threshold(above: bool) -> None:
+    generator = torch.Generator().manual_seed(4)
+    first, second = (torch.randint(1, 40, (DRAWS,), generator=generator).float() for _ in range(2))
+    spare = torch.exp(torch.empty(DRAWS).uniform_(-9.0, 6.0, generator=generator))
+    choice = EnergyChoice(first + second + spare, first, second, above)
+    ratio = torch.empty(DRAWS).uniform_(-20.0, 20.0, generator=generator)
+    low, high = choice.bounds()
+    bounded = torch.maximum(torch.minimum(ratio, high), low)
+    one, two = choice.share_out(bounded)
+    assert torch.allclose(one + two, choice.energy, rtol=1e-6)
+    assert bool((one >= first * (1 - 1e-6)).all() and (two >= second * (1 - 1e-6)).all())
+    inside = (bounded == ratio) & (ratio.abs() < 3) & (spare > 1)
+    parts = choice.parts(one, two)
+    assert torch.allclose(torch.log(parts[0] / parts[1])[inside], ratio[inside], atol=0.01)
+
+
+def test_several_hits_are_hardly_ever_all_at_the_threshold() -> None:
+    density = EnergyDraw(0, 1, 0, near_threshold=True)
+    rows = 2 * DRAWS
+    first, second = torch.full((rows,), 3.0), torch.full((rows,), 1.0)
+    shares = []
+    for above in (False, True):
+        choice = EnergyChoice(torch.full((rows,), 6.0), first, second, above)
+        one, two = (torch.rand(rows, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
+        ratio = density.draw(density.start().expand(rows, -1), choice, one, two)
+        energy = choice.share_out(ratio)[0]
+        shares.append(float((energy < 3.06).float().mean()))
+    assert shares[1] < 0.5 * shares[0]
+
+
 def test_normal_mixture_is_normalised_and_drawn_by_its_density() -> None:
     mixture = NormalMixture(4)
     torch.manual_seed(5)

@@ -34,19 +34,29 @@ def steepest(places: Float64, low: float, high: float) -> float:
     return float(np.abs(np.diff(np.log(counts))).max())
 
 
-def test_single_hits_have_no_step_and_several_are_left() -> None:
+def test_single_hits_have_no_step() -> None:
     coordinate = HitSpectrum(followed=True).double()
     coordinate.place(features())
     x = torch.from_numpy(np.log(stepped_hits(5))).double()
-    one, two = torch.ones_like(x), torch.full_like(x, 2.0)
+    one = torch.ones_like(x)
     y = coordinate.coordinate(x, one)
     assert steepest(x.numpy(), 0.0, 1.2) > 0.9
     assert steepest(y.numpy(), 0.0, 1.2) < 0.3
     assert torch.allclose(coordinate.back(y, one), x, atol=1e-9)
     slope = torch.log((coordinate.coordinate(x + 1e-7, one) - y) / 1e-7)
     assert float((slope - coordinate.log_slope(x, one)).abs().median()) < 1e-5
-    assert torch.equal(coordinate.coordinate(x, two), x)
-    assert torch.equal(coordinate.log_slope(x, two), torch.zeros_like(x))
+
+
+def test_several_hits_are_left_where_they_are_far_above_and_end_at_the_threshold() -> None:
+    coordinate = HitSpectrum(followed=True).double()
+    x = torch.linspace(-10.0, 8.0, 200).double()
+    two = torch.full_like(x, 2.0)
+    y = coordinate.coordinate(x, two)
+    assert torch.allclose(y[x > 5], x[x > 5], atol=1e-4)
+    assert torch.allclose(y[x < -3], torch.exp(2 * x[x < -3]) / 2, rtol=1e-2)
+    assert torch.allclose(coordinate.back(y, two), x, atol=1e-6)
+    slope = torch.log((coordinate.coordinate(x + 1e-6, two) - y) / 1e-6)
+    assert torch.allclose(slope, coordinate.log_slope(x, two), atol=1e-3)
 
 
 @pytest.mark.parametrize("energy", [3.0, 5.0])

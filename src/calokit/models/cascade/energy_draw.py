@@ -125,14 +125,14 @@ class EnergyDraw(nn.Module):
 
     Args:
         shared: Terms in z, those of two single hits in the coordinate of `PairSpectrum`.
-        own: Terms in each child's own part, those of a single hit in the coordinate of `HitSpectrum`.
+        own: Terms in each child's own part, in the coordinate of `HitSpectrum`.
         lines: Narrow terms in each child's own part.
         near_threshold: Whether terms follow the features of the spectrum of single hits; for `EnergyChoice`
             with children that share what is `above` their thresholds.
 
     Attributes:
-        spectrum: The coordinate of a single hit.
-        pairs: That of two.
+        spectrum: The coordinate of a child's own part.
+        pairs: That of what two single hits share.
         outputs: What a network gives for each box: weights, then locations and widths of all terms but lines.
         shape: The same with the places and widths of lines appended, which is what the densities take.
     """
@@ -227,20 +227,21 @@ class EnergyDraw(nn.Module):
         turn = torch.where(kind == 2, -1.0, 1.0).to(low.dtype)
         near, far = torch.where(kind == 2, -high, low), torch.where(kind == 2, -low, high)
         shared = kind == 0
-        bent = torch.where(~shared & (term < self.placed), own, 0.0)  # hits, of what the spectrum bends
+        follows = ~shared & (term < self.placed)
         pair = shared & choice.single
         bottom, top = (
             torch.where(
                 shared,
                 self.pairs.coordinate(end, choice.energy, pair),
-                self.spectrum.coordinate(offset + nn.functional.logsigmoid(end), bent),
+                torch.where(follows, self.spectrum.coordinate(mean, own), mean),
             )
-            for end in (near, far)
+            for end, mean in ((end, offset + nn.functional.logsigmoid(end)) for end in (near, far))
         )
         location = _keep_near(location, width, bottom, top)
         left, right = (bend((end - location) / width) for end in (bottom, top))
         place = location + width * straighten(draw_between(left, right, second))
-        child = (self.spectrum.back(place, bent) - offset).clamp_max(-EDGE)
+        mean = torch.where(follows, self.spectrum.back(place, own), place)
+        child = (mean - offset).clamp_max(-EDGE)
         odds = child - torch.log(-torch.expm1(child))
         ratio = turn * torch.where(shared, self.pairs.back(place, choice.energy, pair), odds)
         return torch.maximum(torch.minimum(ratio, high), low)

@@ -17,6 +17,8 @@ SURROUNDINGS = 0.5
 """Features are narrower than this in x: it is the width of the normal weights of their surroundings."""
 FEW = 200
 """Where a bin holds so many hits, half of the feature found in it is believed."""
+SMALLEST = 1e-13
+"""Several hits of smaller y are taken for ones of this."""
 
 
 def measure_features(energies: Float32, threshold: float, lines: Float64, widths: Float64) -> Float64:
@@ -55,15 +57,18 @@ def measure_features(energies: Float32, threshold: float, lines: Float64, widths
 
 
 class HitSpectrum(nn.Module):
-    """The coordinate y of single hits: y rises with x = ln(energy / threshold) as the spectrum's features do.
+    """The coordinate y in which a child's own energy is drawn.
 
-    That of several hits together is x = ln(energy a hit / threshold).
+    Of a single hit, x = ln(energy / threshold), and y rises with x as the features of the spectrum do. Of
+    several, x = ln(energy above their thresholds / their thresholds), and y = ln(1 + exp(2 x)) / 2 runs as x
+    does but ends at 0, where nothing is above: there a flat density in y is one that vanishes with the energy
+    above, as that of two hits does.
 
     Args:
         followed: Whether there are features; without any, y is x.
 
     Attributes:
-        knots: y at x = 0, BIN, 2 BIN ... (BINS + 1,); None where y is x.
+        knots: y of a single hit at x = 0, BIN, 2 BIN ... (BINS + 1,); None where y is x.
     """
 
     knots: Tensor | None
@@ -85,7 +90,7 @@ class HitSpectrum(nn.Module):
         number = _bin(inside)
         start, end = self.knots[number], self.knots[number + 1]
         y = start + (end - start) * (inside / BIN - number) + (x - inside)
-        return torch.where(hits == 1, y, x)
+        return torch.where(hits == 1, y, nn.functional.softplus(2 * x) / 2)
 
     def back(self, y: Tensor, hits: Tensor) -> Tensor:
         """Return x (row,) of y (row,) and hits (row,)."""
@@ -95,14 +100,16 @@ class HitSpectrum(nn.Module):
         number = torch.searchsorted(self.knots[1:-1], inside)
         start, end = self.knots[number], self.knots[number + 1]
         x = BIN * (number + (inside - start) / (end - start)) + (y - inside)
-        return torch.where(hits == 1, x, y)
+        some = y.clamp_min(SMALLEST)
+        return torch.where(hits == 1, x, some + torch.log(-torch.expm1(-2 * some)) / 2)
 
     def log_slope(self, x: Tensor, hits: Tensor) -> Tensor:
         """Return ln(dy / dx) (row,) at x (row,)."""
         if self.knots is None:
             return torch.zeros_like(x)
         slope = torch.log(self.knots.diff() / BIN)[_bin(x)]
-        return torch.where((hits == 1) & (x >= 0) & (x < BIN * BINS), slope, 0.0)
+        slope = torch.where((x >= 0) & (x < BIN * BINS), slope, 0.0)
+        return torch.where(hits == 1, slope, nn.functional.logsigmoid(2 * x))
 
 
 def _bin(x: Tensor) -> Tensor:
