@@ -53,7 +53,7 @@ def compare(
     assert float(same.float().mean()) >= least
     close = (one - two).abs() <= CLOSE * two + CLOSE * model.threshold_mev
     assert float(close[same].float().mean()) > near
-    assert torch.allclose(one[same], two[same], rtol=1e-2)
+    assert torch.allclose(one[same], two[same], rtol=1e-3)
 
 
 @with_numba

@@ -78,6 +78,11 @@ class EnergyChoice:
         little = EDGE * self.shared
         return torch.where(self.first > 1, little, 1.0), torch.where(self.second > 1, little, 1.0)
 
+    def double(self) -> EnergyChoice:
+        """Return the same in double precision."""
+        energy, first, second = (one.double() for one in (self.energy, self.first, self.second))
+        return EnergyChoice(energy, first, second, self.above)
+
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Return the smallest and the largest z = ln(first child's part / second child's) (row,)."""
         first, second = self.least
@@ -210,9 +215,9 @@ class EnergyDraw(nn.Module):
 
     def draw(self, shape: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
         """Draw z (row,) from two uniform numbers (row,) each."""
-        low, high = choice.bounds()
         weights, location, width = self._mixture(shape, choice)
         if self.lines:
+            low, high = choice.bounds()
             ends = (choice.mean_hits(low), choice.mean_hits(high))
             bottoms, tops = (
                 self._coordinates(choice, low, ends[0][0], ends[1][1]),
@@ -220,8 +225,15 @@ class EnergyDraw(nn.Module):
             )
             weights = self._only_possible(weights, location, bottoms, tops)
         term = choose(weights, first)
+        location, width = (one.gather(1, term[:, None])[:, 0].double() for one in (location, width))
+        return self._draw_term(term, location, width, choice.double(), second.double()).to(shape.dtype)
+
+    def _draw_term(
+        self, term: Tensor, location: Tensor, width: Tensor, choice: EnergyChoice, uniform: Tensor
+    ) -> Tensor:
+        """Draw z (row,) from a term of each row, in double precision: near a bound little of it is left."""
+        low, high = choice.bounds()
         kind = self._kinds.to(term.device)[term]
-        location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
         own = torch.where(kind == 1, choice.first, choice.second)
         offset = torch.log(choice.shared / own)
         turn = torch.where(kind == 2, -1.0, 1.0).to(low.dtype)
@@ -239,7 +251,7 @@ class EnergyDraw(nn.Module):
         )
         location = _keep_near(location, width, bottom, top)
         left, right = (bend((end - location) / width) for end in (bottom, top))
-        place = location + width * straighten(draw_between(left, right, second))
+        place = location + width * straighten(draw_between(left, right, uniform))
         mean = torch.where(follows, self.spectrum.back(place, own), place)
         child = (mean - offset).clamp_max(-EDGE)
         odds = child - torch.log(-torch.expm1(child))

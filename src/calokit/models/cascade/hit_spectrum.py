@@ -96,9 +96,10 @@ class HitSpectrum(nn.Module):
         """Return x (row,) of y (row,) and hits (row,)."""
         if self.knots is None:
             return y
-        inside = torch.maximum(torch.minimum(y, self.knots[-1]), self.knots[0])
-        number = torch.searchsorted(self.knots[1:-1], inside)
-        start, end = self.knots[number], self.knots[number + 1]
+        knots = self.knots.to(y.dtype)
+        inside = torch.maximum(torch.minimum(y, knots[-1]), knots[0])
+        number = torch.searchsorted(knots[1:-1], inside)
+        start, end = knots[number], knots[number + 1]
         x = BIN * (number + (inside - start) / (end - start)) + (y - inside)
         some = y.clamp_min(SMALLEST)
         return torch.where(hits == 1, x, some + torch.log(-torch.expm1(-2 * some)) / 2)

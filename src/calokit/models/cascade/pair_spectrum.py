@@ -123,7 +123,8 @@ class PairSpectrum(nn.Module):
         row = (torch.log((energy / 2 - 1).clamp_min(SMALLEST_SPARE)) - LOWEST) / STEP
         row = row.clamp(0, ROWS - 1)
         left = row.long().clamp_max(ROWS - 2)
-        return torch.lerp(self.knots[left, knot], self.knots[left + 1, knot], (row - left).to(self.knots))
+        below, above = (self.knots[one, knot].to(row.dtype) for one in (left, left + 1))
+        return torch.lerp(below, above, row - left)
 
 
 def _largest(energy: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ LIKELIEST = 1 - 1e-7
 ALMOST_SURE = 40.0
 """The logistic's share below is one, to the digits of double precision."""
 BIN, BINS = hit_spectrum.BIN, hit_spectrum.BINS
-EDGE, BEYOND = np.float32(energy_draw.EDGE), energy_draw.BEYOND
+BEYOND = energy_draw.BEYOND
 NEVER = np.float32(-1e30)
 LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0)
 SHARED, OWN, MIRRORED, LINE, MIRRORED_LINE = range(5)
@@ -167,7 +167,7 @@ def share_energies(
     count, above = len(energy), terms[4] > 0
     for row in range(count):
         shared, first_least, second_least = _shared(energy[row], first[row], second[row], above)
-        spare = max(shared - first_least - second_least, EDGE * shared)
+        spare = max(shared - first_least - second_least, energy_draw.EDGE * shared)
         sheets[FIRST_LEAST, row], sheets[SECOND_LEAST, row] = first_least, second_least
         sheets[FIRST_MOST, row], sheets[SECOND_MOST, row] = first_least + spare, second_least + spare
         sheets[WHOLE, row] = first_least + second_least + spare
@@ -191,28 +191,29 @@ def share_energies(
         negative = sheets[X, row] < 0.0
         shared, first_least, second_least = _shared(energy[row], first[row], second[row], above)
         least, most = (first_least, second_least) if negative else (second_least, first_least)
-        part = np.float32(shared / (1.0 + sheets[Y, row]))
-        small = min(max(part, least), max(shared - most, least))
-        small += _kept(first[row] if negative else second[row], above)
+        part = min(max(shared / (1.0 + sheets[Y, row]), least), max(shared - most, least))
+        small = np.float32(part + _kept(first[row] if negative else second[row], above))
         large = energy[row] - small
         given[row], kept[row] = (small, large) if negative else (large, small)
 
 
 @compiled
-def _kept(hits: np.float32, above: bool) -> np.float32:
+def _kept(hits: np.float32, above: bool) -> np.float64:
     """Return the thresholds that a child does not share; see `EnergyChoice.kept`."""
-    return hits if above and hits > ONE else ZERO
+    return np.float64(hits) if above and hits > ONE else np.float64(0.0)
 
 
 @compiled
 def _shared(
     energy: np.float32, first: np.float32, second: np.float32, above: bool
-) -> tuple[np.float32, np.float32, np.float32]:
+) -> tuple[np.float64, np.float64, np.float64]:
     """Return what two children share, and the least that either takes of it; see `EnergyChoice`."""
+    whole = np.float64(energy)
     if not above:
-        return energy, first, second
-    shared = max(energy - _kept(first, above) - _kept(second, above), EDGE * energy)
-    return shared, (EDGE * shared if first > ONE else ONE), (EDGE * shared if second > ONE else ONE)
+        return whole, np.float64(first), np.float64(second)
+    shared = max(whole - _kept(first, above) - _kept(second, above), energy_draw.EDGE * whole)
+    little, one = energy_draw.EDGE * shared, np.float64(1.0)
+    return shared, (little if first > ONE else one), (little if second > ONE else one)
 
 
 @compiled
@@ -336,12 +337,13 @@ def _follow_spectrum(
     kinds: Int64,
     sheets: Float64,
 ) -> None:
-    """Take BOTTOM and TOP of terms of single hits to the coordinates that follow the spectrum."""
+    """Take BOTTOM and TOP to the coordinates that know of the threshold."""
     last = pairs.shape[1] - 1
     for row in range(len(first)):
-        if _is_single(kinds[row], first[row], second[row]):
-            sheets[BOTTOM, row] = _in_spectrum(knots, sheets[BOTTOM, row])
-            sheets[TOP, row] = _in_spectrum(knots, sheets[TOP, row])
+        if kinds[row] == OWN or kinds[row] == MIRRORED:
+            hits = first[row] if kinds[row] == OWN else second[row]
+            sheets[BOTTOM, row] = _in_spectrum(knots, sheets[BOTTOM, row], hits)
+            sheets[TOP, row] = _in_spectrum(knots, sheets[TOP, row], hits)
         elif _is_pair(kinds[row], first[row], second[row]):
             low, part = _pair_row(pairs, energy[row])
             sheets[BOTTOM, row] *= -((1 - part) * pairs[low, 0] + part * pairs[low + 1, 0])
@@ -358,18 +360,13 @@ def _leave_spectrum(
     kinds: Int64,
     sheets: Float64,
 ) -> None:
-    """Take X from the coordinates that follow the spectrum back to ln(energy / threshold) or z."""
+    """Take X from the coordinates that know of the threshold back to ln(part a hit) or z."""
     for row in range(len(first)):
-        if _is_single(kinds[row], first[row], second[row]):
-            sheets[X, row] = _from_spectrum(knots, sheets[X, row])
+        if kinds[row] == OWN or kinds[row] == MIRRORED:
+            hits = first[row] if kinds[row] == OWN else second[row]
+            sheets[X, row] = _from_spectrum(knots, sheets[X, row], hits)
         elif _is_pair(kinds[row], first[row], second[row]):
             sheets[X, row] = _pair_ratio(pairs, energy[row], sheets[X, row])
-
-
-@compiled
-def _is_single(kind: int, first: np.float32, second: np.float32) -> bool:
-    """Return whether a term is one in a single hit's own energy, and not a line."""
-    return (kind == OWN and first == ONE) or (kind == MIRRORED and second == ONE)
 
 
 @compiled
@@ -379,8 +376,10 @@ def _is_pair(kind: int, first: np.float32, second: np.float32) -> bool:
 
 
 @compiled
-def _in_spectrum(knots: Float32, x: np.float64) -> np.float64:
+def _in_spectrum(knots: Float32, x: np.float64, hits: np.float32) -> np.float64:
     """Return y of x; see `HitSpectrum.coordinate`."""
+    if hits > ONE:
+        return np.float64(max(x, 0.0) + math.log1p(math.exp(-2 * abs(x))) / 2)
     inside = min(max(x, 0.0), BIN * BINS)
     number = min(int(inside / BIN), BINS - 1)
     start, rise = np.float64(knots[number]), np.float64(knots[number + 1]) - knots[number]
@@ -388,8 +387,11 @@ def _in_spectrum(knots: Float32, x: np.float64) -> np.float64:
 
 
 @compiled
-def _from_spectrum(knots: Float32, y: np.float64) -> np.float64:
+def _from_spectrum(knots: Float32, y: np.float64, hits: np.float32) -> np.float64:
     """Return x of y; see `HitSpectrum.back`."""
+    if hits > ONE:
+        some = max(y, hit_spectrum.SMALLEST)
+        return np.float64(some + math.log(-math.expm1(-2 * some)) / 2)
     inside = min(max(y, np.float64(knots[0])), np.float64(knots[BINS]))
     low, high = 0, BINS - 1
     while low < high:
