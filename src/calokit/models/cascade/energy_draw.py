@@ -225,13 +225,17 @@ class EnergyDraw(nn.Module):
             )
             weights = self._only_possible(weights, location, bottoms, tops)
         term = choose(weights, first)
-        location, width = (one.gather(1, term[:, None])[:, 0].double() for one in (location, width))
-        return self._draw_term(term, location, width, choice.double(), second.double()).to(shape.dtype)
+        location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
+        if not self.near_threshold:
+            return self._draw_term(term, location, width, choice, second)
+        # where the coordinate of several hits ends, little of single precision is left
+        numbers = (location.double(), width.double(), choice.double(), second.double())
+        return self._draw_term(term, *numbers).to(shape.dtype)
 
     def _draw_term(
         self, term: Tensor, location: Tensor, width: Tensor, choice: EnergyChoice, uniform: Tensor
     ) -> Tensor:
-        """Draw z (row,) from a term of each row, in double precision: near a bound little of it is left."""
+        """Draw z (row,) from a term of each row, at its location and of its width (row,)."""
         low, high = choice.bounds()
         kind = self._kinds.to(term.device)[term]
         own = torch.where(kind == 1, choice.first, choice.second)
