@@ -7,6 +7,9 @@ from calokit.recipes.recipe import Recipe, TrainingSettings
 
 SOURCE = "Binary splits by exact one-dimensional draws; Polya trees: Mauldin, Sudderth, Williams 1992"
 
+DEFAULT = CascadeSettings(near_threshold=True)
+"""Those that take other settings take those of the bundle that ships."""
+
 
 def cascade() -> Recipe:
     """The cascade for any detector, with no settings needed."""
@@ -15,7 +18,8 @@ def cascade() -> Recipe:
 
 def zdc_cascade() -> Recipe:
     """The cascade on the 20 x 20 crystals."""
-    return _recipe("zdc_cascade", "EIC ZDC ECAL, splitting cascade", "zdc_ecal", 16_000, 128)
+    model = CascadeSettings()
+    return _recipe("zdc_cascade", "EIC ZDC ECAL, splitting cascade", "zdc_ecal", 16_000, 128, model)
 
 
 def lhcb_cascade() -> Recipe:
@@ -25,7 +29,10 @@ def lhcb_cascade() -> Recipe:
 
 def par04_cascade() -> Recipe:
     """The cascade on the silicon-tungsten cylinder of Par04."""
-    return _recipe("par04_cascade", "Par04 silicon-tungsten, splitting cascade", "par04_siw", 6_000, 48)
+    model = CascadeSettings()
+    return _recipe(
+        "par04_cascade", "Par04 silicon-tungsten, splitting cascade", "par04_siw", 6_000, 48, model
+    )
 
 
 def clic_cascade() -> Recipe:
@@ -35,7 +42,8 @@ def clic_cascade() -> Recipe:
 
 def luxe_cascade() -> Recipe:
     """The cascade on the pads of the LUXE ECAL-P."""
-    return _recipe("luxe_cascade", "LUXE ECAL-P, splitting cascade", "luxe_ecal", 8_000, 64, width=64)
+    model = CascadeSettings(near_threshold=True, width=64)
+    return _recipe("luxe_cascade", "LUXE ECAL-P, splitting cascade", "luxe_ecal", 8_000, 64, model)
 
 
 def zdc_neutrons_cascade() -> Recipe:
@@ -51,14 +59,19 @@ def calochallenge_photons_cascade() -> Recipe:
 
 
 def _recipe(
-    name: str, title: str, detector: str | None, steps: int, batch_size: int, width: int = 96
+    name: str,
+    title: str,
+    detector: str | None,
+    steps: int,
+    batch_size: int,
+    model: CascadeSettings = DEFAULT,
 ) -> Recipe:
     return Recipe(
         name=name,
         title=title,
         source=SOURCE,
         detector=detector,
-        model=CascadeSettings(near_threshold=True, width=width),
+        model=model,
         training=TrainingSettings(
             steps=steps,
             batch_size=batch_size,
