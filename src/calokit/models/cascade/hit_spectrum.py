@@ -21,6 +21,26 @@ SMALLEST = 1e-13
 """Several hits of smaller y are taken for ones of this."""
 
 
+def count_hits(energies: Float32, threshold: float, bins: int, lines: Float64, widths: Float64) -> Float64:
+    """Return the hits in bins of x = ln(energy / threshold) above the threshold (bin,), lines left out.
+
+    Args:
+        energies: Of cells (event, cell) in MeV.
+        threshold: MeV.
+        bins: How many.
+        lines: Places of lines in x (line,).
+        widths: Theirs (line,).
+
+    Example:
+        >>> count_hits(np.float32([[0.0, 1.01, 1.02, 1.1]]), 1.0, 3, np.zeros(0), np.zeros(0)).tolist()
+        [2.0, 1.0, 0.0]
+    """
+    x = np.log(energies[energies > threshold] / threshold, dtype=np.float64)
+    for place, width in zip(lines, widths, strict=True):
+        x = x[np.abs(x - place) > LINE_WIDTHS * width]
+    return np.histogram(x, np.arange(bins + 1) * BIN)[0].astype(np.float64)
+
+
 def measure_features(energies: Float32, threshold: float, lines: Float64, widths: Float64) -> Float64:
     """Return the spectrum of hits over its surroundings (bin,), both in x = ln(energy / threshold).
 
@@ -39,10 +59,7 @@ def measure_features(energies: Float32, threshold: float, lines: Float64, widths
         >>> features[[2, 9, 11, 14, 40]].round(1).tolist()
         [1.0, 1.0, 0.2, 1.0, 1.0]
     """
-    x = np.log(energies[energies > threshold] / threshold, dtype=np.float64)
-    for place, width in zip(lines, widths, strict=True):
-        x = x[np.abs(x - place) > LINE_WIDTHS * width]
-    counts = np.histogram(x, np.arange(2 * BINS + 1) * BIN)[0].astype(np.float64)
+    counts = count_hits(energies, threshold, 2 * BINS, lines, widths)
     logarithm = np.log(counts.clip(1.0))
     middle = (np.arange(2 * BINS) + 0.5) * BIN
     found = np.zeros(BINS)
@@ -76,6 +93,14 @@ class HitSpectrum(nn.Module):
     def __init__(self, followed: bool) -> None:
         super().__init__()
         self.register_buffer("knots", BIN * torch.arange(BINS + 1.0) if followed else None)
+
+    @property
+    def features(self) -> Float64:
+        """The features that y follows (bin,), all 1 where there are none."""
+        if self.knots is None:
+            return np.ones(BINS)
+        found: Float64 = self.knots.diff().double().cpu().numpy() / BIN
+        return found
 
     def place(self, features: Float64) -> None:
         """Set the coordinate by what `measure_features` finds (bin,)."""

@@ -38,6 +38,7 @@ from calokit.models.cascade.sight import (
     WindowPart,
 )
 from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH, measure_lines
+from calokit.models.cascade.spectrum_correction import correct_spectrum
 from calokit.models.cascade.stage import Stage
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
@@ -136,6 +137,12 @@ class CascadeSurrogate(Surrogate):
             stage.fit(scene)
             stage.place_lines(*lines)
             stage.energy.follow(features)
+
+    @torch.no_grad()
+    def calibrate(self, sample: Showers, draws: Draws) -> None:
+        """Correct the spectrum of hits near the threshold, where the densities follow one."""
+        if self.settings.near_threshold:
+            correct_spectrum(self, self.device.put(TrainingBatch.of(sample)), draws)
 
     def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return all but the trends and bounds of the totals: those are of the showers trained on now.
