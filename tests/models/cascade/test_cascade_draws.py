@@ -8,7 +8,8 @@ import torch
 from scipy.stats import chisquare, kstest
 
 from calokit.compute.draws import Noise, draw_noise
-from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
+from calokit.models.cascade.energy_choice import EnergyChoice
+from calokit.models.cascade.energy_draw import EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 from calokit.models.cascade.logistic import draw_between, log_mass
 from calokit.models.cascade.stage import uniform_pair

@@ -11,7 +11,8 @@ from calokit.compute.draws import Noise, draw_noise
 from calokit.detector import load_detector
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import Rows
-from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
+from calokit.models.cascade.energy_choice import EnergyChoice
+from calokit.models.cascade.energy_draw import EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 from calokit.models.cascade.likelihood import WALL, reach_of_lines
 from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from calokit.compute.device import Device
-from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
+from calokit.models.cascade.energy_choice import EnergyChoice
+from calokit.models.cascade.energy_draw import EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 
 OUTPUT_SCALE = 0.1

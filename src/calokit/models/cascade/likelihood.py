@@ -12,7 +12,7 @@ from torch import Tensor
 
 from calokit.compute.draws import keyed_uniform
 from calokit.models.batches import IncidentTensors, TrainingBatch
-from calokit.models.cascade.energy_draw import EnergyChoice
+from calokit.models.cascade.energy_choice import EnergyChoice
 from calokit.models.cascade.scenes import EventFacts
 from calokit.models.cascade.sight import BoxPart, LayerPart, MemoryPart, OwnPart, Scene, WindowPart
 from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH

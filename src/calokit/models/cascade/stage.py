@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from calokit.compute.draws import keyed_uniform
 from calokit.models.cascade.boxes import Rows
-from calokit.models.cascade.energy_draw import EnergyChoice, EnergyDraw
+from calokit.models.cascade.energy_choice import EnergyChoice
+from calokit.models.cascade.energy_draw import EnergyDraw
 from calokit.models.cascade.hit_draw import HitChoice, HitDraw
 from calokit.models.cascade.level_network import LevelNetwork
 from calokit.models.cascade.sight import Part, Scene

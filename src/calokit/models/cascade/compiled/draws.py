@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from calokit.arrays import Float32, Float64
-from calokit.models.cascade import energy_draw, hit_draw, hit_spectrum, logistic, pair_spectrum
+from calokit.models.cascade import energy_choice, energy_draw, hit_draw, hit_spectrum, logistic, pair_spectrum
 from calokit.models.cascade.compiled.compiler import compiled
 from calokit.models.cascade.compiled.functions import double_exponentials, double_logarithms, exponentials
 from calokit.models.cascade.tree import Int64
@@ -167,7 +167,7 @@ def share_energies(
     count, above = len(energy), terms[4] > 0
     for row in range(count):
         shared, first_least, second_least = _shared(energy[row], first[row], second[row], above)
-        spare = max(shared - first_least - second_least, energy_draw.EDGE * shared)
+        spare = max(shared - first_least - second_least, energy_choice.EDGE * shared)
         sheets[FIRST_LEAST, row], sheets[SECOND_LEAST, row] = first_least, second_least
         sheets[FIRST_MOST, row], sheets[SECOND_MOST, row] = first_least + spare, second_least + spare
         sheets[WHOLE, row] = first_least + second_least + spare
@@ -211,8 +211,8 @@ def _shared(
     whole = np.float64(energy)
     if not above:
         return whole, np.float64(first), np.float64(second)
-    shared = max(whole - _kept(first, above) - _kept(second, above), energy_draw.EDGE * whole)
-    little, one = energy_draw.EDGE * shared, np.float64(1.0)
+    shared = max(whole - _kept(first, above) - _kept(second, above), energy_choice.EDGE * whole)
+    little, one = energy_choice.EDGE * shared, np.float64(1.0)
     return shared, (little if first > ONE else one), (little if second > ONE else one)
 
 
@@ -442,7 +442,7 @@ def _find_ratios(log_hits: Float32, first: Float32, second: Float32, kinds: Int6
         if kinds[row] != SHARED:
             hits = first[row] if kinds[row] == OWN or kinds[row] == LINE else second[row]
             child = sheets[X, row] - (sheets[SHARED_ENERGY, row] - log_hits[int(hits)])
-            sheets[Y, row] = -min(child, -energy_draw.EDGE)
+            sheets[Y, row] = -min(child, -energy_choice.EDGE)
     double_exponentials(sheets[Y, :count])
     for row in range(count):
         sheets[Y, row] -= 1.0
