@@ -30,7 +30,7 @@ LIKELIEST = 1 - 1e-7
 ALMOST_SURE = 40.0
 """The logistic's share below is one, to the digits of double precision."""
 BIN, BINS = hit_spectrum.BIN, hit_spectrum.BINS
-BEYOND = energy_draw.BEYOND
+BEYOND, LOG_EDGE = energy_draw.BEYOND, math.log(energy_choice.EDGE)
 NEVER = np.float32(-1e30)
 LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0)
 SHARED, OWN, MIRRORED, LINE, MIRRORED_LINE = range(5)
@@ -168,13 +168,16 @@ def share_energies(
     for row in range(count):
         shared, first_least, second_least = _shared(energy[row], first[row], second[row], above)
         spare = max(shared - first_least - second_least, energy_choice.EDGE * shared)
-        sheets[FIRST_LEAST, row], sheets[SECOND_LEAST, row] = first_least, second_least
         sheets[FIRST_MOST, row], sheets[SECOND_MOST, row] = first_least + spare, second_least + spare
         sheets[WHOLE, row] = first_least + second_least + spare
         sheets[SHARED_ENERGY, row] = shared
         sheets[SHARE, row] = other[row]
-    for sheet in range(FIRST_LEAST, SHARED_ENERGY + 1):
+    for sheet in (FIRST_MOST, SECOND_MOST, WHOLE, SHARED_ENERGY):
         double_logarithms(sheets[sheet, :count])
+    for row in range(count):
+        little = sheets[SHARED_ENERGY, row] + LOG_EDGE
+        for sheet, hits in ((FIRST_LEAST, first[row]), (SECOND_LEAST, second[row])):
+            sheets[sheet, row] = little if above and hits > ONE else log_hits[int(hits)]
     _weigh_terms(outputs, bias, lines, terms, log_hits, first, second, heights, sheets)
     _choose(heights, terms[1] + 2 * terms[2] + 2 * terms[3], one[:count], chosen)
     _read_terms(outputs, bias, lines, terms, log_hits, first, second, chosen, sheets)

@@ -184,8 +184,12 @@ class CompiledDrawing:
             here = EventFacts(facts.features[some], facts.positions[some], facts.slopes[some])
             roots = torch.stack([visible[some], count[some]])
             space = self.spare.pop() if self.spare else Space()
+            several = len(keys) > CHUNK_SHOWERS  # then drawn where memory is near, and copied in one go
+            mine = space.zeros("cells", 0, cells[some].shape) if several else cells[some]
             with torch.inference_mode():
-                _Chunk(self, here, roots, keys[some], cells[some], space).draw()
+                _Chunk(self, here, roots, keys[some], mine, space).draw()
+            if several:
+                cells[some] = mine
             self.spare.append(space)
 
         starts = range(0, len(keys), CHUNK_SHOWERS)
