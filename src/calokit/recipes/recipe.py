@@ -17,7 +17,13 @@ Sampler = Literal[
 
 UNSAID: dict[str, dict[str, Any]] = {
     "training": {"pace": []},
-    "model": {"noise_width": 0.0, "at_most_incident": True, "corrects_totals": False, "angle_weight": 25.0},
+    "model": {
+        "noise_width": 0.0,
+        "at_most_incident": True,
+        "corrects_totals": False,
+        "angle_weight": 25.0,
+        "near_threshold": False,
+    },
 }
 """Keys that came when rows of studies were there already: where they hold what was done before them, the
 digest does not know them, so that what was trained is still found."""

@@ -21,6 +21,8 @@ from calokit.training.run import continue_training, start_training
 from made_up_runs import TINY_TRAINING, MakeFile, silent
 
 TINY = ["model.width=8", "model.totals_width=8", "model.layers=1", "training.steps=6", *TINY_TRAINING]
+CORRECTED = ".knots"
+"""What is corrected after training ends so."""
 
 
 def test_a_bundle_makes_the_showers_of_the_trained_model(tmp_path: Path, shower_file: MakeFile) -> None:
@@ -53,6 +55,8 @@ def test_a_start_from_a_bundle_keeps_weights_and_fits_the_totals_anew(
     before, after = (run.bundle.model.state_dict() for run in (first, second))
     for name, tensor in before.items():
         if name.startswith("totals.") and ("trend" in name or name.endswith("bounds")):
+            continue
+        if name.endswith(CORRECTED):
             continue
         np.testing.assert_allclose(after[name].numpy(), tensor.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
     assert not np.allclose(after["totals.energy_trend.range"], before["totals.energy_trend.range"])
@@ -92,6 +96,8 @@ def test_each_part_ends_with_the_weights_of_its_own_best_validation(
     again = continue_training(tmp_path / "run", silent)
     for trained in (run, again):
         for name, tensor in trained.bundle.model.state_dict().items():
+            if name.endswith(CORRECTED):
+                continue
             best = seen[0] if name.startswith("totals.") else seen[1]
             assert torch.equal(tensor, best[name]), name
     assert not torch.equal(seen[0]["totals.hits_network.0.weight"], seen[2]["totals.hits_network.0.weight"])

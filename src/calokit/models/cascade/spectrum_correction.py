@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ROUNDS = 4
 BLOCK = 256
 """Showers generated at once."""
+MOST = 4.0
+"""Features are at most so high, or so deep: what a hardly trained model lacks is not theirs to give."""
 CHANCE = 2.0
 """Differences of fewer standard deviations are left."""
 
@@ -49,7 +51,7 @@ def correct_spectrum(model: CascadeSurrogate, batch: TrainingBatch, draws: Draws
             made += spectrum(model.showers(part.incidents, draws.noise(model.noise(), len(part))))
         features = stages[0].energy.spectrum.features / np.exp(_believed(made, true))
         for stage in stages:
-            stage.energy.follow(features)
+            stage.energy.follow(features.clip(1 / MOST, MOST))
 
 
 def _believed(made: Float64, true: Float64) -> Float64:
