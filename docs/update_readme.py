@@ -79,7 +79,7 @@ def results_text() -> str:
     rows += [
         "",
         "The damaged rows show what these classifiers can see at this size. Cascades of other detectors, on",
-        "test files of other seeds (LUXE: its first 3,000 showers; [with their floors](docs/cascade.md)):",
+        "test files of other seeds (CLIC's and LHCb's our own; [with their floors](docs/cascade.md)):",
         "",
         HEAD,
         "|---|---|---|---|---|---|---|",

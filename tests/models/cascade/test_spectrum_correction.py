@@ -12,7 +12,7 @@ from calokit.compute.device import CPU
 from calokit.compute.draws import Draws
 from calokit.detector import load_detector
 from calokit.models.batches import TrainingBatch
-from calokit.models.cascade.hit_spectrum import BINS, count_hits
+from calokit.models.cascade.own_coordinate import BINS, count_hits
 from calokit.models.cascade.settings import CascadeSettings
 from calokit.models.cascade.stage import Stage
 from models.cascade.test_cascade_surrogate import SMALL, made_up, shaken

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from calokit.arrays import Float64
 from calokit.models.cascade.energy_choice import EDGE, EnergyChoice
-from calokit.models.cascade.hit_spectrum import HitSpectrum
 from calokit.models.cascade.logistic import (
     bend,
     choose,
@@ -17,7 +16,8 @@ from calokit.models.cascade.logistic import (
     log_slope,
     straighten,
 )
-from calokit.models.cascade.pair_spectrum import PairSpectrum
+from calokit.models.cascade.own_coordinate import OwnCoordinate
+from calokit.models.cascade.pair_coordinate import PairCoordinate
 from calokit.models.cascade.spectral_lines import NOWHERE
 
 SMALLEST_WIDTH = 0.01
@@ -36,8 +36,8 @@ class EnergyDraw(nn.Module):
     (`spectral_lines`); each is truncated to what the threshold allows.
 
     Args:
-        shared: Terms in z, those of two single hits in the coordinate of `PairSpectrum`.
-        own: Terms in each child's own part, in the coordinate of `HitSpectrum`.
+        shared: Terms in z, those of two single hits in the coordinate of `PairCoordinate`.
+        own: Terms in each child's own part, in the coordinate of `OwnCoordinate`.
         lines: Narrow terms in each child's own part.
         near_threshold: Whether terms follow the features of the spectrum of single hits; for `EnergyChoice`
             with children that share what is `above` their thresholds.
@@ -52,8 +52,8 @@ class EnergyDraw(nn.Module):
     def __init__(self, shared: int, own: int, lines: int, near_threshold: bool = False) -> None:
         super().__init__()
         self.near_threshold = near_threshold
-        self.spectrum = HitSpectrum(near_threshold)
-        self.pairs = PairSpectrum(near_threshold)
+        self.spectrum = OwnCoordinate(near_threshold)
+        self.pairs = PairCoordinate(near_threshold)
         self.shared, self.own, self.lines = shared, own, lines
         self.terms = shared + 2 * own + 2 * lines
         self.placed = shared + 2 * own

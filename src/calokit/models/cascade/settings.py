@@ -40,4 +40,4 @@ class CascadeSettings(ModelSettings):
     """Lines of the spectrum that a child's energy may lie on, at most."""
     near_threshold: bool = False
     """Whether energies are shared by what is known of hits near the threshold: the narrow features of their
-    spectrum (`HitSpectrum`), and that several hits are hardly ever all at it (`EnergyChoice`)."""
+    spectrum (`OwnCoordinate`), and that several hits are hardly ever all at it (`EnergyChoice`)."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from calokit.arrays import Float64
 from calokit.compute.draws import Draws
 from calokit.models.batches import TrainingBatch
-from calokit.models.cascade.hit_spectrum import BINS, count_hits
+from calokit.models.cascade.own_coordinate import BINS, count_hits
 from calokit.models.cascade.spectral_lines import measure_lines
 from calokit.models.cascade.stage import Stage
 

@@ -19,9 +19,9 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.compiled.availability import compiled_drawing
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
-from calokit.models.cascade.hit_spectrum import measure_features
 from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.likelihood import CascadeLikelihood
+from calokit.models.cascade.own_coordinate import measure_features
 from calokit.models.cascade.planes import grow_trees
 from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings
 from calokit.models.cascade.settings import CascadeSettings

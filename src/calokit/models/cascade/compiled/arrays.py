@@ -75,8 +75,8 @@ class Weights(NamedTuple):
         event: Of the first layer, for one and what all boxes of an event and layer see; holds its bias.
         deeper: Of the trunk's layers but the first (level, layer, input, output).
         lines: Places and logarithms of widths of the spectrum's lines (level, 2 x line).
-        knots: Of the coordinate that follows the spectrum of single hits (knot,); see `HitSpectrum`.
-        pairs: Of that of two single hits (row, knot); see `PairSpectrum`.
+        knots: Of the coordinate that follows the spectrum of single hits (knot,); see `OwnCoordinate`.
+        pairs: Of that of two single hits (row, knot); see `PairCoordinate`.
         terms: Terms of the hits' density; of the energy's, shared, own and lines; 1 where these follow the
             spectrum and children of several hits share what is above their thresholds (`EnergyChoice`).
     """

@@ -11,7 +11,14 @@ import math
 import numpy as np
 
 from calokit.arrays import Float32, Float64
-from calokit.models.cascade import energy_choice, energy_draw, hit_draw, hit_spectrum, logistic, pair_spectrum
+from calokit.models.cascade import (
+    energy_choice,
+    energy_draw,
+    hit_draw,
+    logistic,
+    own_coordinate,
+    pair_coordinate,
+)
 from calokit.models.cascade.compiled.compiler import compiled
 from calokit.models.cascade.compiled.functions import double_exponentials, double_logarithms, exponentials
 from calokit.models.cascade.tree import Int64
@@ -29,12 +36,12 @@ STEEP = LINEAR * SCALE
 LIKELIEST = 1 - 1e-7
 ALMOST_SURE = 40.0
 """The logistic's share below is one, to the digits of double precision."""
-BIN, BINS = hit_spectrum.BIN, hit_spectrum.BINS
+BIN, BINS = own_coordinate.BIN, own_coordinate.BINS
 BEYOND, LOG_EDGE = energy_draw.BEYOND, math.log(energy_choice.EDGE)
 NEVER = np.float32(-1e30)
 LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0)
 SHARED, OWN, MIRRORED, LINE, MIRRORED_LINE = range(5)
-"""Coordinates of terms: z; of the energy a hit of the first or of the second child; its logarithm."""
+"""Coordinates of terms: z; that of the first or the second child's own part; of lines, its logarithm."""
 
 LOW, HIGH, SHARE, X, Y, Z, LOCATION, WIDTH, BOTTOM, TOP = range(10)
 FIRST_LEAST, SECOND_LEAST, FIRST_MOST, SECOND_MOST, WHOLE, SHARED_ENERGY = range(10, 16)
@@ -380,7 +387,7 @@ def _is_pair(kind: int, first: np.float32, second: np.float32) -> bool:
 
 @compiled
 def _in_spectrum(knots: Float32, x: np.float64, hits: np.float32) -> np.float64:
-    """Return y of x; see `HitSpectrum.coordinate`."""
+    """Return y of x; see `OwnCoordinate.coordinate`."""
     if hits > ONE:
         return np.float64(max(x, 0.0) + math.log1p(math.exp(-2 * abs(x))) / 2)
     inside = min(max(x, 0.0), BIN * BINS)
@@ -391,9 +398,9 @@ def _in_spectrum(knots: Float32, x: np.float64, hits: np.float32) -> np.float64:
 
 @compiled
 def _from_spectrum(knots: Float32, y: np.float64, hits: np.float32) -> np.float64:
-    """Return x of y; see `HitSpectrum.back`."""
+    """Return x of y; see `OwnCoordinate.back`."""
     if hits > ONE:
-        some = max(y, hit_spectrum.SMALLEST)
+        some = max(y, own_coordinate.SMALLEST)
         return np.float64(some + math.log(-math.expm1(-2 * some)) / 2)
     inside = min(max(y, np.float64(knots[0])), np.float64(knots[BINS]))
     low, high = 0, BINS - 1
@@ -410,8 +417,8 @@ def _from_spectrum(knots: Float32, y: np.float64, hits: np.float32) -> np.float6
 @compiled
 def _pair_row(pairs: Float32, energy: np.float32) -> tuple[int, np.float64]:
     """Return the row below the energy of two hits, and how far it is to the next."""
-    spare = max(np.float64(energy) / 2 - 1, pair_spectrum.SMALLEST_SPARE)
-    row = (math.log(spare) - pair_spectrum.LOWEST) / pair_spectrum.STEP
+    spare = max(np.float64(energy) / 2 - 1, pair_coordinate.SMALLEST_SPARE)
+    row = (math.log(spare) - pair_coordinate.LOWEST) / pair_coordinate.STEP
     row = min(max(row, 0.0), len(pairs) - 1.0)
     low = min(int(row), len(pairs) - 2)
     return low, np.float64(row - low)
@@ -419,9 +426,9 @@ def _pair_row(pairs: Float32, energy: np.float32) -> tuple[int, np.float64]:
 
 @compiled
 def _pair_ratio(pairs: Float32, energy: np.float32, place: np.float64) -> np.float64:
-    """Return z of two single hits; see `PairSpectrum.back`."""
+    """Return z of two single hits; see `PairCoordinate.back`."""
     row, part = _pair_row(pairs, energy)
-    most = math.log(1 + 2 * max(np.float64(energy) / 2 - 1, pair_spectrum.SMALLEST_SPARE))
+    most = math.log(1 + 2 * max(np.float64(energy) / 2 - 1, pair_coordinate.SMALLEST_SPARE))
     share, last = place / most, pairs.shape[1] - 1
     low, high = 0, last - 1
     while low < high:

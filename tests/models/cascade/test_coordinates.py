@@ -8,8 +8,8 @@ import torch
 
 from calokit.arrays import Float32, Float64
 from calokit.models.cascade.energy_draw import EnergyDraw
-from calokit.models.cascade.hit_spectrum import BIN, HitSpectrum, measure_features
-from calokit.models.cascade.pair_spectrum import PairSpectrum, measure_pairs
+from calokit.models.cascade.own_coordinate import BIN, OwnCoordinate, measure_features
+from calokit.models.cascade.pair_coordinate import PairCoordinate, measure_pairs
 
 HITS = 400_000
 NO_LINES = np.zeros(0)
@@ -35,7 +35,7 @@ def steepest(places: Float64, low: float, high: float) -> float:
 
 
 def test_single_hits_have_no_step() -> None:
-    coordinate = HitSpectrum(followed=True).double()
+    coordinate = OwnCoordinate(followed=True).double()
     coordinate.place(features())
     x = torch.from_numpy(np.log(stepped_hits(5))).double()
     one = torch.ones_like(x)
@@ -48,7 +48,7 @@ def test_single_hits_have_no_step() -> None:
 
 
 def test_several_hits_are_left_where_they_are_far_above_and_end_at_the_threshold() -> None:
-    coordinate = HitSpectrum(followed=True).double()
+    coordinate = OwnCoordinate(followed=True).double()
     x = torch.linspace(-10.0, 8.0, 200).double()
     two = torch.full_like(x, 2.0)
     y = coordinate.coordinate(x, two)
@@ -61,7 +61,7 @@ def test_several_hits_are_left_where_they_are_far_above_and_end_at_the_threshold
 
 @pytest.mark.parametrize("energy", [3.0, 5.0])
 def test_shares_of_independent_hits_have_no_step(energy: float) -> None:
-    coordinate = PairSpectrum(followed=True).double()
+    coordinate = PairCoordinate(followed=True).double()
     coordinate.place(features())
     first, second = (np.concatenate([stepped_hits(seed + 10 * n) for n in range(10)]) for seed in (3, 4))
     near = np.abs(first + second - energy) < 0.1
@@ -78,7 +78,7 @@ def test_shares_of_independent_hits_have_no_step(energy: float) -> None:
 
 
 def test_shares_of_large_energies_are_left() -> None:
-    coordinate = PairSpectrum(followed=True).double()
+    coordinate = PairCoordinate(followed=True).double()
     coordinate.place(features())
     ratio = torch.linspace(-3.0, 3.0, 20).double()
     both, single = torch.full_like(ratio, 200.0), torch.ones(20, dtype=torch.bool)
@@ -100,7 +100,7 @@ def test_lines_are_left_out() -> None:
 
 def test_without_features_nothing_is_bent() -> None:
     assert np.allclose(np.diff(measure_pairs(np.ones(64)), axis=1), 2 / 64)
-    assert HitSpectrum(followed=True).knots[1] == pytest.approx(BIN)
+    assert OwnCoordinate(followed=True).knots[1] == pytest.approx(BIN)
 
 
 def test_old_bundles_know_no_spectrum() -> None:

@@ -73,7 +73,7 @@ def measure_features(energies: Float32, threshold: float, lines: Float64, widths
     return features
 
 
-class HitSpectrum(nn.Module):
+class OwnCoordinate(nn.Module):
     """The coordinate y in which a child's own energy is drawn.
 
     Of a single hit, x = ln(energy / threshold), and y rises with x as the features of the spectrum do. Of

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from calokit.arrays import Float64
-from calokit.models.cascade.hit_spectrum import BIN, BINS
+from calokit.models.cascade.own_coordinate import BIN, BINS
 
 ROWS, KNOTS = 48, 65
 """Energies of both hits together, and ratios of their energies, at which the coordinate is kept."""
@@ -55,7 +55,7 @@ def _feature(features: Float64, energy: Float64) -> Float64:
     return found
 
 
-class PairSpectrum(nn.Module):
+class PairCoordinate(nn.Module):
     """The coordinate w of z = ln(first child's energy / second child's) of two single hits; else it is z.
 
     Args:
