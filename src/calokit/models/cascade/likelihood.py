@@ -45,15 +45,15 @@ class CascadeLikelihood:
         unit = math.log(model.threshold_mev)
         parts = {"totals": self._totals(batch.incidents, cells.visible, cells.count)}
         by_layer: list[Tensor] = [facts.features] * model.tree.layers
-        for stage, scene in model.scenes(facts, cells):
-            density, _ = stage.log_density(scene)
+        hits = [cells.hits[model.tree.cells_of(layer)].sum(0) for layer in range(model.tree.layers)]
+        for stage, cuts in model.cuts(facts, cells):
+            density = stage.log_density(cuts)
             if stage is model.depth:
-                full = (scene.values.hits[model.tree.depth.leaves] > 0).sum(0)
+                full = (torch.stack(hits) > 0).sum(0)
                 parts["layers"] = density - unit * (full - 1).clamp_min(0)
                 continue
-            density = density - unit * (scene.values.hits[0] - 1).clamp_min(0)
             for layer, one in zip(self._layers(stage), density.view(-1, len(batch)), strict=True):
-                by_layer[layer] = one
+                by_layer[layer] = one - unit * (hits[layer] - 1).clamp_min(0)
         parts["cells"] = torch.stack(by_layer, 1)
         return parts
 

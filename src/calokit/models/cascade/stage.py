@@ -92,12 +92,10 @@ class Stage(nn.Module):
         return Rows(found[:, 0], found[:, 1], hits.shape[1])
 
     @torch.no_grad()
-    def fit(self, scene: Scene) -> None:
+    def fit(self, cuts: Cuts) -> None:
         """Set the scales of the networks' inputs from a sample."""
-        rows = self.active(scene)
-        seen = self.see(scene, rows)
-        for network, piece in self._levels(rows):
-            network.fit(seen[piece])
+        for network, piece in self._levels(cuts.rows):
+            network.fit(cuts.seen[piece])
 
     def place_lines(self, places: Tensor, widths: Tensor) -> None:
         """Set the lines of the spectrum (line,): ln(energy / threshold), and width in ln(energy)."""
@@ -105,31 +103,54 @@ class Stage(nn.Module):
             assert isinstance(network, LevelNetwork)
             network.lines.copy_(torch.cat([places, torch.log(widths)]))
 
-    def log_density(self, scene: Scene) -> tuple[Tensor, int]:
-        """Return the logarithm of the density (block,) of all boxes given the root, and how many were cut.
+    def log_density(self, cuts: Cuts) -> Tensor:
+        """Return the logarithm of the density (block,) of all boxes given the root.
 
         The density is one in the energies of hits, in thresholds.
         """
-        blocks = scene.values.hits.shape[1]
-        total = scene.values.hits.new_zeros(blocks)
-        with torch.no_grad():
-            cuts = self.cuts(scene)
+        total = cuts.taken.new_zeros(cuts.rows.blocks)
         if not len(cuts.rows):
-            return total, 0
+            return total
         found, density = self.log_densities(cuts)
         total = total.index_add(0, cuts.rows.block, found)
-        return total.index_add(0, cuts.rows.block[cuts.both], density), len(cuts.rows)
+        return total.index_add(0, cuts.rows.block[cuts.both], density)
 
     def cuts(self, scene: Scene) -> Cuts:
         """Return how the boxes of given showers were cut."""
         rows = self.active(scene)
-        energy, choice = self._choice(scene, rows)
         one, two = rows.places(self.tables.halves).unbind(1)
-        taken = scene.values.hits.view(-1)[one]
-        both = ((taken > 0) & (taken < choice.hits)).nonzero()[:, 0]
-        share = self._share(energy[both], taken[both], choice.hits[both])
-        first, second = share.parts(*(scene.values.energy.view(-1)[place[both]] for place in (one, two)))
-        return Cuts(rows, self.see(scene, rows), choice, taken, both, share, first, second)
+        energy, hits = scene.values.energy.view(-1), scene.values.hits.view(-1)
+        place = rows.place
+        return self.cuts_of(
+            rows, self.see(scene, rows), energy[place], hits[place], hits[one], energy[one], energy[two]
+        )
+
+    def cuts_of(
+        self,
+        rows: Rows,
+        seen: Tensor,
+        energy: Tensor,
+        hits: Tensor,
+        taken: Tensor,
+        one: Tensor,
+        two: Tensor,
+    ) -> Cuts:
+        """Return how boxes were cut.
+
+        Args:
+            rows: The boxes, level after level.
+            seen: What they see (row, input).
+            energy: Their energies in thresholds (row,).
+            hits: Their hits (row,).
+            taken: Hits of the first children (row,).
+            one: Energies of the first children in thresholds (row,).
+            two: Energies of the second children (row,).
+        """
+        choice = self._hit_choice(rows, hits)
+        both = ((taken > 0) & (taken < hits)).nonzero()[:, 0]
+        share = self._share(energy[both], taken[both], hits[both])
+        first, second = share.parts(one[both], two[both])
+        return Cuts(rows, seen, choice, taken, both, share, first, second)
 
     def log_densities(self, cuts: Cuts) -> tuple[Tensor, Tensor]:
         """Return the log probability of the hits of every row, and the log density of the rows `both`."""
@@ -193,11 +214,14 @@ class Stage(nn.Module):
 
     def _choice(self, scene: Scene, rows: Rows) -> tuple[Tensor, HitChoice]:
         """Return energies (row,) and what may be done with the hits."""
-        children = self.tables.halves[rows.box]
-        capacity = self.tables.capacity[children]
         place = rows.place
-        hits = HitChoice(scene.values.hits.view(-1)[place], capacity[:, 0], capacity[:, 1])
+        hits = self._hit_choice(rows, scene.values.hits.view(-1)[place])
         return scene.values.energy.view(-1)[place], hits
+
+    def _hit_choice(self, rows: Rows, hits: Tensor) -> HitChoice:
+        """Return what may be done with hits (row,)."""
+        capacity = self.tables.capacity[self.tables.halves[rows.box]]
+        return HitChoice(hits, capacity[:, 0], capacity[:, 1])
 
     def _share(self, energy: Tensor, taken: Tensor, hits: Tensor) -> EnergyChoice:
         """Return what may be done with the energy of boxes whose children both have hits."""

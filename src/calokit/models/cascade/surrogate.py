@@ -17,7 +17,7 @@ from calokit.detector import Detector
 from calokit.errors import RunError
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
-from calokit.models.cascade.compiled.availability import compiled_drawing
+from calokit.models.cascade.compiled.availability import compiled_cuts, compiled_drawing
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.likelihood import CascadeLikelihood
@@ -39,7 +39,7 @@ from calokit.models.cascade.sight import (
 )
 from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH, measure_lines
 from calokit.models.cascade.spectrum_correction import correct_spectrum
-from calokit.models.cascade.stage import Stage
+from calokit.models.cascade.stage import Cuts, Stage
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
 from calokit.models.cascade.threshold import choose_training_threshold
@@ -133,8 +133,8 @@ class CascadeSurrogate(Surrogate):
         few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
         cells = self.cells_of(few)
         facts = self.facts(few.incidents, cells.visible, cells.count)
-        for stage, scene in self.scenes(facts, cells):
-            stage.fit(scene)
+        for stage, cuts in self.cuts(facts, cells):
+            stage.fit(cuts)
             stage.place_lines(*lines)
             stage.energy.follow(features)
 
@@ -295,26 +295,39 @@ class CascadeSurrogate(Surrogate):
         facts = self.facts(batch.incidents, cells.visible, cells.count)
         nothing = cells.visible.new_zeros(len(batch))
         parts = {"totals": totals.float(), "cells": nothing}
-        cuts = 0
-        for stage, scene in self.scenes(facts, cells):
-            density, cut = stage.log_density(scene)
+        boxes = 0
+        for stage, cuts in self.cuts(facts, cells):
             name = "layers" if stage is self.depth else "cells"
-            parts[name] = parts.get(name, nothing).index_add(0, scene.event, density)
-            cuts += cut
-        return parts, cuts
+            density = stage.log_density(cuts).view(-1, len(batch))
+            parts[name] = parts.get(name, nothing) + density.sum(0)
+            boxes += len(cuts.rows)
+        return parts, boxes
+
+    @torch.no_grad()
+    def cuts(self, facts: EventFacts, cells: CellValues) -> Iterator[tuple[Stage, Cuts]]:
+        """Yield every stage and how its boxes of given showers were cut.
+
+        A block is a layer of one event: the first blocks are of the stage's first layer.
+        """
+        given = compiled_cuts(self)
+        if given is None:
+            for stage, scene in self.scenes(facts, cells):
+                yield stage, stage.cuts(scene)
+            return
+        totals = self._layer_totals(cells)
+        if self.depth is not None:
+            yield self.depth, self.depth.cuts(self._depth_scene(facts, totals))
+        yield from given.cuts(self, facts, cells, self.surroundings.layer_features(*totals))
 
     def scenes(self, facts: EventFacts, cells: CellValues) -> Iterator[tuple[Stage, Scene]]:
         """Yield every stage with all that is known of given showers."""
+        totals = self._layer_totals(cells)
+        if self.depth is not None:
+            yield self.depth, self._depth_scene(facts, totals)
         layers = [
             torch.stack([cells.energy[self.tree.cells_of(layer)], cells.hits[self.tree.cells_of(layer)]])
             for layer in range(self.tree.layers)
         ]
-        totals = torch.stack([one.sum(1) for one in layers], 1)
-        if self.depth is not None:
-            yield (
-                self.depth,
-                self.surroundings.depth_scene(facts, BoxValues.of_cells(self.tree.depth, *totals)),
-            )
         features = self.surroundings.layer_features(*totals)
         memories, moments = self._look_back(facts, layers)
         for stage, plane in zip(self.stages, self.tree.planes, strict=True):
@@ -342,6 +355,17 @@ class CascadeSurrogate(Surrogate):
                     torch.cat([moments[layer] for layer in here]),
                 ),
             )
+
+    def _layer_totals(self, cells: CellValues) -> Tensor:
+        """Return energies in thresholds and hits of the layers (2, layer, event)."""
+        layers = [self.tree.cells_of(layer) for layer in range(self.tree.layers)]
+        return torch.stack(
+            [torch.stack([one[layer].sum(0) for layer in layers]) for one in (cells.energy, cells.hits)]
+        )
+
+    def _depth_scene(self, facts: EventFacts, totals: Tensor) -> Scene:
+        """Return all that is known in the tree of layers, whose totals (2, layer, event) are given."""
+        return self.surroundings.depth_scene(facts, BoxValues.of_cells(self.tree.depth, *totals))
 
     def _look_back(self, facts: EventFacts, layers: list[Tensor]) -> tuple[list[Memory], list[Tensor]]:
         """Return the memory and the moments (event, 2, moment) of every layer."""

@@ -104,7 +104,7 @@ def box_arrays(stage: Stage) -> Boxes:
         KeyError: A part is none of `PARTS`.
     """
     tables = stage.tables
-    row = _row(stage)
+    row = row_columns(stage)
     firsts = [_columns(stage, kind)[:1] for kind in BOX_PARTS]
     columns = np.array([row.index(*first) if first and first[0] in row else -1 for first in firsts], np.int64)
     colour = tables.colour.masked_fill(~tables.splits, COLOURS)
@@ -130,9 +130,9 @@ def weight_arrays(stage: Stage) -> Weights:
     """Return the networks of a stage, the scales of the inputs taken into the first layers."""
     networks = [network for network in stage.networks if isinstance(network, LevelNetwork)]
     first, bias = (torch.stack(one) for one in zip(*(one.first_layer() for one in networks), strict=True))
-    row = torch.tensor(_row(stage))
+    row = torch.tensor(row_columns(stage))
     box = first.mT[:, row].masked_fill(row[:, None] < 0, 0.0)
-    event = first.mT[:, [column for kind in _parts(stage)[1] for column in _columns(stage, kind)]]
+    event = first.mT[:, event_columns(stage)]
     trunks = [[one for one in network.trunk if isinstance(one, nn.Linear)][1:] for network in networks]
     deeper = [one for trunk in trunks for one in trunk]
     levels, width = bias.shape
@@ -157,6 +157,22 @@ def weight_arrays(stage: Stage) -> Weights:
         pairs=_table(stage.energy.pairs.knots, 2),
         terms=np.array(terms, np.int64),
     )
+
+
+def row_columns(stage: Stage) -> list[int]:
+    """Return which column of what torch lets a box see stands where in the row of a box; -1 for none."""
+    row: list[int] = []
+    for kind in _parts(stage)[0]:
+        columns = _columns(stage, kind)
+        if len(row) % 2 and kind in PAIR_PARTS and columns:
+            row.append(-1)
+        row += columns
+    return [*row, -1] if len(row) % 2 else row
+
+
+def event_columns(stage: Stage) -> list[int]:
+    """Return which columns of what torch lets a box see `event_inputs` holds, after that of ones."""
+    return [column for kind in _parts(stage)[1] for column in _columns(stage, kind)]
 
 
 def event_inputs(stage: Stage, incident: Float32, layers: Float32) -> Float32:
@@ -188,17 +204,6 @@ def _stack(tensors: Sequence[Tensor]) -> Float32:
 
 def _table(knots: Tensor | None, axes: int) -> Float32:
     return np.zeros((0,) * axes, np.float32) if knots is None else as_array(knots)
-
-
-def _row(stage: Stage) -> list[int]:
-    """Return which column of what torch lets a box see stands where in the row of a box; -1 for none."""
-    row: list[int] = []
-    for kind in _parts(stage)[0]:
-        columns = _columns(stage, kind)
-        if len(row) % 2 and kind in PAIR_PARTS and columns:
-            row.append(-1)
-        row += columns
-    return [*row, -1] if len(row) % 2 else row
 
 
 def _parts(stage: Stage) -> tuple[tuple[type, ...], tuple[type, ...]]:

@@ -1,4 +1,4 @@
-"""Whether compiled loops can draw a cascade's showers here."""
+"""Whether compiled loops can draw a cascade's showers here, and look at given ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from calokit.models.cascade.stage import Stage
 
 if TYPE_CHECKING:
     from calokit.models.cascade.compiled.generation import CompiledDrawing
+    from calokit.models.cascade.compiled.given import GivenShowers
     from calokit.models.cascade.surrogate import CascadeSurrogate
 
 
@@ -37,6 +38,7 @@ class _Kept:
 
 
 _known: WeakKeyDictionary[CascadeSurrogate, _Kept] = WeakKeyDictionary()
+_given: WeakKeyDictionary[CascadeSurrogate, GivenShowers] = WeakKeyDictionary()
 
 
 def compiled_drawing(model: CascadeSurrogate) -> CompiledDrawing | None:
@@ -47,12 +49,7 @@ def compiled_drawing(model: CascadeSurrogate) -> CompiledDrawing | None:
         (NUMBA_DISABLE_JIT=1), where the cascade is not on the processor, and where a box may look at
         something that the loops do not know.
     """
-    if not model.device.is_host or not numba_compiles():
-        return None
-    stages = [one for one in (model.depth, *model.stages) if isinstance(one, Stage)]
-    if any(type(part) not in PARTS for stage in stages for part in stage.parts):
-        return None
-    if not all(len(stage.networks) for stage in stages):
+    if not _loops_know(model):
         return None
     from calokit.models.cascade.compiled.generation import CompiledDrawing
 
@@ -60,6 +57,31 @@ def compiled_drawing(model: CascadeSurrogate) -> CompiledDrawing | None:
     if kept is None or not kept.is_of(model):
         kept = _known[model] = _Kept(model, CompiledDrawing(model))
     return kept.drawing
+
+
+def compiled_cuts(model: CascadeSurrogate) -> GivenShowers | None:
+    """Return what finds how the boxes of given showers were cut by compiled loops.
+
+    Returns:
+        None where `compiled_drawing` would be None, and where others lie between layers of one kind.
+    """
+    alike = [len(plane.layers) == plane.layers[-1] - plane.layers[0] + 1 for plane in model.tree.planes]
+    if not all(alike) or not _loops_know(model):
+        return None
+    from calokit.models.cascade.compiled.given import GivenShowers
+
+    if model not in _given:
+        _given[model] = GivenShowers(model)
+    return _given[model]
+
+
+def _loops_know(model: CascadeSurrogate) -> bool:
+    """Return whether loops are compiled here and know all parts of a cascade."""
+    if not model.device.is_host or not numba_compiles():
+        return False
+    stages = [one for one in (model.depth, *model.stages) if isinstance(one, Stage)]
+    known = all(type(part) in PARTS for stage in stages for part in stage.parts)
+    return known and all(len(stage.networks) for stage in stages)
 
 
 @cache

@@ -25,7 +25,7 @@ from calokit.models.cascade.compiled.arrays import (
 from calokit.models.cascade.compiled.descent import CHOSEN, Bench, Rows, Written, descend
 from calokit.models.cascade.compiled.draws import SHEETS
 from calokit.models.cascade.compiled.layers import Events, Memory, Place, draw_layers
-from calokit.models.cascade.compiled.sight import BENDS, Sight, View
+from calokit.models.cascade.compiled.sight import View, make_sight
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.scenes import EventFacts
 from calokit.models.cascade.scenes import Memory as CellMemory
@@ -69,16 +69,6 @@ class CompiledTree:
         weights, rows = self.weights, BENCH_ROWS
         inputs, width = weights.first.shape[1:]
         hits, energy = weights.hits.shape[2], weights.energy.shape[2]
-        seen = np.zeros((rows, inputs), np.float32)
-        sight = Sight(
-            rows=seen,
-            pairs=seen.view(np.int64),
-            log_energy=np.empty(rows, np.float32),
-            logs=np.empty(2 * rows),
-            bends=np.empty(rows * BENDS, np.float32),
-            powers=np.empty(2 * rows, np.float32),
-            distances=np.empty(rows, np.float32),
-        )
         return Bench(
             box=np.empty(rows, np.int64),
             event=np.empty(rows, np.int64),
@@ -92,7 +82,7 @@ class CompiledTree:
             both=np.empty(rows, np.int64),
             given=np.empty(rows, np.float32),
             kept=np.empty(rows, np.float32),
-            sight=sight,
+            sight=make_sight(rows, inputs),
             hidden=np.empty((2, rows, width), np.float32),
             hit_outputs=np.empty((rows, hits), np.float32),
             joined=np.empty((rows, width + CHOSEN), np.float32),

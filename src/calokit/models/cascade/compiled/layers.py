@@ -127,7 +127,7 @@ def draw_layers(
                 slope = events.slopes[event, axis]
                 flight[event, axis] = events.positions[event, axis] + place.z[layer] * slope
             for which in range(2):
-                _find_moments(moments[event, which], memory.moments[which, event], flight[event])
+                find_moments(moments[event, which], memory.moments[which, event], flight[event])
         view = View(
             memory.seen,
             memory.pairs,
@@ -166,7 +166,7 @@ def draw_layers(
 
 
 @compiled
-def _find_moments(found: Float32, sums: Float64, flight: Float32) -> None:
+def find_moments(found: Float32, sums: Float64, flight: Float32) -> None:
     """Write means, variances and radius; see `moments_of`."""
     if sums[0] > 0:
         x, y = sums[1] / sums[0], sums[2] / sums[0]

@@ -82,6 +82,20 @@ class Sight(NamedTuple):
     distances: Float32
 
 
+def make_sight(rows: int, inputs: int) -> Sight:
+    """Return space for what so many rows see, an even number of inputs each."""
+    seen = np.zeros((rows, inputs), np.float32)
+    return Sight(
+        rows=seen,
+        pairs=seen.view(np.int64),
+        log_energy=np.empty(rows, np.float32),
+        logs=np.empty(2 * rows),
+        bends=np.empty(rows * BENDS, np.float32),
+        powers=np.empty(2 * rows, np.float32),
+        distances=np.empty(rows, np.float32),
+    )
+
+
 @compiled
 def look(
     sight: Sight, boxes: Boxes, view: View, box: Int64, event: Int64, energy: Float32, hits: Float32
