@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +28,25 @@ BEYOND = 4.0
 """Terms lie at most so many widths outside of what is allowed."""
 WIDE = 1.5
 """Logarithm of the width that the widest terms begin with."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where z and its bounds lie in the coordinates of all kinds of terms: `EnergyDraw` has five.
+
+    Attributes:
+        bottoms: The lower ends of coordinates (row, kind).
+        tops: The upper ends (row, kind).
+        at: z (row, kind).
+        steepness: ln |d coordinate / d z| there (row, kind).
+        base: Added to the location of terms in z (row,).
+    """
+
+    bottoms: Tensor
+    tops: Tensor
+    at: Tensor
+    steepness: Tensor
+    base: Tensor
 
 
 class EnergyDraw(nn.Module):
@@ -61,6 +82,7 @@ class EnergyDraw(nn.Module):
         self.shape = self.outputs + 2 * lines
         kinds = [0] * shared + [1] * own + [2] * own + [1] * lines + [2] * lines
         self._kinds = torch.tensor(kinds)
+        self.coordinate_of = [0] * shared + [1] * own + [2] * own + [3] * lines + [4] * lines
 
     def follow(self, features: Float64) -> None:
         """Set the coordinates of single hits by features of their spectrum (bin,); see `measure_features`."""
@@ -87,34 +109,42 @@ class EnergyDraw(nn.Module):
             choice: What is allowed.
             ratio: z (row,).
         """
-        weights, places, bottoms, tops, width = self._standardise(shape, choice, ratio)
-        steep = self._steepness(choice, ratio)
+        there = self.places(choice, ratio)
+        weights, places, bottoms, tops, width = self._standardise(shape, there)
         mass = log_mass(bend(bottoms), bend(tops))
+        steep = self._spread(there.steepness)
         density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
         return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
 
     def cumulative(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
         """Return the probability (row,) of a smaller z than `ratio`; arguments as for the density."""
-        weights, places, bottoms, tops, _ = self._standardise(shape, choice, ratio)
+        weights, places, bottoms, tops, _ = self._standardise(shape, self.places(choice, ratio))
         falling = self._kinds.to(weights.device) == 2  # the second child has the less, the more the first
         left = torch.where(falling, places, bottoms)
         right = torch.where(falling, tops, places)
         part = log_mass(bend(left), bend(right)) - log_mass(bend(bottoms), bend(tops))
         return (torch.softmax(weights, 1) * torch.exp(part.clamp_max(0.0))).sum(1).clamp(0.0, 1.0)
 
-    def _standardise(
-        self, shape: Tensor, choice: EnergyChoice, ratio: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return logarithms of weights, and z and its bounds in widths of each term; and the widths."""
+    @torch.no_grad()
+    def places(self, choice: EnergyChoice, ratio: Tensor) -> Places:
+        """Return where z = `ratio` (row,) and its bounds lie."""
         low, high = choice.bounds()
-        ratio = torch.maximum(torch.minimum(ratio, high), low)
-        first, second = choice.mean_hits(ratio)
+        inside = torch.maximum(torch.minimum(ratio, high), low)
+        first, second = choice.mean_hits(inside)
         first_low, second_high = choice.mean_hits(low)
         first_high, second_low = choice.mean_hits(high)
-        bottoms = self._coordinates(choice, low, first_low, second_low)
-        tops = self._coordinates(choice, high, first_high, second_high)
-        places = self._coordinates(choice, ratio, first, second)
-        weights, location, width = self._mixture(shape, choice)
+        return Places(
+            self._coordinates(choice, low, first_low, second_low),
+            self._coordinates(choice, high, first_high, second_high),
+            self._coordinates(choice, inside, first, second),
+            self._steepness(choice, ratio),
+            torch.log(choice.first / choice.second),
+        )
+
+    def _standardise(self, shape: Tensor, there: Places) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Return logarithms of weights, and z and its bounds in widths of each term; and the widths."""
+        bottoms, tops, places = (self._spread(one) for one in (there.bottoms, there.tops, there.at))
+        weights, location, width = self._mixture(shape, there.base)
         weights = self._only_possible(weights, location, bottoms, tops)
         location = _keep_near(location, width, bottoms, tops)
         places, bottoms, tops = ((one - location) / width for one in (places, bottoms, tops))
@@ -122,15 +152,12 @@ class EnergyDraw(nn.Module):
 
     def draw(self, shape: Tensor, choice: EnergyChoice, first: Tensor, second: Tensor) -> Tensor:
         """Draw z (row,) from two uniform numbers (row,) each."""
-        weights, location, width = self._mixture(shape, choice)
+        weights, location, width = self._mixture(shape, torch.log(choice.first / choice.second))
         if self.lines:
-            low, high = choice.bounds()
-            ends = (choice.mean_hits(low), choice.mean_hits(high))
-            bottoms, tops = (
-                self._coordinates(choice, low, ends[0][0], ends[1][1]),
-                self._coordinates(choice, high, ends[1][0], ends[0][1]),
+            there = self.places(choice, torch.zeros_like(choice.energy))
+            weights = self._only_possible(
+                weights, location, self._spread(there.bottoms), self._spread(there.tops)
             )
-            weights = self._only_possible(weights, location, bottoms, tops)
         term = choose(weights, first)
         location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
         if not self.near_threshold:
@@ -179,40 +206,30 @@ class EnergyDraw(nn.Module):
         )
 
     def _coordinates(self, choice: EnergyChoice, ratio: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """Return z and ln(part a hit) of both children (row,) in the coordinates of terms (row, term)."""
-        own = (
-            self.spectrum.coordinate(first, choice.first),
-            self.spectrum.coordinate(second, choice.second),
-        )
-        return self._spread(self.pairs.coordinate(ratio, choice.energy, choice.single), own, (first, second))
+        """Return z and ln(part a hit) of both children (row,) in all coordinates (row, kind)."""
+        shared = self.pairs.coordinate(ratio, choice.energy, choice.single)
+        own = self.spectrum.coordinate(first, choice.first)
+        other = self.spectrum.coordinate(second, choice.second)
+        return torch.stack([shared, own, other, first, second], 1)
 
     def _steepness(self, choice: EnergyChoice, ratio: Tensor) -> Tensor:
-        """Return ln |d coordinate / d z| of each term (row, term) at z = `ratio` (row,)."""
+        """Return ln |d coordinate / d z| (row, kind) at z = `ratio` (row,)."""
         first, second = choice.mean_hits(ratio)
         line = (nn.functional.logsigmoid(-ratio), nn.functional.logsigmoid(ratio))
-        own = (
-            line[0] + self.spectrum.log_slope(first, choice.first),
-            line[1] + self.spectrum.log_slope(second, choice.second),
-        )
-        return self._spread(self.pairs.log_slope(ratio, choice.energy, choice.single), own, line)
+        shared = self.pairs.log_slope(ratio, choice.energy, choice.single)
+        own = line[0] + self.spectrum.log_slope(first, choice.first)
+        other = line[1] + self.spectrum.log_slope(second, choice.second)
+        return torch.stack([shared, own, other, *line], 1)
 
-    def _spread(self, shared: Tensor, own: tuple[Tensor, Tensor], line: tuple[Tensor, Tensor]) -> Tensor:
-        """Return (row, term) of numbers (row,) in the coordinate of each kind of term."""
-        counts = [self.shared, self.own, self.own, self.lines, self.lines]
-        return torch.cat(
-            [
-                one[:, None].expand(-1, count)
-                for one, count in zip([shared, *own, *line], counts, strict=True)
-            ],
-            1,
-        )
+    def _spread(self, numbers: Tensor) -> Tensor:
+        """Return the numbers (row, term) of each term's coordinate (row, kind)."""
+        return numbers[:, self.coordinate_of]
 
-    def _mixture(self, shape: Tensor, choice: EnergyChoice) -> tuple[Tensor, Tensor, Tensor]:
+    def _mixture(self, shape: Tensor, base: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logarithms of weights (not normalised), locations and widths (row, term)."""
         sizes = [self.terms, self.placed, self.placed, self.lines, self.lines]
         weights, free, spread, line, narrow = torch.split(shape, sizes, dim=1)
-        base = torch.log(choice.first / choice.second)[:, None]
-        location = torch.cat([free[:, : self.shared] + base, free[:, self.shared :], line, line], 1)
+        location = torch.cat([free[:, : self.shared] + base[:, None], free[:, self.shared :], line, line], 1)
         narrow = torch.exp(narrow)
         width = torch.exp(spread.clamp(-6.0, 3.0)) + SMALLEST_WIDTH
         return weights, location, torch.cat([width, narrow, narrow], 1)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from calokit.compute.draws import keyed_uniform
 from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.cascade.densities import log_densities, log_density
 from calokit.models.cascade.energy_choice import EnergyChoice
 from calokit.models.cascade.scenes import EventFacts
 from calokit.models.cascade.sight import BoxPart, LayerPart, MemoryPart, OwnPart, Scene, WindowPart
@@ -47,7 +48,7 @@ class CascadeLikelihood:
         by_layer: list[Tensor] = [facts.features] * model.tree.layers
         hits = [cells.hits[model.tree.cells_of(layer)].sum(0) for layer in range(model.tree.layers)]
         for stage, cuts in model.cuts(facts, cells):
-            density = stage.log_density(cuts)
+            density = log_density(stage, cuts)
             if stage is model.depth:
                 full = (torch.stack(hits) > 0).sum(0)
                 parts["layers"] = density - unit * (full - 1).clamp_min(0)
@@ -105,7 +106,7 @@ class CascadeLikelihood:
             for stage, scene, cuts in known:
                 if len(cuts.rows):
                     moved = self._move(stage, scene, facts, moments)
-                    hits, pairs = stage.log_densities(replace(cuts, seen=_see_anew(stage, moved, cuts)))
+                    hits, pairs = log_densities(stage, replace(cuts, seen=_see_anew(stage, moved, cuts)))
                     total = total.index_add(0, scene.event[cuts.rows.block], hits)
                     total = total.index_add(0, scene.event[cuts.rows.block[cuts.both]], pairs)
             return total

@@ -103,18 +103,6 @@ class Stage(nn.Module):
             assert isinstance(network, LevelNetwork)
             network.lines.copy_(torch.cat([places, torch.log(widths)]))
 
-    def log_density(self, cuts: Cuts) -> Tensor:
-        """Return the logarithm of the density (block,) of all boxes given the root.
-
-        The density is one in the energies of hits, in thresholds.
-        """
-        total = cuts.taken.new_zeros(cuts.rows.blocks)
-        if not len(cuts.rows):
-            return total
-        found, density = self.log_densities(cuts)
-        total = total.index_add(0, cuts.rows.block, found)
-        return total.index_add(0, cuts.rows.block[cuts.both], density)
-
     def cuts(self, scene: Scene) -> Cuts:
         """Return how the boxes of given showers were cut."""
         rows = self.active(scene)
@@ -151,13 +139,6 @@ class Stage(nn.Module):
         share = self._share(energy[both], taken[both], hits[both])
         first, second = share.parts(one[both], two[both])
         return Cuts(rows, seen, choice, taken, both, share, first, second)
-
-    def log_densities(self, cuts: Cuts) -> tuple[Tensor, Tensor]:
-        """Return the log probability of the hits of every row, and the log density of the rows `both`."""
-        hits, shapes = self.run(cuts)
-        found = self.hits.log_probability(hits, cuts.choice, cuts.taken)
-        density = self.energy.log_density(shapes, cuts.share, cuts.ratio)
-        return found, density + torch.log((cuts.first + cuts.second) / (cuts.first * cuts.second))
 
     def run(self, cuts: Cuts) -> tuple[Tensor, Tensor]:
         """Return the outputs of all networks: for the hits of all rows, for the energy of the rows `both`."""

@@ -18,6 +18,7 @@ from calokit.errors import RunError
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.compiled.availability import compiled_cuts, compiled_drawing
+from calokit.models.cascade.densities import log_density
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.likelihood import CascadeLikelihood
@@ -298,7 +299,7 @@ class CascadeSurrogate(Surrogate):
         boxes = 0
         for stage, cuts in self.cuts(facts, cells):
             name = "layers" if stage is self.depth else "cells"
-            density = stage.log_density(cuts).view(-1, len(batch))
+            density = log_density(stage, cuts).view(-1, len(batch))
             parts[name] = parts.get(name, nothing) + density.sum(0)
             boxes += len(cuts.rows)
         return parts, boxes

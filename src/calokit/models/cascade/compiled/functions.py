@@ -83,27 +83,39 @@ def inverse_sines(values: Float32) -> None:
         values[place] = bent if value > 0 else -bent
 
 
+@compiled_into_loops
+def double_exponential(power: float) -> float:
+    """Return exp."""
+    near = min(max(power, -FARTHEST_DOUBLE), FARTHEST_DOUBLE)
+    moved = np.float64(near * LOG2_E_DOUBLE + WHOLE_DOUBLE)
+    rest = near - (moved - WHOLE_DOUBLE) * LN2
+    series = D4 + rest * (D5 + rest * (D6 + rest * (D7 + rest * (D8 + rest * D9))))
+    series = 1.0 + rest * (1.0 + rest * (D2 + rest * (D3 + rest * series)))
+    bits = np.float64(series).view(np.int64) + np.int64(moved.view(np.int64) << PLACES_DOUBLE)
+    return np.int64(bits).view(np.float64)
+
+
+@compiled_into_loops
+def double_logarithm(value: float) -> float:
+    """Return ln of a positive number."""
+    bits = np.int64(np.float64(value).view(np.int64) - ROOT_DOUBLE)
+    fraction = np.int64((bits & FRACTION_DOUBLE) + ROOT_DOUBLE).view(np.float64)
+    share = (fraction - 1.0) / (fraction + 1.0)
+    square = share * share
+    series = M7 + square * (M9 + square * (M11 + square * M13))
+    series = 1.0 + square * (M3 + square * (M5 + square * series))
+    return np.float64(bits >> PLACES_DOUBLE) * LN2 + 2.0 * share * series
+
+
 @compiled_for_vectors
 def double_exponentials(values: Float64) -> None:
     """Replace numbers (number,) by exp of them."""
     for place in range(len(values)):
-        near = min(max(values[place], -FARTHEST_DOUBLE), FARTHEST_DOUBLE)
-        moved = np.float64(near * LOG2_E_DOUBLE + WHOLE_DOUBLE)
-        rest = near - (moved - WHOLE_DOUBLE) * LN2
-        series = D4 + rest * (D5 + rest * (D6 + rest * (D7 + rest * (D8 + rest * D9))))
-        series = 1.0 + rest * (1.0 + rest * (D2 + rest * (D3 + rest * series)))
-        bits = np.float64(series).view(np.int64) + np.int64(moved.view(np.int64) << PLACES_DOUBLE)
-        values[place] = np.int64(bits).view(np.float64)
+        values[place] = double_exponential(values[place])
 
 
 @compiled_for_vectors
 def double_logarithms(values: Float64) -> None:
     """Replace positive numbers (number,) by their logarithms."""
     for place in range(len(values)):
-        bits = np.int64(np.float64(values[place]).view(np.int64) - ROOT_DOUBLE)
-        fraction = np.int64((bits & FRACTION_DOUBLE) + ROOT_DOUBLE).view(np.float64)
-        share = (fraction - 1.0) / (fraction + 1.0)
-        square = share * share
-        series = M7 + square * (M9 + square * (M11 + square * M13))
-        series = 1.0 + square * (M3 + square * (M5 + square * series))
-        values[place] = np.float64(np.int64(bits >> PLACES_DOUBLE)) * LN2 + 2.0 * share * series
+        values[place] = double_logarithm(values[place])

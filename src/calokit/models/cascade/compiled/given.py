@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +33,7 @@ from calokit.models.cascade.compiled.ascent import (
     sort_hits,
 )
 from calokit.models.cascade.compiled.sight import View, make_sight
+from calokit.models.cascade.compiled.threads import cut_rows, run_all
 from calokit.models.cascade.scenes import EventFacts, Memory
 from calokit.models.cascade.sight import MOMENTS
 from calokit.models.cascade.stage import Cuts, Stage
@@ -134,16 +134,15 @@ class GivenShowers:
     def _look(self, stage: Stage, plane: _Plane, hits: Hits, known: Known) -> Cuts:
         """Return how the boxes of one plane were cut."""
         events, levels = len(hits.start) - 1, plane.boxes.levels
-        threads = max(min(torch.get_num_threads(), events), 1)
-        ends = np.linspace(0, events, threads + 1).astype(int).tolist()
-        pieces = list(pairwise(ends))
+        pieces = [(piece.start, piece.stop) for piece in cut_rows(events)]
+        threads = len(pieces)
         counts = np.zeros((threads, levels), np.int64)
         space = [_space(plane) for _ in pieces]
 
         def count(number: int) -> None:
             count_boxes(*pieces[number], hits, plane.slabs, plane.boxes, space[number], counts[number])
 
-        _run(count, threads)
+        run_all([partial(count, number) for number in range(threads)])
         before = np.concatenate([[0], np.cumsum(counts.T.ravel())])
         places = before[:-1].reshape(levels, threads).T.copy()
         found = _found(plane, int(before[-1]))
@@ -165,7 +164,7 @@ class GivenShowers:
                 found,
             )
 
-        _run(see, threads)
+        run_all([partial(see, number) for number in range(threads)])
         blocks = len(plane.slabs.z) * events
         box, block, *values, seen = (torch.from_numpy(one) for one in found[:8])
         return stage.cuts_of(Rows(box, block, blocks), seen, *values)
@@ -250,12 +249,3 @@ def _found(plane: _Plane, rows: int) -> Found:
     energy, hits, taken, one, two = (np.empty(rows, np.float32) for _ in range(5))
     seen = np.empty((rows, plane.inputs), np.float32)
     return Found(box, block, energy, hits, taken, one, two, seen, plane.columns, plane.shared)
-
-
-def _run(work: Callable[[int], None], threads: int) -> None:
-    """Do work number 0, 1 ... side by side."""
-    if threads == 1:
-        work(0)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, range(threads)))
