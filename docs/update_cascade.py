@@ -129,6 +129,20 @@ def compiled() -> str:
     return markdown(table)
 
 
+def training() -> str:
+    """Return the times of a step of training by compiled loops and by torch alone."""
+    record = result("training_steps")
+    if record is None:
+        return NOT_YET
+    table = [["bundle", "showers a step", "torch, ms a step", "with loops", "torch / loops"]]
+    table[0].append("gradients differ by")
+    for row in record["rows"]:
+        times = [f"{row[key]:.3g}" for key in ("torch ms", "compiled ms", "torch / compiled")]
+        differ = f"{row['gradients differ by']:.0e}"
+        table.append([f"`zoo/{row['bundle']}.calokit`", f"{row['showers a step']}", *times, differ])
+    return markdown(table)
+
+
 def few() -> str:
     """Return what starting from a trained cascade is worth with few showers."""
     record = result("adapting")
@@ -192,6 +206,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "peer": peer,
     "steps": steps,
     "compiled": compiled,
+    "training": training,
     "few": few,
     "calibration": calibration,
     "found": found,
