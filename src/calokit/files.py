@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import importlib.util
 import io
 import json
 import os
@@ -161,6 +162,47 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"{folder}: a file stands where a folder is needed; give another name.") from None
     except OSError as error:
         raise OutputError(f"the folder {folder} cannot be made: {_describe(error)}.") from None
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process until the block ends, or the process does.
+
+    Where the file system knows no locks, nobody is kept out.
+
+    Args:
+        folder: It must be there.
+
+    Raises:
+        OutputError: Another process holds it.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with hold_folder(folder), hold_folder(folder):
+        ...     pass  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        calokit.errors.OutputError: another process is at work in ...; wait until it is done, or stop it.
+    """
+    if importlib.util.find_spec("fcntl") is None:  # Windows
+        yield
+        return
+    import fcntl
+
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"another process is at work in {folder}; wait until it is done, or stop it."
+            ) from None
+        except OSError:  # no locks here
+            pass
+        yield
+    finally:
+        os.close(held)
 
 
 def check_writable(path: Path, *inputs: Path | None) -> None:

@@ -16,6 +16,7 @@ import pytest
 from calokit.engine.dask import DaskExecutor
 from calokit.engine.local import LocalExecutor
 from calokit.errors import OutputError, SimulationError
+from calokit.files import hold_folder
 from calokit.progress import no_progress
 from calokit.showers import open_showers
 from calokit.simulation.backends import prepare_parametric
@@ -101,6 +102,15 @@ def test_killed_in_mid_run_it_goes_on_and_ends_with_the_same_bytes(tmp_path: Pat
     assert 0 < made < 20000
     subprocess.run([*command, tmp_path / "whole.h5"], check=True, capture_output=True)
     assert path.read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_two_processes_do_not_make_one_file(production: Production, tmp_path: Path) -> None:
+    folder = tmp_path / "a.h5.parts"
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps(json.loads(json.dumps(production.identity))))
+    with hold_folder(folder), pytest.raises(OutputError, match="another process is at work"):
+        produce(production, tmp_path / "a.h5", 256)
+    assert produce(production, tmp_path / "a.h5", 256).made_now == 256
 
 
 def test_a_damaged_block_is_made_again(production: Production, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from calokit.bundles.ranges import measure_ranges
 from calokit.compute.draws import Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.detector import load_detector
-from calokit.errors import DetectorError, RunError, ShowerFileError, SplitError
+from calokit.errors import DetectorError, OutputError, RunError, ShowerFileError, SplitError
+from calokit.files import hold_folder
 from calokit.recipes.recipe import TrainingSettings
 from calokit.showers import Showers, open_showers
 from calokit.training import data as data_module
@@ -294,6 +295,14 @@ def run_folder(shower_file: MakeFile, tmp_path: Path) -> Path:
 def test_a_run_is_not_started_over(run_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds a run already; continue it with --resume"):
         start_training(tiny_recipe("zdc_flow"), tmp_path / "showers.h5", run_folder, silent)
+
+
+def test_a_run_that_is_still_going_is_not_continued(run_folder: Path) -> None:
+    before = (run_folder / "run.json").read_bytes()
+    with hold_folder(run_folder), pytest.raises(OutputError, match="another process is at work"):
+        continue_training(run_folder, silent)
+    assert (run_folder / "run.json").read_bytes() == before
+    continue_training(run_folder, silent)
 
 
 def test_changed_data_is_refused(run_folder: Path, shower_file: MakeFile) -> None:

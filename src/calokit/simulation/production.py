@@ -15,7 +15,7 @@ from typing import Any
 from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
 from calokit.errors import DataSetWarning, ShowerFileError, SimulationError
-from calokit.files import check_writable, write_json
+from calokit.files import check_writable, hold_folder, write_json
 from calokit.progress import Progress, show_progress
 from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
 from calokit.showers.particles import Particles
@@ -133,7 +133,7 @@ def produce_file(
 
     Raises:
         SimulationError: The file, or the finished blocks, belong to another production.
-        OutputError: The file cannot be written there.
+        OutputError: The file cannot be written there, or another process makes it.
     """
     manifest_path = path.with_name(path.name + ".manifest.json")
     if production.twins is not None and events > len(production.twins):
@@ -145,15 +145,18 @@ def produce_file(
     check_writable(path)
     folder = path.with_name(path.name + ".parts")
     _open_folder(folder, production.identity)
-    tasks = [_task(folder, first, events, production.backend.block) for first in _starts(production, events)]
-    missing = [task for task in tasks if not _is_finished(task)]
-    before = events - sum(task["last"] - task["first"] for task in missing)
-    made = 0
-    with progress(events, f"simulating {production.sample.name}", "showers", before) as advance:
-        for result in executor.run(_work(production), missing):
-            made += result["last"] - result["first"]
-            advance(result["last"] - result["first"])
-    records = _merge(production, path, tasks)
+    with hold_folder(folder):
+        tasks = [
+            _task(folder, first, events, production.backend.block) for first in _starts(production, events)
+        ]
+        missing = [task for task in tasks if not _is_finished(task)]
+        before = events - sum(task["last"] - task["first"] for task in missing)
+        made = 0
+        with progress(events, f"simulating {production.sample.name}", "showers", before) as advance:
+            for result in executor.run(_work(production), missing):
+                made += result["last"] - result["first"]
+                advance(result["last"] - result["first"])
+        records = _merge(production, path, tasks)
     seconds = sum(record["seconds"] for record in records)
     content = open_showers(path).attributes["content_sha256"]
     write_json(

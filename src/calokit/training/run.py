@@ -20,7 +20,7 @@ from calokit.compute.machine import describe_machine
 from calokit.compute.precision import PLAIN, Precision
 from calokit.detector import load_detector
 from calokit.errors import ConfigurationError, RunError, ThresholdWarning
-from calokit.files import check_folder_writable, make_folder, write_json, write_text
+from calokit.files import check_folder_writable, hold_folder, make_folder, write_json, write_text
 from calokit.models.families import build_model
 from calokit.models.protocols import Trainable
 from calokit.progress import Progress, show_progress
@@ -83,7 +83,7 @@ def start_training(
     Raises:
         RunError: The folder holds a run already.
         ConfigurationError: Neither steps nor a bundle to start from.
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or another process is at work in it.
         SplitError: The file offers no training showers.
         DetectorError: The showers belong to another detector than the recipe.
     """
@@ -116,13 +116,14 @@ def start_training(
         **describe_machine(),
         **device.describe(),
     }
-    write_text(folder / "recipe.yaml", recipe.to_yaml())
-    if weights is not None:
-        write_tensors(folder / WEIGHTS, {"weights": torch.from_numpy(weights)}, {"kind": "weights"})
-    loop = _make_loop(model, recipe, source, train, folder, precision, seconds)
-    loop.save()
-    write_json(folder / "run.json", run)
-    return _finish(loop, recipe, train, folder, run, progress)
+    with hold_folder(folder):
+        write_text(folder / "recipe.yaml", recipe.to_yaml())
+        if weights is not None:
+            write_tensors(folder / WEIGHTS, {"weights": torch.from_numpy(weights)}, {"kind": "weights"})
+        loop = _make_loop(model, recipe, source, train, folder, precision, seconds)
+        loop.save()
+        write_json(folder / "run.json", run)
+        return _finish(loop, recipe, train, folder, run, progress)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -158,8 +159,21 @@ def continue_training(
     Raises:
         RunError: The folder holds no run, the shower file has changed, or more steps are done already.
         ConfigurationError: The device that trained before is not here.
+        OutputError: The run is still going.
     """
     run = read_run(folder)
+    with hold_folder(folder):
+        return _continue(folder, run, progress, data, steps, device)
+
+
+def _continue(
+    folder: Path,
+    run: dict[str, Any],
+    progress: Progress,
+    data: Path | None,
+    steps: int | None,
+    device: Device | None,
+) -> TrainedRun:
     recipe = Recipe.from_mapping(run["recipe"], f"{folder / 'run.json'}, recipe")
     train = _open_data(recipe, data or Path(run["data"]))
     if train.sha256 != run["data_sha256"]:
