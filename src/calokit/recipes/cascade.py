@@ -29,10 +29,7 @@ def lhcb_cascade() -> Recipe:
 
 def par04_cascade() -> Recipe:
     """The cascade on the silicon-tungsten cylinder of Par04."""
-    model = CascadeSettings()
-    return _recipe(
-        "par04_cascade", "Par04 silicon-tungsten, splitting cascade", "par04_siw", 6_000, 48, model
-    )
+    return _recipe("par04_cascade", "Par04 silicon-tungsten, splitting cascade", "par04_siw", 6_000, 48)
 
 
 def clic_cascade() -> Recipe:

@@ -85,6 +85,17 @@ def test_slopes_are_those_of_the_densities() -> None:
             assert float((off > 0.01).float().mean()) < 0.02  # kinks, where a place is moved off a bound
 
 
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+@pytest.mark.parametrize("head", ["hits_head", "energy_head"])
+def test_broken_weights_are_seen(head: str, broken: float) -> None:
+    stage, cuts = cut_boxes(SMALL)
+    with torch.no_grad():
+        getattr(stage.networks[0], head).bias[-1] = broken
+    hits, pairs = log_densities(stage, cuts)
+    found = (hits if head == "hits_head" else pairs).sum()
+    assert not bool(torch.isfinite(found))
+
+
 def test_no_boxes() -> None:
     stage, cuts = cut_boxes(SMALL)
     empty = stage.cuts_of(

@@ -6,6 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import torch
+
 from calokit.models.cascade.compiled.arrays import PARTS
 from calokit.models.cascade.stage import Stage
 
@@ -63,10 +65,11 @@ def compiled_cuts(model: CascadeSurrogate) -> GivenShowers | None:
     """Return what finds how the boxes of given showers were cut by compiled loops.
 
     Returns:
-        None where `compiled_drawing` would be None, and where others lie between layers of one kind.
+        None where `compiled_drawing` would be None, and where others lie between layers of one
+        kind, and in another precision than float32.
     """
     alike = [len(plane.layers) == plane.layers[-1] - plane.layers[0] + 1 for plane in model.tree.planes]
-    if not all(alike) or not _loops_know(model):
+    if not all(alike) or model.threshold.dtype != torch.float32 or not _loops_know(model):
         return None
     from calokit.models.cascade.compiled.given import GivenShowers
 

@@ -77,6 +77,7 @@ def find_energy_densities(
         )
 
     share_rows(write, len(density))
+    spoil(given, density)
     return torch.from_numpy(density), torch.from_numpy(slopes)
 
 
@@ -104,6 +105,7 @@ def find_hit_densities(
         )
 
     share_rows(write, len(density))
+    spoil(given, density)
     return torch.from_numpy(density), torch.from_numpy(slopes)
 
 
@@ -117,6 +119,19 @@ def _missing(power: float) -> float:
     """Return 1 - exp(-power) of a positive number."""
     short = power * (1.0 - power * (0.5 - power / 6.0))
     return short if power < SHORT else 1.0 - double_exponential(-power)
+
+
+@compiled
+def spoil(outputs: Float32, density: Float32) -> None:
+    """Make the density (row,) of rows that hold a number which is not finite (row, output) such a number too.
+
+    What is compiled for vectors takes all numbers for finite, and would go on from others.
+    """
+    for row in range(len(outputs)):
+        total = np.float32(0.0)
+        for column in range(outputs.shape[1]):
+            total += outputs[row, column]
+        density[row] += np.float32(0.0) * total
 
 
 @compiled

@@ -24,7 +24,7 @@ from calokit.models.cascade.compiled.arrays import (
 )
 from calokit.models.cascade.compiled.descent import CHOSEN, Bench, Rows, Written, descend
 from calokit.models.cascade.compiled.draws import SHEETS
-from calokit.models.cascade.compiled.layers import Events, Memory, Place, draw_layers
+from calokit.models.cascade.compiled.layers import Drawn, Events, Memory, Place, draw_layers, write_cells
 from calokit.models.cascade.compiled.sight import View, make_sight
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.scenes import EventFacts
@@ -174,12 +174,8 @@ class CompiledDrawing:
             here = EventFacts(facts.features[some], facts.positions[some], facts.slopes[some])
             roots = torch.stack([visible[some], count[some]])
             space = self.spare.pop() if self.spare else Space()
-            several = len(keys) > CHUNK_SHOWERS  # then drawn where memory is near, and copied in one go
-            mine = space.zeros("cells", 0, cells[some].shape) if several else cells[some]
             with torch.inference_mode():
-                _Chunk(self, here, roots, keys[some], mine, space).draw()
-            if several:
-                cells[some] = mine
+                _Chunk(self, here, roots, keys[some], cells[some], space).draw()
             self.spare.append(space)
 
         starts = range(0, len(keys), CHUNK_SHOWERS)
@@ -229,6 +225,7 @@ class _Chunk:
         plain = np.zeros_like(self.cells) if several else np.zeros((len(self.keys), 0), np.float32)
         memory = surroundings.first_memory(len(self.keys)) if several else None
         moments = np.zeros((2, len(self.keys), MOMENTS + 1))
+        drawn = _space_for_hits(int(totals[1].sum()))
         for kind, layers in drawing.runs:
             compiled = drawing.planes[kind]
             most = int(totals[1][layers].sum(1).max())
@@ -244,13 +241,14 @@ class _Chunk:
             rows, written = _space(compiled, most)
             written.filled[1:] = 0 if memory is None else -1
             where = self._place(compiled, kind)
-            parts = (events, known, where, rows, written, self.space.bench(compiled), self.cells, plain)
+            parts = (events, known, where, rows, written, self.space.bench(compiled), drawn, plain)
             draw_layers(layers[0], layers[-1] + 1, compiled.boxes, compiled.weights, *parts)
             for layer in layers[: len(layers) if several else 0]:
                 if memory is not None and layer + 1 < drawing.tree.layers:
                     energy = torch.from_numpy(plain[:, drawing.tree.cells_of(layer)]).T
                     cells = torch.stack([energy, (energy > 0).float()])
                     memory = surroundings.remember(memory, cells, layer)
+        write_cells(drawn, self.cells)
 
     def _draw_depth(self) -> Tensor:
         """Return energies and hits of the layers (2, layer, event)."""
@@ -325,6 +323,12 @@ class _Chunk:
             as_array(weights),
             *self.drawing.out,
         )
+
+
+def _space_for_hits(hits: int) -> Drawn:
+    """Return space for so many hits."""
+    event, cell = (np.empty(hits, np.int64) for _ in range(2))
+    return Drawn(event, cell, np.empty(hits, np.float32), np.zeros(1, np.int64))
 
 
 def _space(compiled: CompiledTree, most: int) -> tuple[Rows, Written]:

@@ -86,6 +86,22 @@ class Place(NamedTuple):
     nearness: np.float32
 
 
+class Drawn(NamedTuple):
+    """Hits in the order in which they are drawn: they are few among the cells.
+
+    Attributes:
+        event: Their events (hit,).
+        cell: Their cells (hit,).
+        energy: In MeV (hit,).
+        filled: How many there are (1,).
+    """
+
+    event: Int64
+    cell: Int64
+    energy: Float32
+    filled: Int64
+
+
 @compiled
 def draw_layers(
     start: int,
@@ -98,7 +114,7 @@ def draw_layers(
     rows: Rows,
     written: Written,
     bench: Bench,
-    cells: Float32,
+    drawn: Drawn,
     plain: Float32,
 ) -> None:
     """Draw the cells of layers of one kind that follow each other.
@@ -114,7 +130,7 @@ def draw_layers(
         rows: Space.
         written: Space.
         bench: Space.
-        cells: Takes the energies in MeV (event, cell).
+        drawn: Takes the hits.
         plain: Takes them in thresholds, where it has room (event, cell).
     """
     count = len(events.keys)
@@ -155,14 +171,32 @@ def draw_layers(
         memory.moments[0] = 0.0
         for row in range(rows.filled[last]):
             cell, event = rows.box[last, row] - place.first_leaf, rows.event[last, row]
-            energy = rows.energy[last, row]
-            cells[event, place.first_cell[layer] + cell] = _in_mev(energy, place)
+            energy, hit = rows.energy[last, row], drawn.filled[0] + row
+            drawn.event[hit], drawn.cell[hit] = event, place.first_cell[layer] + cell
+            drawn.energy[hit] = _in_mev(energy, place)
             if plain.shape[1]:
                 plain[event, place.first_cell[layer] + cell] = energy
             for number in range(place.weights.shape[1]):
                 memory.moments[0, event, number] += place.weights[cell, number] * energy
+        drawn.filled[0] += rows.filled[last]
         memory.moments[1] += memory.moments[0]
         _move_on(memory, written)
+
+
+@compiled
+def write_cells(drawn: Drawn, cells: Float32) -> None:
+    """Write hits into zeros (event, cell), event after event: memory far away is best gone through once."""
+    start = np.zeros(len(cells) + 1, np.int64)
+    for hit in range(drawn.filled[0]):
+        start[drawn.event[hit] + 1] += 1
+    for event in range(len(cells)):
+        start[event + 1] += start[event]
+    order = np.empty(drawn.filled[0], np.int64)
+    for hit in range(drawn.filled[0]):
+        order[start[drawn.event[hit]]] = hit
+        start[drawn.event[hit]] += 1
+    for hit in order:
+        cells[drawn.event[hit], drawn.cell[hit]] = drawn.energy[hit]
 
 
 @compiled
