@@ -8,7 +8,7 @@ from torch import Tensor
 
 from calokit.detector import load_detector
 from calokit.models.batches import TrainingBatch
-from calokit.models.cascade import densities
+from calokit.models.cascade.compiled import availability
 from calokit.models.cascade.compiled.availability import numba_compiles
 from calokit.models.cascade.densities import log_densities
 from calokit.models.cascade.stage import Cuts, Stage
@@ -36,7 +36,7 @@ def both_ways(stage: Stage, cuts: Cuts, monkeypatch: pytest.MonkeyPatch) -> tupl
     """Return the densities and their slopes in all weights, by loops and by torch."""
     found = []
     for loops in (True, False):
-        monkeypatch.setattr(densities, "numba_compiles", lambda loops=loops: loops)
+        monkeypatch.setattr(availability, "numba_compiles", lambda loops=loops: loops)
         stage.zero_grad()
         hits, pairs = log_densities(stage, cuts)
         weights = torch.linspace(0.5, 1.5, len(hits))

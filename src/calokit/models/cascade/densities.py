@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from calokit.models.cascade.compiled.availability import numba_compiles
+from calokit.compute.device import Device
+from calokit.models.cascade.compiled import availability
 from calokit.models.cascade.stage import Cuts, Stage
 
 
@@ -27,7 +28,8 @@ def log_density(stage: Stage, cuts: Cuts) -> Tensor:
 def log_densities(stage: Stage, cuts: Cuts) -> tuple[Tensor, Tensor]:
     """Return the log probability of the hits of every row, and the log density of the rows `both`."""
     hits, shapes = stage.run(cuts)
-    if hits.device.type == "cpu" and hits.dtype == torch.float32 and numba_compiles():
+    on_host = Device.holding(hits).is_host and hits.dtype == torch.float32
+    if on_host and availability.numba_compiles():
         found, density = _by_loops(stage, cuts, hits, shapes)
     else:
         found = stage.hits.log_probability(hits, cuts.choice, cuts.taken)
