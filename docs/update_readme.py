@@ -86,9 +86,16 @@ def results_text() -> str:
         *surrogate_rows([name for name in cascades if name not in SURROGATES]),
         "",
         "Measured by the programs `scorecard.py`, `zdc_damages.py`, `demo_result.py` (after `make demo`),",
-        f"`generation_speed.py` of `benchmarks/`; times on {speed['processor']}.",
+        f"`generation_speed.py` of `benchmarks/`; times on {processors(cascades, speed['processor'])}.",
     ]
     return "\n".join([*rows, "", *reconstruction_rows()])
+
+
+def processors(bundles: list[str], most: str) -> str:
+    """Return on which processor bundles were timed, and which of them on another."""
+    found = {name: read(f"generation_speed_{name}.json")["processor"] for name in bundles}
+    others = [f"of `{name}` on {other}" for name, other in found.items() if other != most]
+    return ", ".join([most, *others])
 
 
 def reconstruction_rows() -> list[str]:
