@@ -17,7 +17,7 @@ try:
 except ImportError:  # not installed, or of another numpy
     COMPILES = False
 
-COMPILING = "compiling the loops that draw showers, once for this installation (half a minute)"
+COMPILING = "compiling the cascade's loops, once for this installation (half a minute)"
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., object])
 
