@@ -80,9 +80,8 @@ class EnergyDraw(nn.Module):
         self.placed = shared + 2 * own
         self.outputs = self.terms + 2 * self.placed
         self.shape = self.outputs + 2 * lines
-        kinds = [0] * shared + [1] * own + [2] * own + [1] * lines + [2] * lines
-        self._kinds = torch.tensor(kinds)
         self.coordinate_of = [0] * shared + [1] * own + [2] * own + [3] * lines + [4] * lines
+        self._kinds = torch.tensor([(0, 1, 2, 1, 2)[number] for number in self.coordinate_of])
 
     def follow(self, features: Float64) -> None:
         """Set the coordinates of single hits by features of their spectrum (bin,); see `measure_features`."""
@@ -130,13 +129,9 @@ class EnergyDraw(nn.Module):
         """Return where z = `ratio` (row,) and its bounds lie."""
         low, high = choice.bounds()
         inside = torch.maximum(torch.minimum(ratio, high), low)
-        first, second = choice.mean_hits(inside)
-        first_low, second_high = choice.mean_hits(low)
-        first_high, second_low = choice.mean_hits(high)
         return Places(
-            self._coordinates(choice, low, first_low, second_low),
-            self._coordinates(choice, high, first_high, second_high),
-            self._coordinates(choice, inside, first, second),
+            *self._ends(choice, low, high),
+            self._coordinates(choice, inside, *choice.mean_hits(inside)),
             self._steepness(choice, ratio),
             torch.log(choice.first / choice.second),
         )
@@ -154,10 +149,8 @@ class EnergyDraw(nn.Module):
         """Draw z (row,) from two uniform numbers (row,) each."""
         weights, location, width = self._mixture(shape, torch.log(choice.first / choice.second))
         if self.lines:
-            there = self.places(choice, torch.zeros_like(choice.energy))
-            weights = self._only_possible(
-                weights, location, self._spread(there.bottoms), self._spread(there.tops)
-            )
+            bottoms, tops = (self._spread(one) for one in self._ends(choice, *choice.bounds()))
+            weights = self._only_possible(weights, location, bottoms, tops)
         term = choose(weights, first)
         location, width = (one.gather(1, term[:, None])[:, 0] for one in (location, width))
         if not self.near_threshold:
@@ -203,6 +196,15 @@ class EnergyDraw(nn.Module):
         outside = (location <= bottoms) | (location >= tops)
         return weights.masked_fill(
             outside & (torch.arange(self.terms, device=weights.device) >= self.placed), NEVER
+        )
+
+    def _ends(self, choice: EnergyChoice, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the lower and the upper ends of all coordinates (row, kind) between bounds of z (row,)."""
+        first_low, second_high = choice.mean_hits(low)
+        first_high, second_low = choice.mean_hits(high)
+        return (
+            self._coordinates(choice, low, first_low, second_low),
+            self._coordinates(choice, high, first_high, second_high),
         )
 
     def _coordinates(self, choice: EnergyChoice, ratio: Tensor, first: Tensor, second: Tensor) -> Tensor:

@@ -79,10 +79,9 @@ class CascadeLikelihood:
             yield CumulativeValues(
                 "totals", kind, event, nowhere, nowhere - 1, _between(ends[:, 0], ends[:, 1], uniform)
             )
-        for stage, scene in model.scenes(facts, cells):
-            cuts = stage.cuts(scene)
+        for stage, cuts in model.cuts(facts, cells):
             if len(cuts.rows):
-                yield from self._stage_values(stage, scene, cuts, keys)
+                yield from self._stage_values(stage, cuts, keys)
 
     def of_incidents(self, energies: Tensor) -> Callable[[IncidentTensors], Tensor]:
         """Return the log density (event,) of showers (event, cell) as a function of their incident particles.
@@ -158,9 +157,7 @@ class CascadeLikelihood:
             moments=torch.cat([moments[layer] for layer in here]),
         )
 
-    def _stage_values(
-        self, stage: Stage, scene: Scene, cuts: Cuts, keys: Tensor
-    ) -> Iterator[CumulativeValues]:
+    def _stage_values(self, stage: Stage, cuts: Cuts, keys: Tensor) -> Iterator[CumulativeValues]:
         """Yield the cumulative values of the draws of one stage."""
         model, tree = self.model, stage.tables.tree
         part = "layers" if stage is model.depth else "cells"
@@ -169,7 +166,7 @@ class CascadeLikelihood:
         first = torch.tensor([*model.first_numbers, model.first_numbers[0] - model.tree.depth.boxes])
         number = 4 * (first.to(keys.device)[layer] + cuts.rows.box)  # -1 is the last: that of the layers
         level = torch.bucketize(cuts.rows.box, torch.tensor(tree.starts, device=keys.device), right=True) - 1
-        event = scene.event[cuts.rows.block]
+        event = cuts.rows.block % len(keys)
         hits, shapes = stage.run(cuts)
         free = (cuts.choice.least < cuts.choice.most).nonzero()[:, 0]
         below, top = stage.hits.cumulative(hits, cuts.choice, cuts.taken)

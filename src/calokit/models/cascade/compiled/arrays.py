@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calokit.arrays import Float32
+from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.level_network import LevelNetwork
+from calokit.models.cascade.scenes import Memory
 from calokit.models.cascade.sight import (
     BoxPart,
     FlightPart,
@@ -23,7 +25,7 @@ from calokit.models.cascade.sight import (
     WindowPart,
 )
 from calokit.models.cascade.stage import COLOURS, Stage
-from calokit.models.cascade.tree import Int64
+from calokit.models.cascade.tree import Int64, SplitTree
 
 BOX_PARTS = (OwnPart, IncidentPart, BoxPart, FlightPart, WindowPart, MemoryPart, MomentPart)
 """The parts that compiled loops write into a row a box, in this order."""
@@ -191,6 +193,29 @@ def event_inputs(stage: Stage, incident: Float32, layers: Float32) -> Float32:
         if kind in _parts(stage)[1] and _columns(stage, kind):
             parts.append(features)
     return np.ascontiguousarray(np.concatenate(parts, 2))
+
+
+def hit_logarithms(cells: int) -> tuple[Float32, Float32]:
+    """Return the logarithms of 0, 1, 2 ... hits in so many cells, and of one more than these."""
+    counts = torch.arange(cells + 1, dtype=torch.float32)
+    return as_array(torch.log(counts)), as_array(torch.log1p(counts))
+
+
+def memory_arrays(tree: SplitTree, memory: Memory) -> tuple[Float32, Float32]:
+    """Return what boxes see of the layers before a layer, and the sums of all of them.
+
+    Args:
+        tree: The layer's tree.
+        memory: The cells of the layers before.
+
+    Returns:
+        Of the layer before, the one before that and all before (event, box + 1, 3, 2); energies and hits of
+        all before (event, box + 1, 2).
+    """
+    values = [BoxValues.of_cells(tree, *one) for one in (memory.last, memory.second, memory.all)]
+    seen = torch.stack([one.seen for one in values], 2).transpose(0, 1)
+    sums = torch.stack([values[-1].energy, values[-1].hits], 2).transpose(0, 1)
+    return as_array(seen), as_array(sums)
 
 
 def as_array(tensor: Tensor) -> np.ndarray:

@@ -36,7 +36,6 @@ class Slabs(NamedTuple):
     """Layers of one kind that follow each other, and their tree.
 
     Attributes:
-        first: Number of the first of these layers.
         cells: Number of the first cell of each, and of the one behind the last (layer + 1,).
         z: Middle of each in mm (layer,).
         parents: Of every box the one that it is a child of (box,).
@@ -44,7 +43,6 @@ class Slabs(NamedTuple):
         weights: What the moments are sums of (cell, MOMENTS + 1).
     """
 
-    first: int
     cells: Int64
     z: Float32
     parents: Int64
@@ -136,15 +134,6 @@ class Tile(NamedTuple):
 
 
 @compiled
-def count_hits_of_events(energy: Float32, counts: Int64) -> None:
-    """Add the numbers of hits (event,) of cells that are not zero (cell, event)."""
-    for cell in range(energy.shape[0]):
-        for event in range(energy.shape[1]):
-            if energy[cell, event] > ZERO:
-                counts[event] += 1
-
-
-@compiled
 def sort_hits(energy: Float32, hits: Hits) -> None:
     """Fill in cells and energies of hits (cell, event); `start` is given."""
     place = hits.start[:-1].copy()
@@ -162,7 +151,7 @@ def count_boxes(
 ) -> None:
     """Add how many boxes of each level (level,) are cut in the layers of events begin to end."""
     for event in range(begin, end):
-        place = _skip(hits, event, slabs.cells[0])
+        place = _layer_end(hits, hits.start[event], event, slabs.cells[0])
         for layer in range(len(slabs.z)):
             stop = _layer_end(hits, place, event, slabs.cells[layer + 1])
             climb(ascent, slabs, hits.cell[place:stop], hits.energy[place:stop], slabs.cells[layer])
@@ -208,7 +197,7 @@ def see_boxes(
     deep = view.seen.shape[2] > 1
     for event in range(begin, end):
         _begin(known, event, view, sums, deep)
-        place = _skip(hits, event, slabs.cells[0])
+        place = _layer_end(hits, hits.start[event], event, slabs.cells[0])
         for layer in range(len(slabs.z)):
             stop = _layer_end(hits, place, event, slabs.cells[layer + 1])
             for axis in range(2):
@@ -253,12 +242,6 @@ def climb(ascent: Ascent, slabs: Slabs, cell: Int64, energy: Float32, first_cell
             ascent.hits[parent] += ascent.hits[box]
         begin = stop
         ascent.ends[above] = filled
-
-
-@compiled
-def _skip(hits: Hits, event: int, first_cell: int) -> int:
-    """Return the first hit of an event in a cell from the first on."""
-    return _layer_end(hits, hits.start[event], event, first_cell)
 
 
 @compiled

@@ -7,6 +7,8 @@ the slopes of a truncated term are small differences of large numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from calokit.models.cascade.compiled.draws import (
     NEVER,
 )
 from calokit.models.cascade.compiled.functions import double_exponential, double_logarithm
-from calokit.models.cascade.compiled.threads import share_rows
+from calokit.models.cascade.compiled.threads import cut_rows, run_all
 from calokit.models.cascade.energy_draw import EnergyDraw
 from calokit.models.cascade.hit_draw import HitDraw
 from calokit.models.cascade.stage import Cuts
@@ -54,12 +56,11 @@ def find_energy_densities(
     """Return the logarithms of densities in z (pair,), and their slopes (pair, shape) if wanted."""
     there = draw.places(cuts.share, cuts.ratio)
     kinds = np.array(draw.coordinate_of, np.int64)
-    density, slopes = _space(shape, with_slopes)
     ends = as_array(there.bottoms), as_array(there.tops)
     places, steepness, base = as_array(there.at), as_array(there.steepness), as_array(there.base)
     given = as_array(shape)
 
-    def write(rows: slice) -> None:
+    def write(rows: slice, density: Float32, slopes: Float32) -> None:
         """Write some rows."""
         energy_densities(
             given[rows],
@@ -72,25 +73,22 @@ def find_energy_densities(
             draw.shared,
             draw.placed,
             np.empty((SHEETS, TILE_ROWS * draw.terms)),
-            density[rows],
-            slopes[rows],
+            density,
+            slopes,
         )
 
-    share_rows(write, len(density))
-    spoil(given, density)
-    return torch.from_numpy(density), torch.from_numpy(slopes)
+    return _find(write, given, with_slopes)
 
 
 def find_hit_densities(
     draw: HitDraw, outputs: Tensor, cuts: Cuts, with_slopes: bool
 ) -> tuple[Tensor, Tensor]:
     """Return the logarithms of probabilities of hits (row,), and their slopes (row, output) if wanted."""
-    density, slopes = _space(outputs, with_slopes)
     choice = cuts.choice
     hits, first, second = as_array(choice.hits), as_array(choice.first), as_array(choice.second)
     given, taken = as_array(outputs), as_array(cuts.taken)
 
-    def write(rows: slice) -> None:
+    def write(rows: slice, density: Float32, slopes: Float32) -> None:
         """Write some rows."""
         hit_densities(
             given[rows],
@@ -100,18 +98,22 @@ def find_hit_densities(
             taken[rows],
             draw.terms,
             np.empty((SHEETS, 2 + draw.terms)),
-            density[rows],
-            slopes[rows],
+            density,
+            slopes,
         )
 
-    share_rows(write, len(density))
-    spoil(given, density)
-    return torch.from_numpy(density), torch.from_numpy(slopes)
+    return _find(write, given, with_slopes)
 
 
-def _space(outputs: Tensor, with_slopes: bool) -> tuple[Float32, Float32]:
+def _find(
+    write: Callable[[slice, Float32, Float32], None], outputs: Float32, with_slopes: bool
+) -> tuple[Tensor, Tensor]:
+    """Return what is written for all rows of outputs: densities (row,), slopes (row, output) or none."""
     rows, width = outputs.shape
-    return np.empty(rows, np.float32), np.zeros((rows if with_slopes else 0, width), np.float32)
+    density, slopes = np.empty(rows, np.float32), np.zeros((rows if with_slopes else 0, width), np.float32)
+    run_all([partial(write, piece, density[piece], slopes[piece]) for piece in cut_rows(rows)])
+    spoil(outputs, density)
+    return torch.from_numpy(density), torch.from_numpy(slopes)
 
 
 @compiled_into_loops

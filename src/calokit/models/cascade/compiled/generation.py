@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -13,19 +13,21 @@ from torch import Tensor
 
 from calokit.arrays import Float32
 from calokit.models.batches import IncidentTensors
-from calokit.models.cascade.boxes import BoxValues
 from calokit.models.cascade.compiled.arrays import (
     Boxes,
     Weights,
     as_array,
     box_arrays,
     event_inputs,
+    hit_logarithms,
+    memory_arrays,
     weight_arrays,
 )
 from calokit.models.cascade.compiled.descent import CHOSEN, Bench, Rows, Written, descend
 from calokit.models.cascade.compiled.draws import SHEETS
 from calokit.models.cascade.compiled.layers import Drawn, Events, Memory, Place, draw_layers, write_cells
 from calokit.models.cascade.compiled.sight import View, make_sight
+from calokit.models.cascade.compiled.threads import run_all
 from calokit.models.cascade.drawing import FIRST_BOX, CascadeDrawing
 from calokit.models.cascade.scenes import EventFacts
 from calokit.models.cascade.scenes import Memory as CellMemory
@@ -147,8 +149,7 @@ class CompiledDrawing:
             (kind, [layer for layer, _ in group])
             for kind, group in groupby(enumerate(self.tree.plane_of), key=lambda pair: pair[1])
         ]
-        counts = torch.arange(self.tree.first_cells[-1] + 1, dtype=torch.float32)
-        self.log_hits, self.log1p_hits = as_array(torch.log(counts)), as_array(torch.log1p(counts))
+        self.log_hits, self.log1p_hits = hit_logarithms(self.tree.first_cells[-1])
         threshold, lines = model.threshold, model.exact_lines
         self.out = (
             np.float32(threshold),
@@ -178,14 +179,7 @@ class CompiledDrawing:
                 _Chunk(self, here, roots, keys[some], cells[some], space).draw()
             self.spare.append(space)
 
-        starts = range(0, len(keys), CHUNK_SHOWERS)
-        threads = min(torch.get_num_threads(), len(starts))
-        if threads <= 1:
-            for start in starts:
-                draw(start)
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(draw, starts))
+        run_all([partial(draw, start) for start in range(0, len(keys), CHUNK_SHOWERS)])
 
 
 class _Chunk:
@@ -295,11 +289,7 @@ class _Chunk:
         seen = self.space.zeros("seen", kind, (events, boxes, 4 if deep else 1, 2))
         sums = self.space.zeros("sums", kind, (events, boxes if deep else 0, 2))
         if cells is not None:
-            tree = drawing.tree.planes[kind].tree
-            for place, one in ((1, cells.last), (2, cells.second), (3, cells.all)):
-                values = BoxValues.of_cells(tree, *one)
-                seen[:, :, place] = values.seen.transpose(0, 1).numpy()
-            sums[:] = torch.stack([values.energy, values.hits], 2).transpose(0, 1).numpy()
+            seen[:, :, 1:], sums[:] = memory_arrays(drawing.tree.planes[kind].tree, cells)
         turn = np.array([0, 1, 2] if deep else [0, 0, 0], np.int64)
         return Memory(
             seen,

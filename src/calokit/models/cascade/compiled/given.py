@@ -11,13 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calokit.models.cascade.boxes import BoxValues, Rows
+from calokit.arrays import Float32
+from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.compiled.arrays import (
     Boxes,
     as_array,
     box_arrays,
     event_columns,
     event_inputs,
+    hit_logarithms,
+    memory_arrays,
     row_columns,
 )
 from calokit.models.cascade.compiled.ascent import (
@@ -28,7 +31,6 @@ from calokit.models.cascade.compiled.ascent import (
     Slabs,
     Tile,
     count_boxes,
-    count_hits_of_events,
     see_boxes,
     sort_hits,
 )
@@ -79,8 +81,7 @@ class GivenShowers:
             for kind, stage in enumerate(model.stages)
             if isinstance(stage, Stage)
         ]
-        counts = torch.arange(model.tree.first_cells[-1] + 1, dtype=torch.float32)
-        self.log_hits, self.log1p_hits = as_array(torch.log(counts)), as_array(torch.log1p(counts))
+        self.log_hits, self.log1p_hits = hit_logarithms(model.tree.first_cells[-1])
 
     def cuts(
         self, model: CascadeSurrogate, facts: EventFacts, cells: CellValues, features: Tensor
@@ -93,7 +94,7 @@ class GivenShowers:
             cells: Their cells.
             features: Of every layer (layer, event, feature); see `Surroundings.layer_features`.
         """
-        hits = _sort(as_array(cells.energy))
+        hits = _sort(as_array(cells.energy), as_array(cells.count))
         several = len(self.planes) > 1
         memory = model.surroundings.first_memory(len(features[0])) if several else None
         moments = np.zeros((2, len(features[0]), MOMENTS + 1))
@@ -125,11 +126,7 @@ class GivenShowers:
         boxes = self.planes[kind].boxes.none + 1
         if memory is None or not kind:
             return np.zeros((0, boxes, 3, 2), np.float32), np.zeros((0, boxes, 2), np.float32)
-        tree = model.tree.planes[kind].tree
-        values = [BoxValues.of_cells(tree, *one) for one in (memory.last, memory.second, memory.all)]
-        seen = torch.stack([one.seen for one in values], 2).transpose(0, 1)
-        sums = torch.stack([values[-1].energy, values[-1].hits], 2).transpose(0, 1)
-        return as_array(seen), as_array(sums)
+        return memory_arrays(model.tree.planes[kind].tree, memory)
 
     def _look(self, stage: Stage, plane: _Plane, hits: Hits, known: Known) -> Cuts:
         """Return how the boxes of one plane were cut."""
@@ -193,7 +190,6 @@ def _lay_out(model: CascadeSurrogate, kind: int, stage: Stage) -> _Plane:
     parents[plane.tree.children] = np.arange(boxes.none)[:, None]
     first, last = plane.layers[0], plane.layers[-1]
     slabs = Slabs(
-        first,
         np.array(tree.first_cells[first : last + 2], np.int64),
         tree.layer_z[first : last + 1].astype(np.float32),
         parents,
@@ -209,11 +205,9 @@ def _lay_out(model: CascadeSurrogate, kind: int, stage: Stage) -> _Plane:
     )
 
 
-def _sort(energy: np.ndarray) -> Hits:
-    """Return the hits of showers (cell, event)."""
-    counts = np.zeros(energy.shape[1], np.int64)
-    count_hits_of_events(energy, counts)
-    start = np.concatenate([[0], np.cumsum(counts)])
+def _sort(energy: Float32, counts: Float32) -> Hits:
+    """Return the hits of showers (cell, event), of which each has so many (event,)."""
+    start = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     hits = Hits(np.empty(start[-1], np.int64), np.empty(start[-1], np.float32), start)
     sort_hits(energy, hits)
     return hits

@@ -1,19 +1,13 @@
-"""Rows of arrays shared out among threads: compiled loops leave the interpreter to others."""
+"""Work shared out among threads: compiled loops leave the interpreter to others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import torch
-
-
-def share_rows(work: Callable[[slice], None], rows: int) -> None:
-    """Do work for all rows, by as many threads as torch computes with."""
-    run_all([partial(work, piece) for piece in cut_rows(rows)])
 
 
 def cut_rows(rows: int) -> list[slice]:
@@ -28,11 +22,13 @@ def cut_rows(rows: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
-def run_all(tasks: list[Callable[[], None]]) -> None:
-    """Do tasks side by side."""
-    if len(tasks) == 1:
-        tasks[0]()
+def run_all(tasks: Sequence[Callable[[], None]]) -> None:
+    """Do tasks side by side, by as many threads as torch computes with."""
+    threads = min(torch.get_num_threads(), len(tasks))
+    if threads <= 1:
+        for task in tasks:
+            task()
         return
-    with ThreadPoolExecutor(len(tasks)) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(task) for task in tasks]:
             done.result()
