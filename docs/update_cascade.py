@@ -41,12 +41,12 @@ def seeds() -> str:
     """Return cascades trained alike from several seeds: mean area, its spread over seeds and the floor."""
     table = [["bundle", "seeds", *TITLES]]
     for path in sorted((HOME / "zoo").glob("*_cascade.calokit")):
-        others = sorted((HOME / "benchmarks" / "results").glob(f"scorecard_{path.stem}_seed_*.json"))
-        cards = [
-            card
-            for name in (f"scorecard_{path.stem}", *[one.stem for one in others])
-            if (card := result(name))
-        ]
+        own = f"scorecard_{path.stem}"
+        others = sorted((HOME / "benchmarks" / "results").glob(f"{own}_seed_*.json"))
+        names = [one.stem for one in others]
+        if f"{own}_seed_1" not in names:  # what ships was judged on the same showers
+            names.insert(0, own)
+        cards = [card for name in names if (card := result(name))]
         if len(cards) > 1:
             table.append([f"`{path.stem}`", str(len(cards)), f"{cards[0]['test_showers']:,}"])
             table[-1] += [_over_seeds([card["measurements"][name] for card in cards]) for name in AREAS]

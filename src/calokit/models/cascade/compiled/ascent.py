@@ -10,7 +10,7 @@ from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes
 from calokit.models.cascade.compiled.compiler import compiled
 from calokit.models.cascade.compiled.functions import logarithms
-from calokit.models.cascade.compiled.layers import find_moments
+from calokit.models.cascade.compiled.layers import add_moments, find_moments
 from calokit.models.cascade.compiled.sight import ALL, Sight, View, look
 from calokit.models.cascade.stage import COLOURS
 from calokit.models.cascade.tree import Int64
@@ -213,7 +213,7 @@ def see_boxes(
                 cell, energy = hits.cell[hit] - slabs.cells[layer], hits.energy[hit]
                 for number in range(slabs.weights.shape[1]):
                     known.moments[0, event, number] += slabs.weights[cell, number] * energy
-            known.moments[1, event] += known.moments[0, event]
+            add_moments(known.moments[1, event], known.moments[0, event])
             if deep:
                 _move_on(ascent, view, sums)
             _forget(ascent)
@@ -257,13 +257,18 @@ def _begin(known: Known, event: int, view: View, sums: Float32, deep: bool) -> N
     """Write what is known of an event before the first layer."""
     view.seen[:] = ZERO
     sums[:] = ZERO
-    view.incident[0] = known.incident[event]
-    view.slopes[0] = known.slopes[event]
+    for number in range(view.incident.shape[1]):
+        view.incident[0, number] = known.incident[event, number]
+    for axis in range(2):
+        view.slopes[0, axis] = known.slopes[event, axis]
     if deep:
         view.turn[0], view.turn[1], view.turn[2] = 0, 1, 2
     if len(known.seen):
-        view.seen[0, :, 1:] = known.seen[event]
-        sums[:] = known.sums[event]
+        for box in range(len(sums)):
+            for number in range(2):
+                sums[box, number] = known.sums[event, box, number]
+                for before in range(known.seen.shape[2]):
+                    view.seen[0, box, before + 1, number] = known.seen[event, box, before, number]
 
 
 @compiled
@@ -298,7 +303,7 @@ def _look(
     """Let the boxes of a layer that are cut look, a tile at a time, and write what they see."""
     block = layer * len(known.positions) + event
     shared = known.shared[layer, event]
-    filled = 0
+    filled = np.int64(0)
     for level in range(boxes.levels):
         above = boxes.levels - level
         for row in range(ascent.ends[above - 1], ascent.ends[above]):

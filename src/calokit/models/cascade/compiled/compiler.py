@@ -60,8 +60,11 @@ def _compile(function: AnyFunction, **how: Any) -> AnyFunction:
     """Compile a function and keep it on disk; what is kept counts while no file of the cascade changes.
 
     Numba alone looks at the function's own file, so that a loop would go on calling what another file held
-    before. Where no folder can be written, every process compiles for itself.
+    before. Where no folder can be written, every process compiles for itself. One whose name begins with
+    an underscore can be called by compiled functions only: no entry from Python is compiled.
     """
+    if function.__name__.startswith("_"):
+        how |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     try:
         dispatcher = njit(cache=True, nogil=True, error_model="numpy", **how)(function)
     except RuntimeError:  # no folder to keep it in

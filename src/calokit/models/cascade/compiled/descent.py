@@ -135,7 +135,7 @@ def descend(
         written: Takes every box with hits.
         bench: Space.
     """
-    now = 0
+    now = np.int64(0)  # not the literal, for which what is called would be compiled once more
     roots = rows.filled[0]
     _empty(view.seen, view.turn[0], written)
     _write(
@@ -169,18 +169,17 @@ def descend(
 @compiled
 def _sort(box: Int64, colour: Int64, picked: Int64) -> Int64:
     """Write the numbers of the rows by turn, those not cut first; return where each turn ends."""
-    ends = np.zeros(COLOURS + 1, np.int64)
+    count = np.zeros(COLOURS + 1, np.int64)
     for row in range(len(box)):
-        ends[(colour[box[row]] + 1) % (COLOURS + 1)] += 1
+        count[(colour[box[row]] + 1) % (COLOURS + 1)] += 1
     place = np.zeros(COLOURS + 1, np.int64)
     for turn in range(1, COLOURS + 1):
-        place[turn] = place[turn - 1] + ends[turn - 1]
-    ends += place
+        place[turn] = place[turn - 1] + count[turn - 1]
     for row in range(len(box)):
         turn = (colour[box[row]] + 1) % (COLOURS + 1)
         picked[place[turn]] = row
         place[turn] += 1
-    return ends
+    return place
 
 
 @compiled

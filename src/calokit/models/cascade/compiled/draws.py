@@ -98,7 +98,7 @@ def draw_hits(
         for term in range(2, count):
             heights[start + term] = NEVER if high < low else outputs[row, term] + bias[term]
     _choose(heights, count, one[: len(hits)], chosen)
-    found = 0
+    found = np.int64(0)
     for row in range(len(hits)):
         term = chosen[row]
         taken[row] = hits[row] if term == 1 else ZERO

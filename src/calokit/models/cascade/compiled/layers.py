@@ -179,7 +179,8 @@ def draw_layers(
             for number in range(place.weights.shape[1]):
                 memory.moments[0, event, number] += place.weights[cell, number] * energy
         drawn.filled[0] += rows.filled[last]
-        memory.moments[1] += memory.moments[0]
+        for event in range(count):
+            add_moments(memory.moments[1, event], memory.moments[0, event])
         _move_on(memory, written)
 
 
@@ -197,6 +198,13 @@ def write_cells(drawn: Drawn, cells: Float32) -> None:
         start[drawn.event[hit]] += 1
     for hit in order:
         cells[drawn.event[hit], drawn.cell[hit]] = drawn.energy[hit]
+
+
+@compiled
+def add_moments(sums: Float64, last: Float64) -> None:
+    """Add the weighted sums of the last layer to those of all."""
+    for number in range(len(sums)):
+        sums[number] += last[number]
 
 
 @compiled
