@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,9 +23,11 @@ from calokit.files import write_csv_columns, write_hdf5
 from calokit.models.batches import TrainingBatch
 from calokit.models.protocols import HasLikelihood, Trainable
 from calokit.progress import Progress, show_progress
-from calokit.report.pages.likelihood import LikelihoodContent
 from calokit.showers import Incidents, ShowerFile
 from calokit.units import MEV_PER_GEV
+
+if TYPE_CHECKING:
+    from calokit.report.pages.likelihood import LikelihoodContent
 
 BLOCK_CELLS = 1_000_000
 """Showers with about so many cells together are looked at at a time."""
@@ -119,6 +121,8 @@ def likelihood_content(
         view: The showers.
         outliers: How many unlikely showers are listed.
     """
+    from calokit.report.pages.likelihood import LikelihoodContent
+
     trained = bundle.provenance.get("data_showers", "unknown")
     facts = (
         f"{len(found)} showers of {view.path.name}, split {view.split}; {view.generator}",

@@ -7,8 +7,6 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from calokit.arrays import Float64
 from calokit.errors import CalokitError
@@ -253,6 +251,9 @@ def _cluster(
     first: Float64, second: Float64, clusters: int, seeds: np.random.SeedSequence
 ) -> tuple[Float64, Float64]:
     """Return how many of each sample fall in each cluster of both together."""
+    from sklearn.cluster import MiniBatchKMeans  # takes as long to load as torch does
+    from sklearn.exceptions import ConvergenceWarning
+
     state = int(seeds.generate_state(1)[0])
     model = MiniBatchKMeans(n_clusters=clusters, n_init=10, random_state=state)
     with warnings.catch_warnings():

@@ -8,7 +8,7 @@ import numpy as np
 
 from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes
-from calokit.models.cascade.compiled.compiler import compiled
+from calokit.models.cascade.compiled.compiler import START, compiled
 from calokit.models.cascade.compiled.functions import logarithms
 from calokit.models.cascade.compiled.layers import add_moments, find_moments
 from calokit.models.cascade.compiled.sight import ALL, Sight, View, look
@@ -303,7 +303,7 @@ def _look(
     """Let the boxes of a layer that are cut look, a tile at a time, and write what they see."""
     block = layer * len(known.positions) + event
     shared = known.shared[layer, event]
-    filled = np.int64(0)
+    filled = START
     for level in range(boxes.levels):
         above = boxes.levels - level
         for row in range(ascent.ends[above - 1], ascent.ends[above]):

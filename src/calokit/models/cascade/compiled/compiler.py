@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from calokit.progress import tell_user
 
 try:
@@ -18,6 +20,9 @@ except ImportError:  # not installed, or of another numpy
     COMPILES = False
 
 COMPILING = "compiling the cascade's loops, once for this installation (half a minute)"
+
+START = cast("int", np.int64(0))
+"""Where a count begins: for the literal 0, what is called with it would be compiled once more."""
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., object])
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes, UInt32, Weights
-from calokit.models.cascade.compiled.compiler import compiled
+from calokit.models.cascade.compiled.compiler import START, compiled
 from calokit.models.cascade.compiled.dense import add_and_bend, add_own_and_bend, multiply
 from calokit.models.cascade.compiled.draws import draw_hits, share_energies, uniform
 from calokit.models.cascade.compiled.functions import logarithms
@@ -135,7 +135,7 @@ def descend(
         written: Takes every box with hits.
         bench: Space.
     """
-    now = np.int64(0)  # not the literal, for which what is called would be compiled once more
+    now = START
     roots = rows.filled[0]
     _empty(view.seen, view.turn[0], written)
     _write(

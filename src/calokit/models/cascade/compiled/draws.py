@@ -19,7 +19,7 @@ from calokit.models.cascade import (
     own_coordinate,
     pair_coordinate,
 )
-from calokit.models.cascade.compiled.compiler import compiled
+from calokit.models.cascade.compiled.compiler import START, compiled
 from calokit.models.cascade.compiled.functions import double_exponentials, double_logarithms, exponentials
 from calokit.models.cascade.tree import Int64
 
@@ -98,7 +98,7 @@ def draw_hits(
         for term in range(2, count):
             heights[start + term] = NEVER if high < low else outputs[row, term] + bias[term]
     _choose(heights, count, one[: len(hits)], chosen)
-    found = np.int64(0)
+    found = START
     for row in range(len(hits)):
         term = chosen[row]
         taken[row] = hits[row] if term == 1 else ZERO
