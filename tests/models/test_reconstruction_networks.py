@@ -541,6 +541,15 @@ def test_places_are_not_compared_with_a_truth_that_is_not_known(
         report_reconstruction(trained, replace(made, columns=places), without, train, tmp_path / "report")
 
 
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(luxe_file: Path, tmp_path: Path) -> None:
+    bundle = Path(__file__).parents[2] / "zoo" / "luxe_particles.calokit"
+    output, report = tmp_path / "found.h5", tmp_path / "report"
+    words = [bundle, luxe_file, "--output", output, "--report", report, "--train", luxe_file]
+    result = CliRunner().invoke(app, ["reconstruct", *map(str, words)])
+    assert "the report shows single particles" in str(result.exception)
+    assert not output.exists()
+
+
 def test_joined_members_average(luxe_file: Path, tmp_path: Path) -> None:
     changes = [*TINY_HITS, "training.steps=4", "training.validate_every=4"]
     bundles = [

@@ -49,7 +49,12 @@ def reconstruct(
     from calokit.errors import ConfigurationError
     from calokit.files import check_folder_writable, check_writable
     from calokit.inference import read_bundle
-    from calokit.inference.reconstruct import reconstruct_showers, write_csv, write_reconstruction
+    from calokit.inference.reconstruct import (
+        estimated_columns,
+        reconstruct_showers,
+        write_csv,
+        write_reconstruction,
+    )
     from calokit.showers import Split, open_showers
 
     for path in (output, csv):
@@ -63,12 +68,12 @@ def reconstruct(
     model = read_bundle(bundle)
     view = open_showers(showers, split, named_detector(detector), model.detector)
     fitted = None if train is None else open_showers(train, Split.TRAIN, like=view.detector)
+    prior = None if fitted is None else next(fitted.incident_chunks())
     if report is not None:
         from calokit.studies.judging.page import check_reportable, describe_fit, report_reconstruction
 
         assert fitted is not None
-        check_reportable(view, fitted)
-    prior = None if fitted is None else next(fitted.incident_chunks())
+        check_reportable(estimated_columns(model, view, device, prior), view, fitted)
     made = reconstruct_showers(model, view, device=device, prior=prior)
     write_reconstruction(output, made, model, view)
     if csv is not None:

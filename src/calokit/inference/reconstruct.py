@@ -117,6 +117,15 @@ def reconstruct_showers(
     return Reconstruction(columns, 1e3 * seconds / len(view), outside, device.model_name(), block)
 
 
+def estimated_columns(
+    bundle: Bundle, view: ShowerFile, device: Device = CPU, prior: Incidents | None = None
+) -> set[str]:
+    """Return the names of what a bundle finds of showers, as seen on the first; see `reconstruct_showers`."""
+    check_reconstructed(bundle, view)
+    estimate, _ = _find_estimator(bundle, device, prior)
+    return set(estimate(view.head(1).read_all()))
+
+
 def _find_estimator(
     bundle: Bundle, device: Device, prior: Incidents | None
 ) -> tuple[Callable[[Showers], dict[str, NDArray[Any]]], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,25 @@ FIT = "log-weighted fit"
 """The classical method for places and angles."""
 
 
-def check_reportable(test: ShowerFile, train: ShowerFile) -> None:
+def check_reportable(columns: Iterable[str], test: ShowerFile, train: ShowerFile) -> None:
     """Refuse what no page can be written about, before the work.
 
+    Args:
+        columns: What is found (`estimated_columns`).
+        test: Showers whose truth is known.
+        train: Showers that the classical methods are fitted on.
+
     Raises:
-        ConfigurationError: There are too few showers to judge, or to fit the classical methods on.
+        ConfigurationError: The bundle is for several particles, or finds places and the file knows none;
+            or there are too few showers to judge, or to fit the classical methods on.
     """
+    found = set(columns)
+    if "particle_energy" in found:
+        raise ConfigurationError("the report shows single particles; a study judges bundles for several.")
+    if "energy" not in found and not _places_known(found, test):
+        raise ConfigurationError(
+            f"{test.path}: no true impacts and directions ({', '.join(sorted(TRUE_PLACES))}) to compare with."
+        )
     needs = (
         (test, LEAST_SHOWERS, "errors are measured by true energy"),
         (train, SMALLEST_SAMPLE, "the classical methods are fitted on them"),
@@ -40,6 +54,11 @@ def check_reportable(test: ShowerFile, train: ShowerFile) -> None:
                 f"{view.path}: {len(view)} showers ({_name_part(view)}) are too few for a report; {purpose}, "
                 f"and that needs at least {least}. Give a file with more showers, or leave out --report."
             )
+
+
+def _places_known(found: set[str], test: ShowerFile) -> bool:
+    """Return whether places are found, and the file knows the true ones."""
+    return {"position", "direction"} <= found and test.columns >= TRUE_PLACES
 
 
 def describe_fit(train: ShowerFile, test: ShowerFile) -> str:
@@ -76,18 +95,16 @@ def report_reconstruction(
         The path of the page.
 
     Raises:
-        ConfigurationError: The bundle is for several particles, or finds places and the file knows none.
-        CalokitError: There are too few showers (`check_reportable`).
+        ConfigurationError: See `check_reportable`.
     """
-    if "particle_energy" in made.columns:
-        raise ConfigurationError("the report shows single particles; a study judges bundles for several.")
+    check_reportable(made.columns, test, train)
     known, classical = classical_results(train, test)
     name = bundle.name
     energies = {}
     if "energy" in made.columns:
         energies = {**classical.energies, name: made.columns["energy"].astype(np.float64)}
     places = None
-    if {"position", "direction"} <= set(made.columns) and test.columns >= TRUE_PLACES:
+    if _places_known(set(made.columns), test):
         angles = np.arctan(directions_to_slopes(made.columns["direction"]))
         places = Places(
             FIT,
@@ -95,10 +112,6 @@ def report_reconstruction(
             {FIT: classical.angles, name: angles},
             known.positions,
             np.arctan(known.slopes),
-        )
-    if not energies and places is None:
-        raise ConfigurationError(
-            f"{test.path}: no true impacts and directions ({', '.join(sorted(TRUE_PLACES))}) to compare with."
         )
     width = made.columns.get("energy_uncertainty")
     trained = bundle.provenance
