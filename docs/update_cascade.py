@@ -18,6 +18,7 @@ from page_tables import (
     plain,
     processor_time,
     result,
+    times_by_batch,
 )
 
 HOME = Path(__file__).resolve().parent.parent
@@ -129,6 +130,19 @@ def compiled() -> str:
     return markdown(table)
 
 
+def batches() -> str:
+    """Return the processor times of a shower by batch on one core, and what all cores gain."""
+    together = {row["bundle"]: row for row in (result("generation_threads") or {"rows": []})["rows"]}
+    every = sorted((HOME / "zoo").glob("*_cascade.calokit"))
+    measured = {path.stem: times for path in every if (times := times_by_batch(path.stem))}
+    sizes = sorted({batch for times in measured.values() for batch in times})
+    table = [["bundle", *[f"{batch:,}" for batch in sizes], "one core / two"]]
+    for name, times in measured.items():
+        gain = f"{together[name]['one / all']:.2f}" if name in together else ""
+        table.append([f"`zoo/{name}.calokit`", *[times.get(batch, "") for batch in sizes], gain])
+    return markdown(table)
+
+
 def training() -> str:
     """Return the times of a step of training by compiled loops and by torch alone."""
     record = result("training_steps")
@@ -206,6 +220,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "peer": peer,
     "steps": steps,
     "compiled": compiled,
+    "batches": batches,
     "training": training,
     "few": few,
     "calibration": calibration,

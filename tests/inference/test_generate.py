@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -313,3 +315,12 @@ def test_the_first_shower_is_not_timed(
 def test_a_seed_is_a_whole_number_from_0_on(bundle: Bundle, seed: float) -> None:
     with pytest.raises(ConfigurationError, match=f"seed {seed}"):
         ShowerGenerator(bundle, seed, FLOAT32)  # type: ignore[arg-type]
+
+
+def test_training_and_generating_load_no_judges_and_no_plots() -> None:
+    program = (
+        "import sys, calokit.inference, calokit.training.run\n"
+        "print([name for name in ('sklearn', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
