@@ -199,16 +199,16 @@ def found() -> str:
     if record is None:
         return NOT_YET
     table = [["test file", "quantity", "method", "RMS", "68 % within", "bias", "truth within 1 sigma (%)"]]
-    table[0].append("RMS of the likelihood / its own")
+    table[0] += ["before widening (%)", "RMS of the likelihood / its own"]
     for row in record["rows"]:
         for one in sorted(row["methods"], key=lambda one: str(one["quantity"])):
             numbers = [f"{one[key]:.3g}" for key in ("rms", "half_width_68", "bias")]
-            inside = one["within_one_sigma"]
-            covered = "" if inside is None else f"{100 * inside:.0f}"
+            shares = [one.get(f"within_one_sigma{ending}") for ending in ("", "_as_it_says")]
+            covered = ["" if share is None else f"{100 * share:.0f}" for share in shares]
             mine = one["method"] == "likelihood"
             ratio = "1" if mine else plain(*one["likelihood_over_it"])
             name = f"`{row['test']}`, {row['showers']:,}"
-            table.append([name, one["quantity"], one["method"], *numbers, covered, ratio])
+            table.append([name, one["quantity"], one["method"], *numbers, *covered, ratio])
     return markdown(table)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,13 +163,20 @@ def main() -> None:
         row["calibration"] = measure_calibration(bundle, view.head(options.calibrate))
     test, train = view.head(min(options.reconstruct, len(view))), open_showers(options.train)
     started = time.process_time()
-    made = reconstruct_showers(bundle, test, prior=next(train.incident_chunks()))
+    made = reconstruct_showers(bundle, test, known=train)
     row |= {"showers": len(test), "cpu_ms_a_shower": 1e3 * (time.process_time() - started) / len(test)}
     known = ClassicalInputs.read(test)
+    assert made.widening is not None
+    row["widening"] = {name: factor.tolist() for name, factor in made.widening.factors.items()}
     methods = {LIKELIHOOD: made.columns, **classical_columns(train.head(options.fit), known)}
     for path in options.beside:
         methods[path.stem] = reconstruct_showers(read_bundle(path), test).columns
     row |= {"fitted_on": min(options.fit, len(train)), "methods": compare_rows(methods, known)}
+    as_it_says = replace(made.widening, factors={name: 1 / f for name, f in made.widening.factors.items()})
+    narrow = pulls_of(as_it_says.apply(made.columns), known)
+    for one in row["methods"]:
+        if one["method"] == LIKELIHOOD:
+            one["within_one_sigma_as_it_says"] = narrow[one["quantity"]]
     rows = recorded_rows(NAME)
     for one in rows:
         if (one["bundle"], one["test"]) == (row["bundle"], row["test"]):

@@ -189,6 +189,7 @@ def reconstruct(
     showers: PathLike | ShowerFile | Showers,
     *,
     prior: Incidents | None = None,
+    known: PathLike | ShowerFile | Showers | None = None,
     device: str = "cpu",
     progress: Progress = show_progress,
 ) -> Reconstruction:
@@ -199,6 +200,7 @@ def reconstruct(
         showers: A file, or showers in memory.
         prior: For a likelihood: incident particles as the showers may have; where their directions follow
             from their impacts, only the impact is looked for.
+        known: For a likelihood: showers whose truth is known; its uncertainties are made as wide as they say.
         device: auto, cpu, cuda, cuda:1 or mps.
         progress: See `calokit.progress`.
 
@@ -210,7 +212,9 @@ def reconstruct(
     from calokit.inference import reconstruct_showers
 
     model = read_bundle(bundle) if isinstance(bundle, str | Path) else bundle
-    return reconstruct_showers(model, _opened(showers, "showers"), progress, Device.of(device), prior)
+    truth = None if known is None else _opened(known, "known")
+    view = _opened(showers, "showers")
+    return reconstruct_showers(model, view, progress, Device.of(device), prior, truth)
 
 
 def likelihood(

@@ -104,6 +104,35 @@ def test_a_known_density_gives_its_mean_and_width(zdc: Detector) -> None:
     assert np.allclose(found["direction_uncertainty"] / [0.02, 0.03], 1.0, atol=0.4)
 
 
+class Silent(Known):
+    """A density that tells next to nothing: all conditions are left as the prior has them."""
+
+    conditions = ("energy", "position")
+
+    def scan_energies(self, energies: Tensor, candidates: Tensor) -> Tensor:
+        return torch.zeros(len(energies), len(candidates))
+
+    def likelihood_of(self, energies: Tensor) -> Callable[[IncidentTensors], Tensor]:
+        return lambda incidents: 0.01 * torch.log(incidents.energies)
+
+
+def test_showers_that_say_nothing_leave_the_prior(zdc: Detector) -> None:
+    rng = np.random.default_rng(1)
+    prior = Incidents(np.exp(rng.uniform(7, 11, 4000)).astype(np.float32), None, None)
+    space = ConditionSpace.of(RANGES, Silent.conditions, prior)
+    empty = np.zeros((3, zdc.number_of_cells), np.float32)
+    found = LikelihoodFit(Silent(), space, zdc).estimate(Showers.of(empty, zdc, Incidents.of(np.ones(3))))
+    columns = found.columns()
+    low, high = np.exp(space.low[0].item()), np.exp(space.high[0].item())
+    mean = (high - low) / np.log(high / low)
+    width = np.sqrt((high**2 - low**2) / (2 * np.log(high / low)) - mean**2)
+    assert np.allclose(columns["energy"], mean, atol=0.6 * width)  # 48 points, of which two thirds lie inside
+    assert np.allclose(columns["energy_uncertainty"], width, rtol=0.3)
+    box = (space.high - space.low)[1:].numpy()
+    assert (np.abs(columns["position"]) < 0.3 * box / np.sqrt(12)).all()
+    assert np.allclose(columns["position_uncertainty"], box / np.sqrt(12), rtol=0.3)
+
+
 def test_directions_that_follow_from_impacts_are_not_looked_for() -> None:
     rng = np.random.default_rng(1)
     places = rng.uniform(-30, 30, (500, 2)).astype(np.float32)

@@ -37,7 +37,7 @@ def reconstruct(
         Path | None,
         typer.Option(
             help="Showers that the report's classical methods are fitted on; to a likelihood they say "
-            "whether directions follow from impacts."
+            "whether directions follow from impacts, and how wide its uncertainties have to be."
         ),
     ] = None,
     threads: Threads = 1,
@@ -68,13 +68,12 @@ def reconstruct(
     model = read_bundle(bundle)
     view = open_showers(showers, split, named_detector(detector), model.detector)
     fitted = None if train is None else open_showers(train, Split.TRAIN, like=view.detector)
-    prior = None if fitted is None else next(fitted.incident_chunks())
     if report is not None:
         from calokit.studies.judging.page import check_reportable, describe_fit, report_reconstruction
 
         assert fitted is not None
-        check_reportable(estimated_columns(model, view, device, prior), view, fitted)
-    made = reconstruct_showers(model, view, device=device, prior=prior)
+        check_reportable(estimated_columns(model, view, device), view, fitted)
+    made = reconstruct_showers(model, view, device=device, known=fitted)
     write_reconstruction(output, made, model, view)
     if csv is not None:
         write_csv(csv, made, view)
@@ -82,6 +81,8 @@ def reconstruct(
         assert fitted is not None
         page = report_reconstruction(model, made, view, fitted, report)
         make_console().print(f"{describe_fit(fitted, view)}\nreport: {page}")
+    if made.widening is not None:
+        make_console().print(made.widening.describe())
     make_console().print(
         f"{len(made)} showers, {made.milliseconds_per_shower:.3g} ms a shower ({threads} threads): "
         f"{', '.join(made.columns)} in {output}",

@@ -216,16 +216,23 @@ class LikelihoodFit:
             move = torch.maximum(torch.minimum(move, LONGEST * step), -LONGEST * step)
             target = (centre + move).clamp(space.low, space.high)
             better = (log_posterior(target) >= found.height)[:, None]
-            centre = torch.where(better, target, found.best)
+            centre = torch.where(better, target, found.best.clamp(space.low, space.high))
             width = self.box_widths * torch.einsum("eij,ej->ei", axes.square(), 1 / precision).sqrt()
             step = torch.maximum(torch.minimum(width, GROW * step), SHRINK * step)
         return Parabola.through(log_posterior, centre, step, space.pairs)
 
     def _sample(self, log_posterior: LogLikelihood, peak: Parabola) -> tuple[Tensor, Tensor]:
-        """Return points (sample, event, coordinate) of the posterior and their weights (sample, event)."""
+        """Return points (sample, event, coordinate) of the posterior and their weights (sample, event).
+
+        They lie about the peak, and where the likelihood is flat about the middle of the box.
+        """
         precision, axes = peak.axes(self.box_widths)
+        middle = ((self.space.low + self.space.high) / 2).double()
+        off = torch.einsum("eji,ej->ei", axes, (peak.centre - middle) / self.box_widths)
+        known = torch.einsum("eij,ej->ei", axes, off * (1.0 - 1.0 / precision))
         spread = WIDER * self.box_widths[:, None] * axes / precision.sqrt()[:, None, :]
-        points = peak.centre + torch.einsum("eij,sj->sei", spread, self.points.double())
+        about = middle + self.box_widths * known
+        points = about + torch.einsum("eij,sj->sei", spread, self.points.double())
         heights = []
         for normal, here in zip(self.points, points, strict=True):
             outside = ((here < self.space.low) | (here > self.space.high)).any(1)
@@ -234,7 +241,7 @@ class LikelihoodFit:
         height = torch.stack(heights)
         nowhere = torch.isinf(height).all(0)
         height[0, nowhere] = 0.0
-        points[0, nowhere] = peak.centre[nowhere]
+        points[0, nowhere] = about[nowhere]
         return points, torch.softmax(height, 0)
 
     def _summarise(self, points: Tensor, weights: Tensor) -> Estimates:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from calokit.errors import BundleError
 from calokit.files import write_csv_columns, write_hdf5
 from calokit.inference.condition_space import ConditionSpace
 from calokit.inference.likelihood_fit import LikelihoodFit
+from calokit.inference.widening import Widening, pick_known
 from calokit.models.estimators.protocol import Reconstructor
 from calokit.models.protocols import HasLikelihood
 from calokit.progress import Progress, show_progress
@@ -65,6 +66,7 @@ class Reconstruction:
         outside: Share of the energies outside the training range.
         computed_on: Model of the processor or accelerator.
         block: Showers reconstructed at a time.
+        widening: What uncertainties were made wider by, if so.
     """
 
     columns: dict[str, NDArray[Any]]
@@ -72,6 +74,7 @@ class Reconstruction:
     outside: float
     computed_on: str
     block: int = BLOCK
+    widening: Widening | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -83,6 +86,7 @@ def reconstruct_showers(
     progress: Progress = show_progress,
     device: Device = CPU,
     prior: Incidents | None = None,
+    known: ShowerFile | None = None,
 ) -> Reconstruction:
     """Reconstruct every shower of a view; memory stays bounded.
 
@@ -92,6 +96,8 @@ def reconstruct_showers(
         progress: Shows how far it is; see `calokit.progress`.
         device: What the network computes on.
         prior: For a likelihood: incident particles as the showers may have, see `ConditionSpace`.
+        known: For a likelihood: showers whose truth is known, such as those of the training; uncertainties
+            are made as wide as some of them say (`Widening`). Their particles are the prior if none is given.
 
     Raises:
         BundleError: The bundle generates showers and knows no likelihood.
@@ -103,7 +109,12 @@ def reconstruct_showers(
         >>> reconstruct_showers(bundle, open_showers("showers.h5")).columns["energy"]  # doctest: +SKIP
     """
     check_reconstructed(bundle, view)
+    if prior is None and known is not None:
+        prior = next(known.incident_chunks())
     estimate, block = _find_estimator(bundle, device, prior)
+    widening = None
+    if isinstance(bundle.model, HasLikelihood) and known is not None:
+        widening = _measure_widening(estimate, known, progress)
     seconds = 0.0
     parts: list[dict[str, NDArray[Any]]] = []
     with progress(len(view), f"reconstructing {view.path.name} with {bundle.name}", "showers") as advance:
@@ -112,17 +123,41 @@ def reconstruct_showers(
             parts.append(estimate(showers))
             seconds += time.perf_counter() - started
             advance(len(showers))
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    columns = _joined(parts)
+    if widening is not None:
+        columns = widening.apply(columns)
     outside = _check_range(bundle, columns)
-    return Reconstruction(columns, 1e3 * seconds / len(view), outside, device.model_name(), block)
+    return Reconstruction(columns, 1e3 * seconds / len(view), outside, device.model_name(), block, widening)
 
 
-def estimated_columns(
-    bundle: Bundle, view: ShowerFile, device: Device = CPU, prior: Incidents | None = None
-) -> set[str]:
+def _joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Return the columns of several blocks as one."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _measure_widening(
+    estimate: Callable[[Showers], dict[str, NDArray[Any]]], known: ShowerFile, progress: Progress
+) -> Widening | None:
+    """Return how far uncertainties fall short for showers whose truth is known; None if they are too few."""
+    parts = []
+    truths = []
+    pieces = pick_known(known)
+    if not pieces:
+        return None
+    count = sum(piece.stop - piece.start for piece in pieces)
+    with progress(count, f"measuring uncertainties on {known.path.name}", "showers") as advance:
+        for piece in pieces:
+            showers = known.read(piece.start, piece.stop)
+            parts.append(estimate(showers))
+            truths.append(showers.incidents)
+            advance(len(showers))
+    return Widening.measure(_joined(parts), Incidents.join(truths))
+
+
+def estimated_columns(bundle: Bundle, view: ShowerFile, device: Device = CPU) -> set[str]:
     """Return the names of what a bundle finds of showers, as seen on the first; see `reconstruct_showers`."""
     check_reconstructed(bundle, view)
-    estimate, _ = _find_estimator(bundle, device, prior)
+    estimate, _ = _find_estimator(bundle, device, None)
     return set(estimate(view.head(1).read_all()))
 
 
@@ -173,6 +208,7 @@ def write_reconstruction(path: Path, made: Reconstruction, bundle: Bundle, view:
                 "timing_note": f"with the search of hits, batch {made.block}, {torch.get_num_threads()} "
                 f"thread(s), float32, {made.computed_on}",
                 "outside_training_range": made.outside,
+                **({} if made.widening is None else {"uncertainties": made.widening.describe()}),
             }
         )
 
