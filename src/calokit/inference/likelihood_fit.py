@@ -147,6 +147,7 @@ class LikelihoodFit:
         self.first_steps = device.put(torch.tensor(first).double())
         half = Draws(draw_generator(seed, Purpose.LIKELIHOOD, 0)).normal(SAMPLES // 2, len(space))
         self.points = device.put(torch.cat([half, -half]))
+        self.middle = ((self.space.low + self.space.high) / 2).double()
         self.box_widths = ((self.space.high - self.space.low) / 12**0.5).double()
 
     @torch.inference_mode()
@@ -172,7 +173,7 @@ class LikelihoodFit:
         best of a scan.
         """
         space = self.space
-        start = ((space.low + space.high) / 2).double().expand(len(energies), -1).clone()
+        start = self.middle.expand(len(energies), -1).clone()
         energy = space.names.index(ENERGY)
         low, high = float(space.low[energy]) + space.beyond, float(space.high[energy]) - space.beyond
         candidates = torch.linspace(low, high, CANDIDATES, device=start.device).double()
@@ -227,11 +228,10 @@ class LikelihoodFit:
         They lie about the peak, and where the likelihood is flat about the middle of the box.
         """
         precision, axes = peak.axes(self.box_widths)
-        middle = ((self.space.low + self.space.high) / 2).double()
-        off = torch.einsum("eji,ej->ei", axes, (peak.centre - middle) / self.box_widths)
+        off = torch.einsum("eji,ej->ei", axes, (peak.centre - self.middle) / self.box_widths)
         known = torch.einsum("eij,ej->ei", axes, off * (1.0 - 1.0 / precision))
         spread = WIDER * self.box_widths[:, None] * axes / precision.sqrt()[:, None, :]
-        about = middle + self.box_widths * known
+        about = self.middle + self.box_widths * known
         points = about + torch.einsum("eij,sj->sei", spread, self.points.double())
         heights = []
         for normal, here in zip(self.points, points, strict=True):

@@ -109,12 +109,12 @@ def reconstruct_showers(
         >>> reconstruct_showers(bundle, open_showers("showers.h5")).columns["energy"]  # doctest: +SKIP
     """
     check_reconstructed(bundle, view)
+    if not isinstance(bundle.model, HasLikelihood):
+        known = None
     if prior is None and known is not None:
         prior = next(known.incident_chunks())
     estimate, block = _find_estimator(bundle, device, prior)
-    widening = None
-    if isinstance(bundle.model, HasLikelihood) and known is not None:
-        widening = _measure_widening(estimate, known, progress)
+    widening = None if known is None else _measure_widening(estimate, known, progress)
     seconds = 0.0
     parts: list[dict[str, NDArray[Any]]] = []
     with progress(len(view), f"reconstructing {view.path.name} with {bundle.name}", "showers") as advance:

@@ -84,7 +84,7 @@ class Widening:
 def pick_known(view: ShowerFile) -> list[slice]:
     """Return which showers of a view uncertainties are measured on: pieces from all over it.
 
-    None, with a warning, where there are too few.
+    Nothing, with a warning, where there are too few.
     """
     if len(view) < LEAST_KNOWN:
         warnings.warn(

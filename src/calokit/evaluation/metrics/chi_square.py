@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from calokit.arrays import Float64
 from calokit.errors import CalokitError
@@ -91,7 +91,7 @@ def compare_histograms(
     variance = law * totals[0] * totals[1] * (totals[0] * own[1] + totals[1] * own[0])
     value = float((difference**2 / variance)[variance > 0].sum())
     degrees = len(w) - 1
-    return ChiSquare(value, degrees, float(chi2.sf(value, degrees)) if degrees else math.nan)
+    return ChiSquare(value, degrees, float(chdtrc(degrees, value)) if degrees else math.nan)
 
 
 def _common_law(table: Float64, totals: Float64) -> Float64:
