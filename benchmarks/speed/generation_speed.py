@@ -41,6 +41,7 @@ from calokit.compute.precision import Precision
 from calokit.errors import ConditionWarning
 from calokit.inference import ShowerGenerator, read_bundle
 from calokit.inference.generate import BLOCK
+from calokit.processors import usable_processors
 from calokit.showers import Incidents, Showers, open_showers
 
 BATCHES = (1, 100, 10_000)
@@ -157,7 +158,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="time spent on a row, at least one batch")
     arguments = parser.parse_args()
     data: Path = arguments.data or default_showers("_test")
-    available = len(os.sched_getaffinity(0))
+    available = usable_processors()
     threads = [1, available] if arguments.all_threads and available > 1 else [1]
     circumstances = describe_circumstances(threads[-1])
     warnings.simplefilter("ignore", ConditionWarning)

@@ -11,7 +11,6 @@ Writes benchmarks/results/generation_threads.json.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 import warnings
 from pathlib import Path
@@ -22,6 +21,7 @@ from benchmarks.record import Row, describe_circumstances, print_rows, write_rec
 from benchmarks.speed.generation_speed import take_incidents
 from calokit.errors import ConditionWarning
 from calokit.inference import ShowerGenerator, read_bundle
+from calokit.processors import usable_processors
 from calokit.showers import open_showers
 
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=2)
     arguments = parser.parse_args()
-    threads = len(os.sched_getaffinity(0))
+    threads = usable_processors()
     if threads < 2:
         raise SystemExit("there is one processor only.")
     circumstances = describe_circumstances(threads)
