@@ -84,7 +84,7 @@ def draw_picture() -> None:
         axes.set_xscale("log")
         axes.set_xlabel("processor time of a shower (ms, batch 10,000, one core)")
         axes.set_ylabel("largest AUC of all classifiers (bars: truth against truth)")
-        axes.margins(x=0.25, y=0.15)
+        axes.margins(x=0.3, y=0.15)
         fix_layout(figure)
     save_figure(figure, PICTURE)
 
