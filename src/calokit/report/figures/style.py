@@ -12,11 +12,15 @@ from typing import Any
 
 import matplotlib as mpl
 import mplhep
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, ScalarFormatter
 
 from calokit.errors import CalokitError
 from calokit.files import write_bytes
@@ -32,6 +36,13 @@ _DECADES_WITH_POWERS = 2.5
 """From so many decades on, whole powers of ten are enough numbers along an axis."""
 _PIXELS_PER_INCH = 110
 """Largest size of a figure on a page."""
+
+_FORMATS: dict[str, tuple[type[FigureCanvasBase], tuple[str, ...]]] = {
+    "png": (FigureCanvasAgg, ("Software",)),
+    "pdf": (FigureCanvasPdf, ("CreationDate", "Creator", "Producer")),
+    "svg": (FigureCanvasSVG, ("Date", "Creator", "Format", "Type")),
+}
+"""What draws each kind of file, and what is left out of it so that equal figures are equal files."""
 
 _OVERRIDES = {
     "font.size": 10,
@@ -82,6 +93,8 @@ def new_image_grid(width: float, height: float) -> Figure:
 
 def fix_layout(figure: Figure) -> None:
     """Lay a finished figure out once, so that writing it to several formats need not do so again."""
+    for axes in figure.axes:
+        _write_numbers_plainly(axes)
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -142,16 +155,19 @@ def figure_bytes(figure: Figure, suffix: str, resolution: float = 150.0) -> byte
     Raises:
         CalokitError: The suffix is none of the three.
     """
-    metadata: dict[str, dict[str, None]] = {
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-        "svg": dict.fromkeys(("Date", "Creator", "Format", "Type")),
-    }
-    if suffix not in metadata:
-        raise CalokitError(f"figures are written as {', '.join(metadata)}, not as {suffix!r}.")
+    if suffix not in _FORMATS:
+        raise CalokitError(f"figures are written as {', '.join(_FORMATS)}, not as {suffix!r}.")
+    canvas, left_out = _FORMATS[suffix]
     stream = io.BytesIO()
+    shown_on, before = figure.canvas, figure.dpi
     with figure_style(), mpl.rc_context({"svg.hashsalt": "calokit"}):
-        figure.savefig(stream, format=suffix, dpi=resolution, metadata=metadata[suffix])
+        try:
+            figure.dpi = resolution
+            # `figure.savefig` would draw everything twice.
+            getattr(canvas(figure), f"print_{suffix}")(stream, metadata=dict.fromkeys(left_out))
+        finally:
+            figure.dpi = before
+            figure.set_canvas(shown_on)
     return stream.getvalue()
 
 
@@ -190,6 +206,15 @@ def save_figure(figure: Figure, path: Path, resolution: float = 200.0) -> None:
         CalokitError: The name ends in something else.
     """
     write_bytes(path, figure_bytes(figure, path.suffix.removeprefix("."), resolution))
+
+
+def _write_numbers_plainly(axes: Axes) -> None:
+    """Keep mathematical text, which takes long to parse, to axes that have a power of ten at their end."""
+    for axis in (axes.xaxis, axes.yaxis):
+        formatter = axis.get_major_formatter()
+        if isinstance(formatter, ScalarFormatter):
+            formatter.set_locs(list(axis.get_majorticklocs()))
+            formatter.set_useMathText(bool(formatter.get_offset()))
 
 
 def _limit_width(begin: re.Match[str]) -> str:
