@@ -22,6 +22,7 @@ from calokit.report.figures.style import (
     colour_of,
     figure_style,
     fix_layout,
+    has_power,
     label_decades,
     line_of,
     new_plot,
@@ -33,6 +34,10 @@ Floats = NDArray[np.float64]
 _Named = TypeVar("_Named", Spectrum, Curve)
 
 FLOOR_LABEL = "floor"
+_MARGINS = {"left": 0.15, "right": 0.97, "bottom": 0.11, "top": 0.915, "hspace": 0.06}
+"""Where the panels of every plot stand, so that plots may lie beside each other."""
+_RAISED = 1.06
+"""Height of titles above a power of ten; matplotlib would measure all numbers each time to find it."""
 _RATIO_LETTERS = 18
 """So many letters stand beside the ratio panel."""
 RATIO_RANGES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -207,7 +212,7 @@ def _trace_curve(index: int, card: Scorecard, curve: Curve) -> _Trace:
 
 
 def _panels() -> tuple[Figure, Axes, Axes]:
-    figure = new_plot(5.6, 4.8)
+    figure = new_plot(5.6, 4.8, _MARGINS)
     main, ratio = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, 1.0])
     return figure, main, ratio
 
@@ -332,8 +337,9 @@ def _finish(
     main.tick_params(labelbottom=False)
     ratio.set_xlabel(x_label)
     main.legend(loc=legend, fontsize=8)
-    main.set_title(cards[0].detector, loc="left", fontweight="bold")
-    main.set_title(f"cells above {cards[0].threshold_mev:g} MeV", loc="right")
+    height = _RAISED if has_power(main.yaxis) else 1.0
+    main.set_title(cards[0].detector, loc="left", fontweight="bold", y=height)
+    main.set_title(f"cells above {cards[0].threshold_mev:g} MeV", loc="right", y=height)
     main.get_figure().align_ylabels([main, ratio])  # type: ignore[union-attr]
 
 
