@@ -26,9 +26,10 @@ def test_a_bare_generated_file_is_judged_in_the_detector_of_the_reference(
 ) -> None:
     truth = shower_file(40, seed=1, name="truth.h5")
     bare = write_bare(tmp_path / "generated.hdf5", make_showers(40, 2), flat=True)
-    judged = command("evaluate", truth, bare, "--classifiers", "0", "-o", "report")
+    judged = command("evaluate", truth, bare, "--classifiers", "0", "--no-page", "-o", "report")
     assert judged.code == 0, judged.err
-    assert (tmp_path / "report" / "report.html").is_file()
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["scorecard.json"]
+    assert "scorecards: report" in judged.out
     assert command("inspect", bare).code == 2
     assert command("inspect", bare, "--detector", "zdc_ecal").code == 0
 

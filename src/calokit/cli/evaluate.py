@@ -63,6 +63,9 @@ def evaluate(
     readout_spread: Annotated[
         float, typer.Option(min=0.0, help="With --readout: relative spread of each cell; 0.03 is 3 %.")
     ] = 0.0,
+    page: Annotated[
+        bool, typer.Option(help="Draw report.html and its figures; without them, numbers only.")
+    ] = True,
     cells: Annotated[
         str | None, typer.Option(help="Flat numbers of the cells to show: 130,210 (default: chosen).")
     ] = None,
@@ -108,10 +111,12 @@ def evaluate(
         found.append(judge(evaluation, view))
         write_scorecard(found[-1], output, several=len(views) > 1)  # kept, should a later one fail
     cards = ComparedCards.of(*found)
-    page = write_report(cards, output)
+    told = f"scorecards: {output}"
+    if page:
+        told = f"report: {write_report(cards, output)} (scorecards as JSON and figures as PDF beside it)"
     console = make_console()
     console.print(scorecard_table(cards, console.width, console.encoding))
-    console.print(f"report: {page} (scorecards as JSON and figures as PDF beside it)")
+    console.print(told)
 
 
 def judge(evaluation: Evaluation, generated: ShowerFile) -> Scorecard:
