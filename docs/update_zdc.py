@@ -31,6 +31,7 @@ NEUTRON_METRICS = (
     "response.m",
     "resolution.m",
     "hits",
+    "readout.auc",
     "separation.visible",
     "separation.depth",
 )
@@ -274,19 +275,25 @@ def centres() -> str:
 
 
 def neutrons() -> str:
-    """Return the scorecard of the neutrons' bundle."""
-    found = result("zdc_neutrons")
-    if found is None:
-        return NOT_YET
-    table = [["measurement", "generated", "truth against truth"]]
+    """Return the scorecards of the neutrons' bundles, each above its own threshold."""
+    network = result("zdc_neutrons")
+    cards = {
+        "zdc_neutrons": None if network is None else network["settings"],
+        "zdc_neutrons_cascade": result("scorecard_zdc_neutrons_cascade"),
+    }
+    found = [_judged_neutrons(name, card) for name, card in cards.items() if card is not None]
+    return "\n\n".join(found) or NOT_YET
+
+
+def _judged_neutrons(name: str, card: dict[str, Any]) -> str:
+    table = [["measurement", f"`zoo/{name}.calokit`", "truth against truth"]]
     table += [
-        [f"`{row['metric']}`", _rounded(row["value"], row["error"]), _rounded(row["floor"], row["its error"])]
-        for row in found["rows"]
-        if row["metric"].startswith(NEUTRON_METRICS)
+        [f"`{metric}`", _rounded(value, error), _rounded(floor, floor_error)]
+        for metric, (value, error, floor, floor_error) in card["measurements"].items()
+        if metric.startswith(NEUTRON_METRICS)
     ]
-    facts = found["settings"]
-    words = f"Judged on {facts['test_showers']} showers of another seed"
-    return f"{markdown(table)}\n\n{words}, cells above {facts['threshold_mev']:g} MeV."
+    words = f"Judged on {card['test_showers']:,} showers of another seed"
+    return f"{markdown(table)}\n\n{words}, cells above {card['threshold_mev']:g} MeV."
 
 
 def _measured(measured: dict[str, Any], metric: str, title: str) -> str:

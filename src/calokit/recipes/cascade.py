@@ -46,8 +46,8 @@ def luxe_cascade() -> Recipe:
 def zdc_neutrons_cascade() -> Recipe:
     """The cascade on ECAL and HCAL of the ZDC, for neutrons.
 
-    Cells count above half of what a minimum ionising particle leaves in a tile, where five sixths of the energy
-    are; an open threshold would be 0.01 MeV, with eight times as many hits and as much time.
+    Cells count above half of what a minimum ionising particle leaves in a tile, where five sixths of the
+    energy are; an open threshold would be 0.01 MeV, with eight times as many hits and as much time.
     """
     title = "EIC ZDC ECAL + HCAL, splitting cascade for neutrons"
     model = CascadeSettings(near_threshold=True, threshold_mev=0.3)
