@@ -21,7 +21,6 @@ SMALLEST_TILE_MM2 = 1e-3
 """Slivers of a tile that the border leaves below this area do not count as tiles."""
 
 
-@functools.lru_cache(maxsize=32)
 def clipped_tiles(
     tiles: HexagonalTiles, layer: int, width_mm: float, height_mm: float
 ) -> tuple[Polygon, ...]:
@@ -36,13 +35,36 @@ def clipped_tiles(
     Returns:
         One polygon a tile, in the order of `HexagonalTiles.centres`; together they cover the slab once.
     """
+    return tuple(outline for _, outline in _clipped(tiles, layer % tiles.cycle, width_mm, height_mm))
+
+
+def tile_centres(section: Section, layer: int) -> Polygon:
+    """Return the centres (tile, 2) of the tiles of `share_matrix`, in mm; a cut tile keeps that of the whole.
+
+    Raises:
+        DetectorError: The section has no tiles.
+    """
+    if section.tiles is None:
+        raise DetectorError(f"section {section.name!r} has no hexagonal tiles.")
+    found = _clipped(section.tiles, layer % section.tiles.cycle, *section.size_mm)
+    return np.array([centre for centre, _ in found])
+
+
+@functools.lru_cache(maxsize=32)
+def _clipped(
+    tiles: HexagonalTiles, phase: int, width_mm: float, height_mm: float
+) -> tuple[tuple[Polygon, Polygon], ...]:
+    """Return centre and outline of each tile of one phase of the stagger."""
     angles = np.arange(6) * math.pi / 3
     corners = tiles.side_mm * np.column_stack([np.cos(angles), np.sin(angles)])
     x, y = width_mm / 2, height_mm / 2
-    outlines = (
-        clip_to_box(centre + corners, -x, x, -y, y) for centre in tiles.centres(layer, width_mm, height_mm)
+    centres = tiles.centres(phase, width_mm, height_mm)
+    outlines = [clip_to_box(centre + corners, -x, x, -y, y) for centre in centres]
+    return tuple(
+        (centre, outline)
+        for centre, outline in zip(centres, outlines, strict=True)
+        if polygon_area(outline) > SMALLEST_TILE_MM2
     )
-    return tuple(outline for outline in outlines if polygon_area(outline) > SMALLEST_TILE_MM2)
 
 
 def share_matrix(section: Section, layer: int) -> sparse.csr_array:

@@ -44,14 +44,9 @@ def luxe_cascade() -> Recipe:
 
 
 def zdc_neutrons_cascade() -> Recipe:
-    """The cascade on ECAL and HCAL of the ZDC, for neutrons.
-
-    Cells count above half of what a minimum ionising particle leaves in a tile, where five sixths of the
-    energy are; an open threshold would be 0.01 MeV, with eight times as many hits and as much time.
-    """
+    """The cascade on the crystals and hexagonal tiles of the ZDC, for neutrons."""
     title = "EIC ZDC ECAL + HCAL, splitting cascade for neutrons"
-    model = CascadeSettings(near_threshold=True, threshold_mev=0.3)
-    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 6_000, 32, model)
+    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 6_000, 32)
 
 
 def calochallenge_photons_cascade() -> Recipe:

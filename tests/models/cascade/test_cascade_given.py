@@ -10,7 +10,7 @@ import torch
 from calokit.detector import Detector, load_detector
 from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.compiled import availability
-from calokit.models.cascade.compiled.availability import compiled_cuts, numba_compiles
+from calokit.models.cascade.compiled.availability import compiled_cuts, compiled_drawing, numba_compiles
 from calokit.models.cascade.settings import PARTS
 from calokit.models.cascade.stage import Cuts, Stage
 from calokit.models.cascade.surrogate import CascadeSurrogate
@@ -20,7 +20,15 @@ from tiny_families import slow_detectors
 pytestmark = pytest.mark.skipif(not numba_compiles(), reason="numba is not installed")
 
 CLOSE = 1e-5
-DETECTORS = ["zdc_ecal", "par04_siw", "calochallenge_1_photons", "zdc_ecal_hcal"]
+DETECTORS = ["zdc_ecal", "par04_siw", "calochallenge_1_photons"]
+
+
+def sections() -> Detector:
+    """Return a detector of two sections, both of cells."""
+    detector = load_detector("zdc_ecal_hcal")
+    return detector.model_copy(
+        update={"sections": tuple(one.model_copy(update={"tiles": None}) for one in detector.sections)}
+    )
 
 
 def both_ways(model: CascadeSurrogate, detector: Detector) -> Iterator[tuple[Cuts, Cuts]]:
@@ -72,6 +80,18 @@ def compare(model: CascadeSurrogate, detector: Detector) -> None:
 def test_any_detector(name: str) -> None:
     detector = load_detector(name)
     compare(shaken(detector), detector)
+
+
+@pytest.mark.slow
+def test_sections_of_other_cells() -> None:
+    detector = sections()
+    compare(shaken(detector), detector)
+
+
+def test_layers_of_staggered_tiles_are_left_to_torch() -> None:
+    model = shaken(load_detector("zdc_ecal_hcal"))
+    assert compiled_cuts(model) is None
+    assert compiled_drawing(model) is not None
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -68,8 +68,9 @@ def test_any_detector_gives_possible_showers_of_finite_likelihood(name: str) -> 
     drawn = model.generate(incidents, torch.Generator().manual_seed(1))
     assert drawn.shape == (events, detector.number_of_cells)
     assert drawn.dtype == torch.float32
-    full = drawn > 0
-    assert bool((drawn[full] > model.threshold_mev).all())
+    seen = model.seen(drawn)
+    full = seen > 1e-4 * model.threshold_mev
+    assert bool((seen[full] > (1 - 1e-5) * model.threshold_mev).all())
     likelihood = model.log_likelihood(TrainingBatch(incidents, drawn))
     assert bool(torch.isfinite(likelihood).all())
     assert bool(torch.isfinite(model.log_likelihood(TrainingBatch.of(made_up(detector, 8, seed=9)))).all())
@@ -93,8 +94,9 @@ def test_energy_and_hits_are_handed_down_whole(name: str, monkeypatch: pytest.Mo
     incidents = TrainingBatch.of(made_up(detector, 40, seed=5)).incidents
     drawn = model.generate(incidents, torch.Generator().manual_seed(1))
     visible, hits = (torch.cat(one) for one in zip(*roots, strict=True))
-    assert torch.equal((drawn > 0).sum(1).float(), hits)
-    assert torch.allclose(drawn.double().sum(1), visible.double(), rtol=2e-5)
+    seen = model.seen(drawn)
+    assert torch.equal((seen > 0.5 * model.threshold_mev).sum(1).float(), hits)
+    assert torch.allclose(seen.double().sum(1), visible.double(), rtol=2e-5)
 
 
 @pytest.mark.parametrize("name", ["zdc_ecal", "luxe_ecal", "par04_siw", "calochallenge_1_photons"])

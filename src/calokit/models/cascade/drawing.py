@@ -52,8 +52,8 @@ class CascadeDrawing:
         return torch.cat(pieces)
 
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
-        """Return showers whose cells behind the first layers are drawn anew; see `CompletesShowers`."""
-        model = self.model
+        """Return showers (event, place) whose cells behind the first layers are drawn anew."""
+        model, seen = self.model, self.model.seen(batch.energies)
         cells = model.cells_of(batch)
         facts = model.facts(batch.incidents, cells.visible, cells.count)
         places = [self.tree.cells_of(layer) for layer in range(self.tree.layers)]
@@ -61,7 +61,7 @@ class CascadeDrawing:
         totals = torch.stack([one.sum(1) for one in known], 1)
         drawn = self._to_mev(self._draw_cells(facts, totals, keys, known[:layers]))
         first = self.tree.first_cells[layers]
-        drawn[:, :first] = torch.where(batch.energies > model.threshold, batch.energies, 0.0)[:, :first]
+        drawn[:, :first] = torch.where(seen > model.threshold, seen, 0.0)[:, :first]
         return drawn
 
     def draw_totals(self, incidents: IncidentTensors, keys: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.detector.grids import CartesianGrid, Grid, PolarGrid
+from calokit.models.cascade.tile_readout import lay_tiles
 from calokit.models.cascade.tree import SplitTree, grow_tree
 
 Float64 = NDArray[np.float64]
@@ -17,7 +19,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """The layers that share one grid of cells, and the tree over that grid.
+    """The layers that share one grid of cells, and the tree over that grid; hexagonal tiles count as cells.
 
     Attributes:
         grid: The grid.
@@ -53,7 +55,8 @@ class DetectorTree:
         depth: Over the layers (one column): sections are cut first.
         planes: Over the cells of a layer, one for each kind of layer.
         plane_of: Which plane each layer has (layer,).
-        first_cells: Number of the first cell of each layer, and at the end the number of cells.
+        first_cells: Number of the first cell of each layer, and at the end the number of cells (of tiles, the
+            places of `TileReadout`).
         layer_z: Middle of each layer in mm from the front face (layer,), 0 where unknown.
     """
 
@@ -90,18 +93,24 @@ class DetectorTree:
 def grow_trees(detector: Detector) -> DetectorTree:
     """Return the trees of a detector."""
     grids: list[Grid] = []
+    there: list[NDArray[np.int64]] = []
     borders: list[int] = []
     for section in detector.sections:
         borders.append(len(grids))
-        grids += section.readout.grids(section.number_of_layers)
-    sizes = [math.prod(grid.shape) for grid in grids]
+        own: Sequence[Grid] = section.readout.grids(section.number_of_layers)
+        for layer, grid in enumerate(own):
+            places = None if section.tiles is None else lay_tiles(section, layer)
+            grids.append(grid if places is None else places.grid)
+            cells = np.ones(math.prod(grid.shape), np.int64)
+            there.append(cells if places is None else (places.tiles >= 0).astype(np.int64))
+    sizes = [len(one) for one in there]
     kinds: dict[tuple[object, ...], list[int]] = {}
     for layer, grid in enumerate(grids):
-        kinds.setdefault(_fingerprint(grid), []).append(layer)
-    planes = tuple(_lay_plane(grids[layers[0]], tuple(layers)) for layers in kinds.values())
+        kinds.setdefault((_fingerprint(grid), there[layer].tobytes()), []).append(layer)
+    planes = tuple(_lay_plane(grids[one[0]], there[one[0]], tuple(one)) for one in kinds.values())
     plane_of = {layer: number for number, plane in enumerate(planes) for layer in plane.layers}
     return DetectorTree(
-        grow_tree(len(grids), 1, sizes, cuts=borders[1:]),
+        grow_tree(len(grids), 1, [int(one.sum()) for one in there], cuts=borders[1:]),
         planes,
         tuple(plane_of[layer] for layer in range(len(grids))),
         tuple(int(first) for first in np.cumsum([0, *sizes])),
@@ -152,9 +161,9 @@ def _fingerprint(grid: Grid) -> tuple[object, ...]:
     return type(grid).__name__, *(tuple(np.round(one, 9)) for one in edges)
 
 
-def _lay_plane(grid: Grid, layers: tuple[int, ...]) -> Plane:
+def _lay_plane(grid: Grid, there: NDArray[np.int64], layers: tuple[int, ...]) -> Plane:
     rows, columns = grid.shape
-    tree = grow_tree(rows, columns, periodic=isinstance(grid, PolarGrid) and rows > 1)
+    tree = grow_tree(rows, columns, there.tolist(), periodic=isinstance(grid, PolarGrid) and rows > 1)
     x, y, radius = grid.centres()
     areas = grid.areas()
     box_areas = tree.sum_up(areas)

@@ -38,10 +38,11 @@ def correct_spectrum(model: CascadeSurrogate, batch: TrainingBatch, draws: Draws
         batch: True showers.
         draws: The source of every random number.
     """
-    lines = measure_lines(batch.energies.cpu().numpy(), model.threshold_mev, model.settings.line_terms)[:2]
+    seen = model.seen(batch.energies).cpu().numpy()
+    lines = measure_lines(seen, model.threshold_mev, model.settings.line_terms)[:2]
 
     def spectrum(energies: Tensor) -> Float64:
-        return count_hits(energies.cpu().numpy(), model.threshold_mev, BINS, *lines)
+        return count_hits(model.seen(energies).cpu().numpy(), model.threshold_mev, BINS, *lines)
 
     true, stages = spectrum(batch.energies), [one for one in model.modules() if isinstance(one, Stage)]
     for _ in range(ROUNDS):

@@ -44,6 +44,7 @@ from calokit.models.cascade.stage import Cuts, Stage
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tables import BoxTables
 from calokit.models.cascade.threshold import choose_training_threshold
+from calokit.models.cascade.tile_readout import TileReadout
 from calokit.models.cascade.totals import Totals
 from calokit.models.cascade.window import AROUND, BESIDE
 from calokit.models.protocols import CumulativeValues, Surrogate
@@ -88,11 +89,13 @@ class CascadeSurrogate(Surrogate):
         super().__init__()
         self.settings = settings
         self.tree = grow_trees(detector)
+        tiled = any(section.tiles is not None for section in detector.sections)
+        self.readout = TileReadout(detector) if tiled else None
         self.surroundings = Surroundings(self.tree)
         self.images = find_symmetries(detector, self.tree)
         self.incident = IncidentFeatures(settings.conditions, self.tree.planes[self.tree.plane_of[0]].grid)
         self.totals = Totals(
-            self.incident.width, settings.totals_width, settings.totals_terms, detector.number_of_cells
+            self.incident.width, settings.totals_width, settings.totals_terms, self.tree.depth.capacity[0]
         )
         self.register_buffer("threshold", torch.tensor(settings.threshold_mev or 0.1, dtype=torch.float32))
         self.register_buffer("exact_lines", torch.zeros(settings.line_terms))
@@ -120,18 +123,19 @@ class CascadeSurrogate(Surrogate):
 
     def fit_transforms(self, sample: Showers) -> None:
         """Choose the threshold where it is open, and set trends and scales."""
-        if self.settings.threshold_mev is None:
-            self.threshold.fill_(choose_training_threshold(sample.energies))
         batch = TrainingBatch.of(sample)
+        energies = self.seen(batch.energies).numpy()
+        if self.settings.threshold_mev is None:
+            self.threshold.fill_(choose_training_threshold(energies))
         self.incident.fit(batch.incidents)
         cells = self.cells_of(batch)
         self.totals.fit(batch.incidents.energies, cells.visible * self.threshold, cells.count)
-        found = measure_lines(sample.energies, self.threshold_mev, self.settings.line_terms)
+        found = measure_lines(energies, self.threshold_mev, self.settings.line_terms)
         lines = [torch.from_numpy(one).float() for one in found[:2]]
         exact = np.where(found[1] <= SMALLEST_WIDTH, found[2], 0.0)
         self.exact_lines.copy_(torch.from_numpy(exact))
-        features = measure_features(sample.energies, self.threshold_mev, *found[:2])
-        few = batch[: max(64, FIT_CELLS // sample.detector.number_of_cells)]
+        features = measure_features(energies, self.threshold_mev, *found[:2])
+        few = batch[: max(64, FIT_CELLS // energies.shape[1])]
         cells = self.cells_of(few)
         facts = self.facts(few.incidents, cells.visible, cells.count)
         for stage, cuts in self.cuts(facts, cells):
@@ -220,14 +224,14 @@ class CascadeSurrogate(Surrogate):
         """Return the shower (event, cell) in MeV of each incident particle and key."""
         self.incident.need(incidents)
         drawing = compiled_drawing(self) or CascadeDrawing(self)
-        return drawing.showers(incidents, noise["key"][:, 0])
+        return self.read_out(drawing.showers(incidents, noise["key"][:, 0]))
 
     @torch.no_grad()
     def write_showers(
         self, incidents: IncidentTensors, noise: Mapping[str, Tensor], energies: Float32
     ) -> None:
         """Write the showers into zeros (event, cell): compiled loops draw them there."""
-        drawing = compiled_drawing(self)
+        drawing = None if self.readout else compiled_drawing(self)
         if drawing is None:
             super().write_showers(incidents, noise, energies)
         else:
@@ -238,7 +242,7 @@ class CascadeSurrogate(Surrogate):
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
         """Return showers whose cells behind the first layers are drawn anew; see `CompletesShowers`."""
         self.incident.need(batch.incidents)
-        return CascadeDrawing(self).complete(batch, keys, layers)
+        return self.read_out(CascadeDrawing(self).complete(batch, keys, layers))
 
     def _make_stage(self, plane: int | None) -> Stage:
         """Return the networks of a plane's tree, or of the layers' (None)."""
@@ -263,9 +267,17 @@ class CascadeSurrogate(Surrogate):
         energy = (settings.shared_terms, settings.own_terms, settings.line_terms, settings.near_threshold)
         return Stage(tables, [OwnPart(), *parts], settings.width, settings.layers, settings.hit_terms, energy)
 
+    def seen(self, energies: Tensor) -> Tensor:
+        """Return what the trees are over (event, place) of showers in a file's cells (event, cell)."""
+        return energies if self.readout is None else self.readout.gather(energies)
+
+    def read_out(self, drawn: Tensor) -> Tensor:
+        """Return drawn showers in a file's cells (event, cell)."""
+        return drawn if self.readout is None else self.readout.spread(drawn)
+
     def cells_of(self, batch: TrainingBatch) -> CellValues:
         """Return showers as the cascade sees them."""
-        energies = batch.energies.T
+        energies = self.seen(batch.energies).T
         above = energies > self.threshold
         energy = torch.where(above, energies / self.threshold, 0.0).contiguous()
         hits = above.to(energy.dtype).contiguous()

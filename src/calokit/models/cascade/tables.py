@@ -10,6 +10,9 @@ from calokit.models.cascade.planes import Plane
 from calokit.models.cascade.tree import SplitTree
 from calokit.models.cascade.window import AROUND, BESIDE, open_window
 
+SMALLEST_CAPACITY = 0.5
+"""What counts as the size of a box without a cell, where the border leaves no tile."""
+
 
 class BoxTables(nn.Module):
     """The boxes of a tree.
@@ -80,8 +83,8 @@ def _plane_boxes(plane: Plane) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     along = np.divide(two - one, apart, out=np.zeros_like(one), where=apart > 1e-6)
     height, width = tree.edges[:, 1] - tree.edges[:, 0], tree.edges[:, 3] - tree.edges[:, 2]
     columns = [
-        np.log(tree.capacity[first]),
-        np.log(tree.capacity[second]),
+        np.log(tree.capacity[first].clip(SMALLEST_CAPACITY)),
+        np.log(tree.capacity[second].clip(SMALLEST_CAPACITY)),
         np.log(plane.areas[first] / plane.pitch_mm**2) / 2,
         np.log(plane.areas[second] / plane.pitch_mm**2) / 2,
         np.arcsinh(plane.radii / plane.pitch_mm),

@@ -1,0 +1,86 @@
+"""Hexagonal tiles as the cells of a cascade: from the grid of a file to tiles and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from calokit.detector import load_detector
+from calokit.errors import DetectorError
+from calokit.models.batches import TrainingBatch
+from calokit.models.cascade.planes import grow_trees
+from calokit.models.cascade.tile_readout import TileReadout, lay_tiles
+from models.cascade.test_cascade_surrogate import made_up, shaken
+
+DETECTOR = load_detector("zdc_ecal_hcal")
+CRYSTALS = 400
+
+
+@pytest.fixture(scope="module")
+def readout() -> TileReadout:
+    return TileReadout(DETECTOR)
+
+
+def there() -> torch.Tensor:
+    """Return at which places there is a crystal or a tile (place,)."""
+    section = DETECTOR.sections[1]
+    tiles = [lay_tiles(section, layer).tiles >= 0 for layer in range(section.number_of_layers)]
+    return torch.from_numpy(np.concatenate([np.ones(CRYSTALS, bool), *tiles]))
+
+
+def test_what_tiles_hold_comes_back_from_the_cells_that_share_it(readout: TileReadout) -> None:
+    known = there()
+    drawn = torch.rand(5, readout.places, generator=torch.Generator().manual_seed(1)) * known
+    drawn *= torch.rand(5, readout.places, generator=torch.Generator().manual_seed(2)) < 0.05
+    cells = readout.spread(drawn)
+    assert cells.shape == (5, DETECTOR.number_of_cells)
+    assert torch.allclose(readout.gather(cells), drawn, atol=2e-6)
+    assert torch.equal(cells[:, :CRYSTALS], drawn[:, :CRYSTALS])
+
+
+def test_a_tile_counts_as_much_as_the_cell_that_gets_most_of_it(readout: TileReadout) -> None:
+    places = there().nonzero()[:, 0][CRYSTALS::997]
+    drawn = torch.zeros(len(places), readout.places)
+    drawn[torch.arange(len(places)), places] = 2.5
+    assert torch.allclose(readout.spread(drawn).amax(1), torch.tensor(2.5))
+
+
+def test_nothing_is_spread_from_nothing(readout: TileReadout) -> None:
+    assert not bool(readout.spread(torch.zeros(2, readout.places)).any())
+
+
+@pytest.mark.parametrize("layer", range(4))
+def test_every_tile_of_each_phase_has_a_place_near_it(layer: int) -> None:
+    from calokit.detector.tile_sharing import share_matrix, tile_centres
+
+    section = DETECTOR.sections[1]
+    laid, centres = lay_tiles(section, layer), tile_centres(section, layer)
+    known = laid.tiles >= 0
+    assert sorted(laid.tiles[known]) == list(range(share_matrix(section, layer).shape[0]))
+    x, y, _ = laid.grid.centres()
+    assert section.tiles is not None
+    assert np.allclose(x[known], centres[laid.tiles[known], 0], atol=1e-5)
+    assert np.abs(y[known] - centres[laid.tiles[known], 1]).max() < section.tiles.side_mm / 2
+
+
+def test_cells_as_large_as_tiles_are_refused() -> None:
+    section = DETECTOR.sections[1]
+    readout = section.readout.model_copy(update={"rows": 4, "columns": 4, "pitch_mm": 150.0})
+    coarse = section.model_copy(update={"readout": readout})
+    detector = DETECTOR.model_copy(update={"sections": (DETECTOR.sections[0], coarse)})
+    with pytest.raises(DetectorError, match="smaller cells"):
+        TileReadout(detector)
+
+
+def test_showers_have_hits_where_there_are_tiles_only() -> None:
+    model = shaken(DETECTOR)
+    incidents = TrainingBatch.of(made_up(DETECTOR, 6, seed=5)).incidents
+    seen = model.seen(model.generate(incidents, torch.Generator().manual_seed(1)))
+    assert bool((seen > 0.5 * model.threshold_mev).any())
+    assert not bool((seen[:, ~there()] > 0).any())
+
+
+def test_layers_of_one_phase_share_a_plane() -> None:
+    planes = grow_trees(DETECTOR).planes
+    assert [len(plane.layers) for plane in planes] == [1, 16, 16, 16, 16]
