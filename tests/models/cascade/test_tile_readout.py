@@ -66,7 +66,8 @@ def test_every_tile_of_each_phase_has_a_place_near_it(layer: int) -> None:
 
 def test_cells_as_large_as_tiles_are_refused() -> None:
     section = DETECTOR.sections[1]
-    readout = section.readout.model_copy(update={"rows": 4, "columns": 4, "pitch_mm": 150.0})
+    sizes = {"rows": 4, "columns": 4, "row_pitch_mm": 150.0, "column_pitch_mm": 150.0}
+    readout = type(section.readout).model_validate({**section.readout.model_dump(), **sizes})
     coarse = section.model_copy(update={"readout": readout})
     detector = DETECTOR.model_copy(update={"sections": (DETECTOR.sections[0], coarse)})
     with pytest.raises(DetectorError, match="smaller cells"):
@@ -83,4 +84,4 @@ def test_showers_have_hits_where_there_are_tiles_only() -> None:
 
 def test_layers_of_one_phase_share_a_plane() -> None:
     planes = grow_trees(DETECTOR).planes
-    assert [len(plane.layers) for plane in planes] == [1, 16, 16, 16, 16]
+    assert [len(plane.layers) for plane in planes] == [1, 16, 32, 16]
