@@ -186,6 +186,7 @@ def test_few_decades_are_labelled_with_plain_numbers(card, last, labels):
     edges = np.geomspace(1.0, last, 5).tolist()
     curve = known_pair(card, "curve").curves[0].model_copy(update={"edges": edges, "log_x": True})
     figure = draw_curve(ComparedCards.of(card.model_copy(update={"curves": [curve]})), "known")
+    figure.draw_without_rendering()
     axis = figure.axes[1].xaxis
     shown = [t.label1.get_text() for t in axis.get_major_ticks() if 0.99 <= t.get_loc() <= 1.01 * last]
     assert shown == labels
