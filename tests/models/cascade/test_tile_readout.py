@@ -10,6 +10,7 @@ from calokit.detector import load_detector
 from calokit.errors import DetectorError
 from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.planes import grow_trees
+from calokit.models.cascade.threshold import choose_training_threshold
 from calokit.models.cascade.tile_readout import TileReadout, lay_tiles
 from models.cascade.test_cascade_surrogate import made_up, shaken
 
@@ -44,6 +45,18 @@ def test_a_tile_counts_as_much_as_the_cell_that_gets_most_of_it(readout: TileRea
     drawn = torch.zeros(len(places), readout.places)
     drawn[torch.arange(len(places)), places] = 2.5
     assert torch.allclose(readout.spread(drawn).amax(1), torch.tensor(2.5))
+
+
+def test_a_threshold_is_chosen_by_what_tiles_hold(readout: TileReadout) -> None:
+    energies = np.zeros((1, readout.places), np.float32)
+    energies[0, 0], energies[0, CRYSTALS + 80 : CRYSTALS + 90] = 10.0, 0.03  # all of the tiles: 3.4 MeV
+    worth = readout.worth.numpy()
+    assert choose_training_threshold(energies) == 0.02
+    energies[0, 0] = 1000.0
+    assert choose_training_threshold(energies, worth) == 0.1
+    energies[0, 0] = 50.0
+    assert choose_training_threshold(energies) == 0.1
+    assert choose_training_threshold(energies, worth) == 0.02
 
 
 def test_nothing_is_spread_from_nothing(readout: TileReadout) -> None:

@@ -126,7 +126,8 @@ class CascadeSurrogate(Surrogate):
         batch = TrainingBatch.of(sample)
         energies = self.seen(batch.energies).numpy()
         if self.settings.threshold_mev is None:
-            self.threshold.fill_(choose_training_threshold(energies))
+            worth = None if self.readout is None else self.readout.worth.numpy()
+            self.threshold.fill_(choose_training_threshold(energies, worth))
         self.incident.fit(batch.incidents)
         cells = self.cells_of(batch)
         self.totals.fit(batch.incidents.energies, cells.visible * self.threshold, cells.count)

@@ -12,11 +12,14 @@ LOSS = 0.02
 STEPS = (1.0, 0.5, 0.2)
 
 
-def choose_training_threshold(energies: NDArray[np.float32]) -> float:
+def choose_training_threshold(
+    energies: NDArray[np.float32], worth: NDArray[np.float32] | None = None
+) -> float:
     """Return the highest of 0.1, 0.05, 0.02 ... MeV below which lie less than 2 % of the energy.
 
     Args:
         energies: (event, cell) MeV.
+        worth: How much energy each cell stands for (cell,), in its own; None where all stand for themselves.
 
     Raises:
         ConfigurationError: There is no energy at all.
@@ -30,10 +33,11 @@ def choose_training_threshold(energies: NDArray[np.float32]) -> float:
     hits = energies[energies > 0].astype(np.float64)
     if not len(hits):
         raise ConfigurationError("no cell of the training showers holds energy; check the file (MeV).")
-    total = hits.sum()
+    held = hits if worth is None else (energies * worth)[energies > 0].astype(np.float64)
+    total = held.sum()
     for power in range(30):
         for step in STEPS:
             threshold = HIGHEST_MEV * step / 10.0**power
-            if hits[hits <= threshold].sum() < LOSS * total:
+            if held[hits <= threshold].sum() < LOSS * total:
                 return float(f"{threshold:.6g}")
     raise ConfigurationError("the cells' energies are too small to be MeV; check the unit of the file.")

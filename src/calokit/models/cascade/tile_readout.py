@@ -78,6 +78,8 @@ class TileReadout(nn.Module):
     starts: Tensor
     shared: Tensor
     share: Tensor
+    worth: Tensor
+    """What each place stands for, in what is there (place,)."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -105,6 +107,7 @@ class TileReadout(nn.Module):
             "starts": starts,
             "shared": shared.target,
             "share": shared.weight.astype(np.float32),
+            "worth": np.bincount(shared.source, shared.weight, places).astype(np.float32),
         }.items():
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
 
