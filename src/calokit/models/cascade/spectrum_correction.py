@@ -38,18 +38,19 @@ def correct_spectrum(model: CascadeSurrogate, batch: TrainingBatch, draws: Draws
         batch: True showers.
         draws: The source of every random number.
     """
-    seen = model.seen(batch.energies).cpu().numpy()
-    lines = measure_lines(seen, model.threshold_mev, model.settings.line_terms)[:2]
+    seen = model.seen(batch.energies)
+    lines = measure_lines(seen.cpu().numpy(), model.threshold_mev, model.settings.line_terms)[:2]
 
-    def spectrum(energies: Tensor) -> Float64:
-        return count_hits(model.seen(energies).cpu().numpy(), model.threshold_mev, BINS, *lines)
+    def spectrum(seen: Tensor) -> Float64:
+        return count_hits(seen.cpu().numpy(), model.threshold_mev, BINS, *lines)
 
-    true, stages = spectrum(batch.energies), [one for one in model.modules() if isinstance(one, Stage)]
+    true, stages = spectrum(seen), [one for one in model.modules() if isinstance(one, Stage)]
     for _ in range(ROUNDS):
         made = np.zeros(BINS)
         for start in range(0, len(batch), BLOCK):
             part = batch[slice(start, start + BLOCK)]
-            made += spectrum(model.showers(part.incidents, draws.noise(model.noise(), len(part))))
+            showers = model.showers(part.incidents, draws.noise(model.noise(), len(part)))
+            made += spectrum(model.seen(showers))
         features = stages[0].energy.spectrum.features / np.exp(_believed(made, true))
         for stage in stages:
             stage.energy.follow(features.clip(1 / MOST, MOST))

@@ -89,8 +89,8 @@ class TileReadout(nn.Module):
             grids: Sequence[Grid] = section.readout.grids(section.number_of_layers)
             for layer, grid in enumerate(grids):
                 if section.tiles is None:
-                    there = Links.of(np.eye(math.prod(grid.shape)))
-                    again, size = there, len(there.source)
+                    size = math.prod(grid.shape)
+                    there = again = Links(np.arange(size), np.arange(size), np.ones(size))
                 else:
                     there, again = _link_tiles(section, layer % section.tiles.cycle)
                     size = len(lay_tiles(section, layer).tiles)
