@@ -190,8 +190,8 @@ class CascadeSurrogate(Surrogate):
     def log_likelihood(self, batch: TrainingBatch) -> Tensor:
         """Return the log density of each shower (event,) given its incident particle.
 
-        A density in the energies (MeV) of the cells that have hits (of tiles, in what they count); which cells
-        those are is a probability.
+        A density in the energies (MeV) of the cells that have hits (of tiles, in what they count); which
+        cells those are is a probability.
         """
         parts = self.log_parts(batch).values()
         return torch.stack([part.view(len(batch), -1).sum(1) for part in parts]).sum(0)
