@@ -134,19 +134,33 @@ def tile_smearing(section: Section, layer: int) -> sparse.csr_array:
     Raises:
         DetectorError: The section has no tiles, or its readout does not cover them.
     """
+    phase = layer % (section.tiles.cycle if section.tiles else 1)
+    return _smearing(section, phase)
+
+
+def cover_matrix(section: Section, layer: int) -> sparse.csr_array:
+    """Return the share of each cell of the readout that each tile covers (cell, tile), by area.
+
+    Every row sums to 1.
+
+    Args:
+        section: A section with hexagonal tiles and a Cartesian readout that covers its slabs.
+        layer: Readout layer counted from 0.
+
+    Raises:
+        DetectorError: The section has no tiles, or its readout does not cover them.
+    """
     share = share_matrix(section, layer)
-    return _smearing(section, layer % (section.tiles.cycle if section.tiles else 1), share.shape[0])
+    assert section.tiles is not None
+    outlines = clipped_tiles(section.tiles, layer, *section.size_mm)[: share.shape[0]]
+    areas = np.array([polygon_area(outline) for outline in outlines])
+    covering = share.multiply(areas[:, None]).T.tocsr()
+    return sparse.csr_array(sparse.diags_array(1.0 / covering.sum(axis=1)) @ covering)
 
 
 @functools.lru_cache(maxsize=16)
-def _smearing(section: Section, phase: int, tiles: int) -> sparse.csr_array:
-    assert section.tiles is not None
-    share = _share(section, phase)
-    outlines = clipped_tiles(section.tiles, phase, *section.size_mm)[:tiles]
-    areas = np.array([polygon_area(outline) for outline in outlines])
-    covering = share.multiply(areas[:, None]).T.tocsr()
-    covering = sparse.diags_array(1.0 / covering.sum(axis=1)) @ covering
-    return sparse.csr_array(covering @ share)
+def _smearing(section: Section, phase: int) -> sparse.csr_array:
+    return sparse.csr_array(cover_matrix(section, phase) @ share_matrix(section, phase))
 
 
 def clip_to_box(polygon: Polygon, left: float, right: float, bottom: float, top: float) -> Polygon:

@@ -45,8 +45,9 @@ def luxe_cascade() -> Recipe:
 
 def zdc_neutrons_cascade() -> Recipe:
     """The cascade on the crystals and hexagonal tiles of the ZDC, for neutrons."""
+    model = CascadeSettings(near_threshold=True, width=64)
     title = "EIC ZDC ECAL + HCAL, splitting cascade for neutrons"
-    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 6_000, 32)
+    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 6_000, 16, model, validate_every=500)
 
 
 def calochallenge_photons_cascade() -> Recipe:
@@ -62,6 +63,7 @@ def _recipe(
     steps: int,
     batch_size: int,
     model: CascadeSettings = DEFAULT,
+    validate_every: int = 1_000,
 ) -> Recipe:
     return Recipe(
         name=name,
@@ -76,6 +78,7 @@ def _recipe(
             moving_average=0.999,
             precision="float32",
             memory_format="contiguous",
+            validate_every=validate_every,
             validation_showers=4096,
         ),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from calokit.detector import load_detector
 from calokit.errors import DetectorError
 from calokit.models.batches import TrainingBatch
-from calokit.models.cascade.planes import grow_trees
+from calokit.models.cascade.planes import carry_shares, grow_trees
 from calokit.models.cascade.threshold import choose_training_threshold
 from calokit.models.cascade.tile_readout import TileReadout, lay_tiles
 from models.cascade.test_cascade_surrogate import made_up, shaken
@@ -95,6 +97,27 @@ def test_showers_have_hits_where_there_are_tiles_only() -> None:
     assert not bool((seen[:, ~there()] > 0).any())
 
 
-def test_layers_of_one_phase_share_a_plane() -> None:
+def test_layers_of_one_phase_share_a_plane_and_all_phases_the_networks() -> None:
     planes = grow_trees(DETECTOR).planes
-    assert [len(plane.layers) for plane in planes] == [1, 16, 32, 16]
+    assert [len(plane.layers) for plane in planes] == [1, 16, 16, 16, 16]
+    assert [plane.like for plane in planes] == [0, 1, 1, 1, 1]
+    assert len({plane.tree.shapes for plane in planes[1:]}) == 1
+    model = shaken(DETECTOR)
+    names = [name for name in model.state_dict() if name.startswith("stages.")]
+    assert {name.split(".")[1] for name in names} == {"0", "1"}
+    copied = copy.deepcopy(model)
+    assert copied.stages[2].networks is copied.stages[1].networks
+    assert copied.stages[2].networks is not model.stages[2].networks
+
+
+@pytest.mark.parametrize(("before", "layer"), [(0, 1), (1, 2), (2, 3), (4, 5)])
+def test_what_tiles_hold_falls_on_the_tiles_behind_them(before: int, layer: int) -> None:
+    tree = grow_trees(DETECTOR)
+    source, target = (tree.planes[tree.plane_of[one]] for one in (before, layer))
+    shares = carry_shares(source, target)
+    (x, y, _), (there_x, there_y, _) = source.cell_centres.T, target.cell_centres.T
+    inside = (np.abs(source.cell_centres[:, :2]) < 200).all(1)
+    assert np.allclose(shares[:, inside].sum(0), 1.0)
+    assert np.allclose((shares.T @ there_x)[inside], x[inside], atol=10.0)
+    assert np.allclose((shares.T @ there_y)[inside], y[inside], atol=10.0)
+    assert not shares[target.tree.capacity[target.tree.leaves] == 0].any()

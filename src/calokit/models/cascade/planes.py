@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calokit.detector import Detector
 from calokit.detector.grids import CartesianGrid, Grid, PolarGrid
-from calokit.models.cascade.tile_readout import lay_tiles
-from calokit.models.cascade.tree import SplitTree, grow_tree
+from calokit.models.cascade.tile_readout import TilePlaces, lay_tiles
+from calokit.models.cascade.tree import Int64, SplitTree, grow_tree
 
 Float64 = NDArray[np.float64]
 
@@ -30,6 +31,8 @@ class Plane:
         radii: Mean distance of each box from the axis in mm (box,).
         areas: Area of each box in mm^2 (box,).
         cell_centres: x, y and distance from the axis of each cell in mm (cell, 3).
+        tiles: The tiles that are the cells, or None.
+        like: Number of the first plane that differs by the places of its tiles only.
     """
 
     grid: Grid
@@ -40,6 +43,8 @@ class Plane:
     radii: Float64
     areas: Float64
     cell_centres: Float64
+    tiles: TilePlaces | None
+    like: int
 
     @property
     def cells(self) -> int:
@@ -92,30 +97,43 @@ class DetectorTree:
 
 def grow_trees(detector: Detector) -> DetectorTree:
     """Return the trees of a detector."""
-    grids: list[Grid] = []
-    there: list[NDArray[np.int64]] = []
+    layers: list[_Layer] = []
     borders: list[int] = []
-    for section in detector.sections:
-        borders.append(len(grids))
+    for number, section in enumerate(detector.sections):
+        borders.append(len(layers))
         own: Sequence[Grid] = section.readout.grids(section.number_of_layers)
         for layer, grid in enumerate(own):
-            places = None if section.tiles is None else lay_tiles(section, layer)
-            grids.append(grid if places is None else places.grid)
-            cells = np.ones(math.prod(grid.shape), np.int64)
-            there.append(cells if places is None else (places.tiles >= 0).astype(np.int64))
-    sizes = [len(one) for one in there]
+            tiles = None if section.tiles is None else lay_tiles(section, layer)
+            layers.append(_Layer(number, grid if tiles is None else tiles.grid, tiles))
     kinds: dict[tuple[object, ...], list[int]] = {}
-    for layer, grid in enumerate(grids):
-        kinds.setdefault((_fingerprint(grid), there[layer].tobytes()), []).append(layer)
-    planes = tuple(_lay_plane(grids[one[0]], there[one[0]], tuple(one)) for one in kinds.values())
+    for number, one in enumerate(layers):
+        kinds.setdefault(one.fingerprint, []).append(number)
+    planes: list[Plane] = []
+    for number, here in enumerate(kinds.values()):
+        first = layers[here[0]]
+        alike = [plane.like for plane in planes if first.alike(layers[plane.layers[0]])]
+        planes.append(_lay_plane(first, tuple(here), alike[0] if alike else number))
     plane_of = {layer: number for number, plane in enumerate(planes) for layer in plane.layers}
+    there = [one.there for one in layers]
     return DetectorTree(
-        grow_tree(len(grids), 1, [int(one.sum()) for one in there], cuts=borders[1:]),
-        planes,
-        tuple(plane_of[layer] for layer in range(len(grids))),
-        tuple(int(first) for first in np.cumsum([0, *sizes])),
+        grow_tree(len(layers), 1, [int(one.sum()) for one in there], cuts=borders[1:]),
+        tuple(planes),
+        tuple(plane_of[layer] for layer in range(len(layers))),
+        tuple(int(first) for first in np.cumsum([0, *(len(one) for one in there)])),
         np.nan_to_num(detector.layer_z, nan=0.0),
     )
+
+
+def carry_shares(source: Plane, target: Plane) -> Float64:
+    """Return how the energy of each cell of a plane falls on the cells of another (target cell, source cell).
+
+    Tiles share their energy over the grid that files give it on, whose cells are shared over tiles by area.
+    """
+    one, other = (plane.grid if plane.tiles is None else plane.tiles.readout for plane in (source, target))
+    shares = overlap_shares(one, other)
+    if source.tiles is not None:
+        shares = shares @ source.tiles.spread
+    return shares if target.tiles is None else target.tiles.cover @ shares
 
 
 def overlap_shares(source: Grid, target: Grid) -> Float64:
@@ -140,6 +158,37 @@ def overlap_shares(source: Grid, target: Grid) -> Float64:
     return shares
 
 
+class _Layer(NamedTuple):
+    """A layer: number of its section, and its cells."""
+
+    section: int
+    grid: Grid
+    tiles: TilePlaces | None
+
+    @property
+    def there(self) -> Int64:
+        """1 for every cell, 0 for a place without a tile (cell,)."""
+        if self.tiles is None:
+            return np.ones(math.prod(self.grid.shape), np.int64)
+        return (self.tiles.tiles >= 0).astype(np.int64)
+
+    @property
+    def fingerprint(self) -> tuple[object, ...]:
+        """What layers of one plane have in common."""
+        grid = self.grid
+        edges = (
+            (grid.row_edges, grid.column_edges)
+            if isinstance(grid, CartesianGrid)
+            else (grid.angle_edges, grid.radius_edges)
+        )
+        places = b"" if self.tiles is None else np.round(self.tiles.centres, 6).tobytes()
+        return type(grid).__name__, places, *(tuple(np.round(one, 9)) for one in edges)
+
+    def alike(self, other: _Layer) -> bool:
+        """Return whether the cells of both are tiles of one section."""
+        return self.tiles is not None and other.tiles is not None and self.section == other.section
+
+
 def _join_shares(slow: Float64, fast: Float64) -> Float64:
     return np.asarray(np.kron(slow, fast), dtype=np.float64)
 
@@ -152,19 +201,15 @@ def _interval_shares(source: Float64, target: Float64) -> Float64:
     return shares
 
 
-def _fingerprint(grid: Grid) -> tuple[object, ...]:
-    edges = (
-        (grid.row_edges, grid.column_edges)
-        if isinstance(grid, CartesianGrid)
-        else (grid.angle_edges, grid.radius_edges)
-    )
-    return type(grid).__name__, *(tuple(np.round(one, 9)) for one in edges)
-
-
-def _lay_plane(grid: Grid, there: NDArray[np.int64], layers: tuple[int, ...]) -> Plane:
+def _lay_plane(first: _Layer, layers: tuple[int, ...], like: int) -> Plane:
+    grid = first.grid
     rows, columns = grid.shape
-    tree = grow_tree(rows, columns, there.tolist(), periodic=isinstance(grid, PolarGrid) and rows > 1)
+    periodic = isinstance(grid, PolarGrid) and rows > 1
+    tree = grow_tree(rows, columns, first.there.tolist(), periodic=periodic)
     x, y, radius = grid.centres()
+    if first.tiles is not None:
+        x, y = first.tiles.centres.T
+        radius = np.hypot(x, y)
     areas = grid.areas()
     box_areas = tree.sum_up(areas)
     centres = tree.sum_up(np.column_stack([x, y]) * areas[:, None]) / box_areas[:, None]
@@ -177,6 +222,8 @@ def _lay_plane(grid: Grid, there: NDArray[np.int64], layers: tuple[int, ...]) ->
         tree.sum_up(radius * areas) / box_areas,
         box_areas,
         np.column_stack([x, y, radius]),
+        first.tiles,
+        like,
     )
 
 

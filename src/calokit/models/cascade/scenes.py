@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from calokit.compute.device import Device
 from calokit.models.cascade.boxes import BoxValues
-from calokit.models.cascade.planes import DetectorTree, Plane, overlap_shares
+from calokit.models.cascade.planes import DetectorTree, Plane, carry_shares
 from calokit.models.cascade.sight import MOMENTS, Scene
 
 LAYER_FEATURES = 19
@@ -61,7 +61,7 @@ class Surroundings(nn.Module):
             self.register_buffer(f"weights_{number}", moment_weights(plane), persistent=False)
         for one, other in set(pairwise(tree.plane_of)):
             if one != other:
-                shares = overlap_shares(tree.planes[one].grid, tree.planes[other].grid)
+                shares = carry_shares(tree.planes[one], tree.planes[other])
                 name = f"shares_{one}_{other}"
                 self.register_buffer(name, torch.from_numpy(shares).float(), persistent=False)
 

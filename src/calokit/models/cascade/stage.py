@@ -60,6 +60,7 @@ class Stage(nn.Module):
         layers: Hidden layers.
         hit_terms: Terms of the hits' density.
         energy_terms: Terms of the energy's density, and whether it knows of the threshold (`EnergyDraw`).
+        lender: A stage of like boxes whose networks and densities serve this one too; they stay its own.
     """
 
     def __init__(
@@ -70,16 +71,21 @@ class Stage(nn.Module):
         layers: int,
         hit_terms: int,
         energy_terms: tuple[int, int, int, bool],
+        lender: Stage | None = None,
     ) -> None:
         super().__init__()
         self.tables = tables
         self.parts = tuple(parts)
-        inputs = sum(part.width for part in parts)
-        self.hits = HitDraw(hit_terms)
-        self.energy = EnergyDraw(*energy_terms)
-        self.networks = nn.ModuleList(
-            LevelNetwork(inputs, width, layers, self.hits, self.energy) for _ in range(tables.tree.levels)
-        )
+        self.borrows = lender is not None
+        if lender is None:
+            inputs = sum(part.width for part in parts)
+            self.hits = HitDraw(hit_terms)
+            self.energy = EnergyDraw(*energy_terms)
+            self.networks = nn.ModuleList(
+                LevelNetwork(inputs, width, layers, self.hits, self.energy) for _ in range(tables.tree.levels)
+            )
+        else:  # seen here, but no parts of this module
+            self.__dict__ |= {name: getattr(lender, name) for name in ("hits", "energy", "networks")}
 
     def see(self, scene: Scene, rows: Rows) -> Tensor:
         """Return all that boxes see (row, input)."""
@@ -93,7 +99,9 @@ class Stage(nn.Module):
 
     @torch.no_grad()
     def fit(self, cuts: Cuts) -> None:
-        """Set the scales of the networks' inputs from a sample."""
+        """Set the scales of the networks' inputs from a sample; borrowed ones have those of the lender."""
+        if self.borrows:
+            return
         for network, piece in self._levels(cuts.rows):
             network.fit(cuts.seen[piece])
 

@@ -100,7 +100,9 @@ class CascadeSurrogate(Surrogate):
         self.register_buffer("threshold", torch.tensor(settings.threshold_mev or 0.1, dtype=torch.float32))
         self.register_buffer("exact_lines", torch.zeros(settings.line_terms))
         self.depth = self._make_stage(None) if self.tree.layers > 1 else None
-        self.stages = nn.ModuleList(self._make_stage(number) for number in range(len(self.tree.planes)))
+        self.stages = nn.ModuleList()
+        for number in range(len(self.tree.planes)):
+            self.stages.append(self._make_stage(number))
         boxes = [self.tree.planes[kind].tree.boxes for kind in self.tree.plane_of]
         self.first_numbers = [
             FIRST_BOX + self.tree.depth.boxes + sum(boxes[:layer]) for layer in range(len(boxes))
@@ -249,10 +251,13 @@ class CascadeSurrogate(Surrogate):
     def _make_stage(self, plane: int | None) -> Stage:
         """Return the networks of a plane's tree, or of the layers' (None)."""
         settings, names = self.settings, self.settings.parts
+        lender: nn.Module | None = None
         if plane is None:
             tables = BoxTables(self.tree.depth, None)
         else:
-            tables = BoxTables(self.tree.planes[plane].tree, self.tree.planes[plane])
+            laid = self.tree.planes[plane]
+            tables = BoxTables(laid.tree, laid)
+            lender = None if laid.like == plane else self.stages[laid.like]
         neighbours = len(BESIDE if plane is None else AROUND)
         stacked = plane is not None and self.tree.layers > 1
         incident = self.incident.width + TOTALS_FEATURES
@@ -267,7 +272,9 @@ class CascadeSurrogate(Surrogate):
         ]
         parts = [part for name, there, part in choices if there and name in names]
         energy = (settings.shared_terms, settings.own_terms, settings.line_terms, settings.near_threshold)
-        return Stage(tables, [OwnPart(), *parts], settings.width, settings.layers, settings.hit_terms, energy)
+        assert lender is None or isinstance(lender, Stage)
+        sizes = settings.width, settings.layers, settings.hit_terms
+        return Stage(tables, [OwnPart(), *parts], *sizes, energy, lender)
 
     def seen(self, energies: Tensor) -> Tensor:
         """Return what the trees are over (event, place) of showers in a file's cells (event, cell)."""

@@ -92,5 +92,8 @@ def _plane_boxes(plane: Plane) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         np.log(height / width),
         np.arcsinh(apart[:, 0] / plane.pitch_mm),
     ]
+    if plane.tiles is not None:  # how far a row of tiles stands off
+        middles = tree.sum_up(plane.grid.centres()[1] * plane.grid.areas()) / plane.areas
+        columns.append((plane.centres[:, 1] - middles) / plane.pitch_mm)
     shape = np.stack(columns, 1).astype(np.float32)
     return ((one + two) / 2).astype(np.float32), along.astype(np.float32), shape

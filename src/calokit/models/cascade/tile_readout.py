@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from calokit.detector import Detector
 from calokit.detector.grids import CartesianGrid, Edges, Grid
 from calokit.detector.schema import Section
-from calokit.detector.tile_sharing import share_matrix, tile_centres
+from calokit.detector.tile_sharing import cover_matrix, share_matrix, tile_centres
 from calokit.errors import DetectorError
 
 Float64 = NDArray[np.float64]
@@ -29,13 +29,23 @@ LEAST_SHARE = 1e-6
 class TilePlaces:
     """The tiles of a layer as rows (x) and columns (y); every second row stands half a tile off.
 
+    All layers of a section have as many rows and columns.
+
     Attributes:
         grid: Cells as large as a tile, in mm.
         tiles: Number of the tile at each place, -1 where the border leaves none (place,).
+        centres: Where the tile is, in mm (place, 2); that of the grid's cell where there is none.
+        readout: The grid that files give the energies on.
+        spread: How the energy of each place falls on the cells of `readout` (cell, place).
+        cover: The other way about, each cell shared over the tiles that cover it, by area (place, cell).
     """
 
     grid: CartesianGrid
     tiles: Int64
+    centres: Float64
+    readout: Grid
+    spread: Float64
+    cover: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,18 +154,38 @@ def lay_tiles(section: Section, layer: int) -> TilePlaces:
 
 @functools.lru_cache(maxsize=32)
 def _lay_tiles(section: Section, phase: int) -> TilePlaces:
-    centres = tile_centres(section, phase)
     assert section.tiles is not None
     height = math.sqrt(3) * section.tiles.side_mm
-    rows, row = np.unique(np.round(centres[:, 0], 6), return_inverse=True)
-    lowest = float(centres[:, 1].min())
-    column = np.floor((centres[:, 1] - lowest) / height + 0.25).astype(np.int64)
-    columns = int(column.max()) + 1
-    tiles = np.full((len(rows), columns), -1)
-    tiles[row, column] = np.arange(len(centres))
-    middles = lowest + height * (np.arange(columns) + 0.25)  # between those of the two kinds of rows
+    indices = [_rows_and_columns(section, one) for one in range(section.tiles.cycle)]
+    shape = tuple(1 + max(int(one[axis].max()) for one in indices) for axis in range(2))
+    row, column = indices[phase]
+    known = tile_centres(section, phase)
+    rows = known[:, 0].min() + 1.5 * section.tiles.side_mm * np.arange(shape[0])
+    middles = known[:, 1].min() + height * (
+        np.arange(shape[1]) + 0.25
+    )  # between those of the two kinds of rows
     grid = CartesianGrid(_edges(rows, 1.5 * section.tiles.side_mm), _edges(middles, height))
-    return TilePlaces(grid, tiles.ravel())
+    place = row * shape[1] + column
+    tiles = np.full(math.prod(shape), -1)
+    tiles[place] = np.arange(len(known))
+    centres = np.column_stack(grid.centres()[:2])
+    centres[place] = known
+    shares = share_matrix(section, phase)
+    spread, cover = (np.zeros((shares.shape[1], len(tiles))) for _ in range(2))
+    spread[:, place] = shares.toarray().T
+    cover[:, place] = cover_matrix(section, phase).toarray()
+    readout: Grid = section.readout.grids(1)[0]
+    return TilePlaces(grid, tiles, centres, readout, spread, cover.T)
+
+
+def _rows_and_columns(section: Section, phase: int) -> tuple[Int64, Int64]:
+    """Return row and column (tile,) of the tiles of a phase."""
+    assert section.tiles is not None
+    centres = tile_centres(section, phase)
+    row = np.unique(np.round(centres[:, 0], 6), return_inverse=True)[1]
+    height = math.sqrt(3) * section.tiles.side_mm
+    column = np.floor((centres[:, 1] - centres[:, 1].min()) / height + 0.25).astype(np.int64)
+    return row, column
 
 
 def _edges(middles: NDArray[np.floating], pitch_mm: float) -> Edges:
