@@ -8,7 +8,6 @@ from calokit.recipes.recipe import Recipe, TrainingSettings
 SOURCE = "Binary splits by exact one-dimensional draws; Polya trees: Mauldin, Sudderth, Williams 1992"
 
 DEFAULT = CascadeSettings(near_threshold=True)
-"""Those that take other settings take those of the bundle that ships."""
 
 
 def cascade() -> Recipe:
@@ -18,8 +17,7 @@ def cascade() -> Recipe:
 
 def zdc_cascade() -> Recipe:
     """The cascade on the 20 x 20 crystals."""
-    model = CascadeSettings()
-    return _recipe("zdc_cascade", "EIC ZDC ECAL, splitting cascade", "zdc_ecal", 16_000, 128, model)
+    return _recipe("zdc_cascade", "EIC ZDC ECAL, splitting cascade", "zdc_ecal", 16_000, 128)
 
 
 def lhcb_cascade() -> Recipe:
@@ -47,7 +45,7 @@ def zdc_neutrons_cascade() -> Recipe:
     """The cascade on the crystals and hexagonal tiles of the ZDC, for neutrons."""
     model = CascadeSettings(near_threshold=True, width=64)
     title = "EIC ZDC ECAL + HCAL, splitting cascade for neutrons"
-    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 6_000, 16, model, validate_every=500)
+    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 4_000, 32, model, validate_every=500)
 
 
 def calochallenge_photons_cascade() -> Recipe:
