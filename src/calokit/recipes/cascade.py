@@ -45,7 +45,7 @@ def zdc_neutrons_cascade() -> Recipe:
     """The cascade on the crystals and hexagonal tiles of the ZDC, for neutrons."""
     model = CascadeSettings(near_threshold=True, width=64)
     title = "EIC ZDC ECAL + HCAL, splitting cascade for neutrons"
-    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 4_000, 32, model, validate_every=500)
+    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 2_400, 32, model, validate_every=400)
 
 
 def calochallenge_photons_cascade() -> Recipe:

@@ -54,7 +54,7 @@ class CascadeDrawing:
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
         """Return showers (event, place) whose cells behind the first layers are drawn anew."""
         model, seen = self.model, self.model.seen(batch.energies)
-        cells = model.cells_of(batch)
+        cells = model.cells_in(seen)
         facts = model.facts(batch.incidents, cells.visible, cells.count)
         places = [self.tree.cells_of(layer) for layer in range(self.tree.layers)]
         known = [torch.stack([cells.energy[place], cells.hits[place]]) for place in places]

@@ -76,6 +76,11 @@ class DetectorTree:
         """Number of layers over all sections."""
         return len(self.plane_of)
 
+    @property
+    def tiled(self) -> bool:
+        """Whether tiles are among the cells."""
+        return any(plane.tiles is not None for plane in self.planes)
+
     def cells_of(self, layer: int) -> slice:
         """Return the cells of a layer in the shower's order."""
         return slice(self.first_cells[layer], self.first_cells[layer + 1])

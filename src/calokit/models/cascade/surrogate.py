@@ -89,8 +89,7 @@ class CascadeSurrogate(Surrogate):
         super().__init__()
         self.settings = settings
         self.tree = grow_trees(detector)
-        tiled = any(section.tiles is not None for section in detector.sections)
-        self.readout = TileReadout(detector) if tiled else None
+        self.readout = TileReadout(detector) if self.tree.tiled else None
         self.surroundings = Surroundings(self.tree)
         self.images = find_symmetries(detector, self.tree)
         self.incident = IncidentFeatures(settings.conditions, self.tree.planes[self.tree.plane_of[0]].grid)
@@ -126,12 +125,13 @@ class CascadeSurrogate(Surrogate):
     def fit_transforms(self, sample: Showers) -> None:
         """Choose the threshold where it is open, and set trends and scales."""
         batch = TrainingBatch.of(sample)
-        energies = self.seen(batch.energies).numpy()
+        seen = self.seen(batch.energies)
+        energies = seen.numpy()
         if self.settings.threshold_mev is None:
             worth = None if self.readout is None else self.readout.worth.numpy()
             self.threshold.fill_(choose_training_threshold(energies, worth))
         self.incident.fit(batch.incidents)
-        cells = self.cells_of(batch)
+        cells = self.cells_in(seen)
         self.totals.fit(batch.incidents.energies, cells.visible * self.threshold, cells.count)
         found = measure_lines(energies, self.threshold_mev, self.settings.line_terms)
         lines = [torch.from_numpy(one).float() for one in found[:2]]
@@ -139,7 +139,7 @@ class CascadeSurrogate(Surrogate):
         self.exact_lines.copy_(torch.from_numpy(exact))
         features = measure_features(energies, self.threshold_mev, *found[:2])
         few = batch[: max(64, FIT_CELLS // energies.shape[1])]
-        cells = self.cells_of(few)
+        cells = self.cells_in(seen[: len(few)])
         facts = self.facts(few.incidents, cells.visible, cells.count)
         for stage, cuts in self.cuts(facts, cells):
             stage.fit(cuts)
@@ -286,7 +286,11 @@ class CascadeSurrogate(Surrogate):
 
     def cells_of(self, batch: TrainingBatch) -> CellValues:
         """Return showers as the cascade sees them."""
-        energies = self.seen(batch.energies).T
+        return self.cells_in(self.seen(batch.energies))
+
+    def cells_in(self, seen: Tensor) -> CellValues:
+        """Return what is above the threshold of what `seen` returned (event, place)."""
+        energies = seen.T
         above = energies > self.threshold
         energy = torch.where(above, energies / self.threshold, 0.0).contiguous()
         hits = above.to(energy.dtype).contiguous()

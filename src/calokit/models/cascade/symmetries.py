@@ -77,7 +77,7 @@ def find_symmetries(detector: Detector, tree: DetectorTree) -> Symmetries:
 
 def _candidates(detector: Detector, tree: DetectorTree) -> list[np.ndarray]:
     """Return the matrices that are tried, the identity first."""
-    if any(section.tiles is not None for section in detector.sections):
+    if tree.tiled:
         return [np.eye(2)]
     turns = [plane.grid.shape[0] for plane in tree.planes if isinstance(plane.grid, PolarGrid)]
     turns = [turn for turn in turns if turn > 1]

@@ -174,8 +174,8 @@ def draw_hero(scorecard: Scorecard, count: int = 4) -> Figure:
             )
             colour_bar.set_label("E (MeV)", loc="center")
             label_energies(colour_bar.ax.xaxis, scale)
-        panels[0, 0].set_ylabel(f"{short_label(scorecard.reference.label, 20)}\n{labels[1]}", loc="center")
-        panels[1, 0].set_ylabel(f"{short_label(scorecard.generated.label, 20)}\n{labels[1]}", loc="center")
+        panels[0, 0].set_ylabel(f"{short_label(scorecard.reference.label, 30)}\n{labels[1]}", loc="center")
+        panels[1, 0].set_ylabel(f"{short_label(scorecard.generated.label, 30)}\n{labels[1]}", loc="center")
         figure.suptitle(_hero_title(scorecard), fontsize=11)
         fix_layout(figure)
     return figure
