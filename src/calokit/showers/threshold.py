@@ -112,7 +112,7 @@ def doubt_threshold(view: ShowerFile, threshold_mev: float, key: str) -> list[st
     if lost <= MUCH or better >= threshold_mev:
         return []
     words = (
-        f"{key} of {threshold_mev:g} MeV leaves out {100 * lost:.2g} % of the energy of these showers of "
-        f"detector {view.detector.name}; {better:g} MeV would not ({origin})."
+        f"{key} of {threshold_mev:g} MeV leaves out {100 * lost:.2g} % of the energy of these showers; "
+        f"{better:g} MeV would not ({origin})."
     )
     return [words]
