@@ -5,13 +5,21 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow test-device test-lowest lint docs clean
+.PHONY: demo test loops test-slow test-device test-lowest lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/calokit demo
 
-test: lint
+test: $(STAMP)
+	$(MAKE) --no-print-directory --jobs 2 lint loops
 	$(BIN)/pytest -n auto -m "not slow"
+
+# Two tests that compile the cascade's loops, which are kept on disk: the processes of `make test` would do it
+# side by side, each for itself.
+CASCADE := tests/models/cascade
+loops: $(STAMP)
+	$(BIN)/pytest -q $(CASCADE)/test_cascade_compiled.py::test_a_shipped_bundle_gives_the_same_showers \
+	  $(CASCADE)/test_cascade_given.py::test_training_without_numba_takes_the_same_steps
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow

@@ -12,15 +12,19 @@ from torch import Tensor
 from calokit.detector import load_detector
 from calokit.errors import RunError
 from calokit.inference import ShowerGenerator, generate_file, incidents_like, read_bundle
+from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.progress import no_progress
 from calokit.recipes import list_recipes, load_recipe
 from calokit.showers import Split, open_showers
 from calokit.training.loop import TrainingLoop
 from calokit.training.run import continue_training, start_training
-from made_up_runs import TINY_TRAINING, MakeFile, silent
+from made_up_runs import TINY_TRAINING, MakeFile, seeded, silent
+from models.cascade.test_cascade_surrogate import made_up
+from toy_showers import write_showers
 
 TINY = ["model.width=8", "model.totals_width=8", "model.layers=1", "training.steps=6", *TINY_TRAINING]
+PLAIN = "model.near_threshold=false"
 CORRECTED = ".knots"
 """What is corrected after training ends so."""
 
@@ -63,7 +67,7 @@ def test_a_start_from_a_bundle_keeps_weights_and_fits_the_totals_anew(
 
 
 def test_a_start_in_other_coordinates_is_refused(tmp_path: Path, shower_file: MakeFile) -> None:
-    data, old = shower_file(150), "model.near_threshold=false"
+    data, old = shower_file(150), PLAIN
     first = start_training(load_recipe("cascade", [*TINY, old]), data, tmp_path / "first", silent)
     with pytest.raises(RunError, match=f"--set {old}"):
         start_training(
@@ -77,6 +81,23 @@ def test_recipes_of_the_cascade_fit_their_detectors() -> None:
     for recipe in recipes:
         if recipe.detector is not None:
             assert isinstance(recipe.model.build(load_detector(recipe.detector)), CascadeSurrogate)
+
+
+def test_networks_that_tiles_share_are_trained_and_carried(tmp_path: Path) -> None:
+    detector = load_detector("zdc_ecal_hcal")
+    write_showers(tmp_path / "tiles.h5", made_up(detector, 16))
+    recipe = load_recipe("zdc_neutrons_cascade", [*TINY, "training.steps=3", "training.batch_size=4", PLAIN])
+    run = start_training(recipe, tmp_path / "tiles.h5", tmp_path / "run", silent)
+    trained, carried = run.bundle.model, read_bundle(run.bundle_path).model
+    assert isinstance(trained, CascadeSurrogate)
+    assert isinstance(carried, CascadeSurrogate)
+    for model in (trained, carried):
+        assert model.stages[4].networks is model.stages[1].networks
+    batch = TrainingBatch.of(made_up(detector, 3, seed=2))
+    assert torch.equal(trained.log_likelihood(batch), carried.log_likelihood(batch))
+    incidents = batch.incidents
+    drawn = [model.generate(incidents, seeded()) for model in (trained, carried)]
+    assert torch.equal(*drawn)
 
 
 def test_each_part_ends_with_the_weights_of_its_own_best_validation(
