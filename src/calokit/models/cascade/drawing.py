@@ -64,23 +64,24 @@ class CascadeDrawing:
         drawn[:, :first] = torch.where(seen > model.threshold, seen, 0.0)[:, :first]
         return drawn
 
-    def draw_totals(self, incidents: IncidentTensors, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw visible energies in thresholds, and hits (event,)."""
+    def draw_totals(self, incidents: IncidentTensors, keys: Tensor) -> tuple[EventFacts, Tensor]:
+        """Return what is known of events, visible energies in thresholds and hits (2, event) drawn."""
         model = self.model
+        features = model.incident(incidents)
         uniforms = [
             one for number in range(3) for one in uniform_pair(keys, torch.full_like(keys, 2 * number))
         ]
         with model.device.full_precision():
             visible, count = model.totals.draw(
-                model.incident(incidents), incidents.energies, model.threshold, tuple(uniforms[:5])
+                features, incidents.energies, model.threshold, tuple(uniforms[:5])
             )
-        return visible / model.threshold, count
+        visible = visible / model.threshold
+        return model.facts(incidents, visible, count, features), torch.stack([visible, count])
 
     def _draw(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Draw showers (event, cell) in MeV."""
-        visible, count = self.draw_totals(incidents, keys)
-        facts = self.model.facts(incidents, visible, count)
-        totals = self._draw_layers(facts, visible, count, keys)
+        facts, roots = self.draw_totals(incidents, keys)
+        totals = self._draw_layers(facts, roots, keys)
         return self._to_mev(self._draw_cells(facts, totals, keys))
 
     def _draw_cells(
@@ -128,9 +129,9 @@ class CascadeDrawing:
                 total = total + last
         return torch.cat(drawn)
 
-    def _draw_layers(self, facts: EventFacts, visible: Tensor, count: Tensor, keys: Tensor) -> Tensor:
-        """Draw energy and hits of every layer (2, layer, event)."""
-        depth = BoxValues.empty(self.tree.depth.boxes, torch.stack([visible, count]))
+    def _draw_layers(self, facts: EventFacts, roots: Tensor, keys: Tensor) -> Tensor:
+        """Draw energy and hits of every layer (2, layer, event) from those of all (2, event)."""
+        depth = BoxValues.empty(self.tree.depth.boxes, roots)
         if self.model.depth is not None:
             self.model.depth.draw(self.surroundings.depth_scene(facts, depth), keys, FIRST_BOX)
         leaves = self.tree.depth.leaves

@@ -296,12 +296,21 @@ class CascadeSurrogate(Surrogate):
         hits = above.to(energy.dtype).contiguous()
         return CellValues(energy, hits, energy.sum(0), hits.sum(0))
 
-    def facts(self, incidents: IncidentTensors, visible: Tensor, count: Tensor) -> EventFacts:
-        """Return what is known of events: incident particles, visible energy in thresholds, hits (event,)."""
+    def facts(
+        self, incidents: IncidentTensors, visible: Tensor, count: Tensor, features: Tensor | None = None
+    ) -> EventFacts:
+        """Return what is known of events before their layers.
+
+        Args:
+            incidents: Their incident particles.
+            visible: Visible energies in thresholds (event,).
+            count: Numbers of hits (event,).
+            features: Of the incident particles, where they are known already (event, feature).
+        """
         logarithms = [torch.log1p(visible), torch.log1p(count)]
         totals = torch.stack([*logarithms, logarithms[0] - logarithms[1]], 1)
         return EventFacts(
-            torch.cat([self.incident(incidents), totals], 1),
+            torch.cat([self.incident(incidents) if features is None else features, totals], 1),
             self.incident.positions(incidents),
             self.incident.slopes(incidents),
         )
@@ -318,7 +327,7 @@ class CascadeSurrogate(Surrogate):
                 cells.count,
                 self.threshold,
             )
-        facts = self.facts(batch.incidents, cells.visible, cells.count)
+        facts = self.facts(batch.incidents, cells.visible, cells.count, features)
         nothing = cells.visible.new_zeros(len(batch))
         parts = {"totals": totals.float(), "cells": nothing}
         boxes = 0

@@ -166,17 +166,15 @@ class CompiledDrawing:
 
     def write_showers(self, incidents: IncidentTensors, keys: Tensor, cells: Float32) -> None:
         """Draw the shower of each incident particle and key (event,) into zeros (event, cell), in MeV."""
-        visible, count = CascadeDrawing(self.model).draw_totals(incidents, keys)
-        facts = self.model.facts(incidents, visible, count)
+        facts, roots = CascadeDrawing(self.model).draw_totals(incidents, keys)
 
         def draw(start: int) -> None:
             """Draw one chunk; every thread has its own inference mode."""
             some = slice(start, start + CHUNK_SHOWERS)
             here = EventFacts(facts.features[some], facts.positions[some], facts.slopes[some])
-            roots = torch.stack([visible[some], count[some]])
             space = self.spare.pop() if self.spare else Space()
             with torch.inference_mode():
-                _Chunk(self, here, roots, keys[some], cells[some], space).draw()
+                _Chunk(self, here, roots[:, some], keys[some], cells[some], space).draw()
             self.spare.append(space)
 
         run_all([partial(draw, start) for start in range(0, len(keys), CHUNK_SHOWERS)])
