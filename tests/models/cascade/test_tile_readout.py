@@ -11,6 +11,7 @@ import torch
 from calokit.detector import load_detector
 from calokit.errors import DetectorError
 from calokit.models.batches import TrainingBatch
+from calokit.models.cascade import surrogate
 from calokit.models.cascade.planes import carry_shares, grow_trees
 from calokit.models.cascade.threshold import choose_training_threshold
 from calokit.models.cascade.tile_readout import TileReadout, lay_tiles
@@ -95,6 +96,17 @@ def test_showers_have_hits_where_there_are_tiles_only() -> None:
     seen = model.seen(model.generate(incidents, torch.Generator().manual_seed(1)))
     assert bool((seen > 0.5 * model.threshold_mev).any())
     assert not bool((seen[:, ~there()] > 0).any())
+
+
+def test_showers_are_written_as_they_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogate, "SPREAD_SHOWERS", 2)
+    model = shaken(DETECTOR)
+    incidents = TrainingBatch.of(made_up(DETECTOR, 5, seed=5)).incidents
+    noise = {"key": torch.arange(5)[:, None]}
+    written = np.zeros((5, DETECTOR.number_of_cells), np.float32)
+    model.write_showers(incidents, noise, written)
+    assert np.allclose(written, model.showers(incidents, noise).numpy(), rtol=1e-3)
+    assert written.any()
 
 
 def test_layers_of_one_phase_share_a_plane_and_all_phases_the_networks() -> None:

@@ -55,6 +55,9 @@ FIT_CELLS = 1_000_000
 
 TOTALS_FEATURES = 3
 
+SPREAD_SHOWERS = 256
+"""Tiles of so many showers are shared over the cells of a file at a time: these are many."""
+
 
 @dataclass(frozen=True)
 class CellValues:
@@ -235,12 +238,19 @@ class CascadeSurrogate(Surrogate):
         self, incidents: IncidentTensors, noise: Mapping[str, Tensor], energies: Float32
     ) -> None:
         """Write the showers into zeros (event, cell): compiled loops draw them there."""
-        drawing = None if self.readout else compiled_drawing(self)
+        drawing, keys = compiled_drawing(self), noise["key"][:, 0]
         if drawing is None:
             super().write_showers(incidents, noise, energies)
-        else:
-            self.incident.need(incidents)
-            drawing.write_showers(incidents, noise["key"][:, 0], energies)
+            return
+        self.incident.need(incidents)
+        if self.readout is None:
+            drawing.write_showers(incidents, keys, energies)
+            return
+        for start in range(0, len(keys), SPREAD_SHOWERS):
+            some = slice(start, start + SPREAD_SHOWERS)
+            self.readout.spread(
+                drawing.showers(incidents[some], keys[some]), torch.from_numpy(energies[some])
+            )
 
     @torch.no_grad()
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:

@@ -127,17 +127,23 @@ class TileReadout(nn.Module):
         found.index_add_(1, self.place, energies[:, self.cell] * self.weight)
         return found.clamp_(min=0.0)
 
-    def spread(self, energies: Tensor) -> Tensor:
-        """Return the showers (event, cell) of what is at the places (event, place): undoes `gather`."""
+    def spread(self, energies: Tensor, cells: Tensor | None = None) -> Tensor:
+        """Return the showers (event, cell) of what is at the places (event, place): undoes `gather`.
+
+        Args:
+            energies: At the places.
+            cells: Zeros (event, cell) that take the showers; new ones where not given.
+        """
         event, place = energies.nonzero(as_tuple=True)
         first, counts = self.starts[place], self.starts[place + 1] - self.starts[place]
         hit = torch.arange(len(place), device=place.device).repeat_interleave(counts)
         ends = counts.cumsum(0)
         entry = torch.arange(len(hit), device=hit.device) + (first - ends + counts)[hit]
-        cells = energies.new_zeros(len(energies) * self.cells)
+        if cells is None:
+            cells = energies.new_zeros(len(energies), self.cells)
         values = energies[event, place][hit] * self.share[entry]
-        cells.index_add_(0, event[hit] * self.cells + self.shared[entry], values)
-        return cells.view(len(energies), self.cells)
+        cells.view(-1).index_add_(0, event[hit] * self.cells + self.shared[entry], values)
+        return cells
 
 
 def lay_tiles(section: Section, layer: int) -> TilePlaces:
