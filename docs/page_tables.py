@@ -61,7 +61,8 @@ def times_by_batch(bundle: str) -> dict[int, str]:
     """Return the processor milliseconds of a shower by a bundle on one core, by batch, if measured."""
     rows = (result(f"generation_speed_{bundle}") or {"rows": []})["rows"]
     own = [row for row in rows if (row["threads"], row["format"]) == (1, "float32")]
-    return {int(row["batch"]): f"{row['processor ms/shower']:.2g}" for row in own}
+    times = {int(row["batch"]): float(row["processor ms/shower"]) for row in own}
+    return {batch: f"{time:.2g}" if time < 100 else f"{time:.0f}" for batch, time in times.items()}
 
 
 def mean_over_seeds(rows: Sequence[Row], metric: str, scale: float = 1.0, floor: bool = False) -> str:

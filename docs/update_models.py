@@ -74,12 +74,15 @@ def draw_picture() -> None:
             axes.errorbar(
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
             )
-            covered = any(  # a point stands where its name would
-                1.0 < other / time < 2.0 and -0.003 < one[0] - value < 0.05
+            covered = any(  # a point stands where its name would, or another's name from the left
+                (1.0 < other / time < 2.0 and -0.003 < one[0] - value < 0.05)
+                or (0.5 < other / time < 1.0 and 0.0 < one[0] - value < 0.03)
                 for one, other in zip(areas, times, strict=True)
             )
-            place = (6, -12) if covered else (6, 5)
-            axes.annotate(name, (time, value), textcoords="offset points", xytext=place, fontsize=9)
+            last = time == max(times)
+            place = (-6 if last else 6, -12 if covered else 5)
+            side = "right" if last else "left"
+            axes.annotate(name, (time, value), textcoords="offset points", xytext=place, ha=side, fontsize=9)
         axes.axhline(0.5, color="0.5", linewidth=0.8)
         axes.set_xscale("log")
         axes.set_xlabel("processor time of a shower (ms, batch 10,000, one core)")

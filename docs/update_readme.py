@@ -57,7 +57,9 @@ def results_text() -> str:
     speed = read("generation_speed_zdc_flow.json")
     _, geant4 = processor_time("zdc_flow")
     count = flow["test_showers"]
-    trained = f"`make demo`, {demo['training_minutes']:.0f} min of training ({demo['steps']:,} steps)"
+    trained = (
+        f"`make demo`, {demo['training_minutes']:.0f} min on {demo['processor']} ({demo['steps']:,} steps)"
+    )
     rows = [
         "Area under the ROC curve of classifiers that tell generated from Geant4 showers, with energy,",
         "impact and direction of the incident particle among their inputs (0.5: they cannot): boosted trees",
@@ -79,7 +81,7 @@ def results_text() -> str:
     rows += [
         "",
         "The damaged rows show what these classifiers can see at this size. Cascades of other detectors, on",
-        "test files of other seeds (CLIC's and LHCb's our own; [with their floors](docs/cascade.md)):",
+        "test files of other seeds (CLIC's, LHCb's and the neutrons' our own; [with their floors](docs/cascade.md)):",
         "",
         HEAD,
         "|---|---|---|---|---|---|---|",
@@ -94,8 +96,11 @@ def results_text() -> str:
 def processors(bundles: list[str], most: str) -> str:
     """Return on which processor bundles were timed, and which of them on another."""
     found = {name: read(f"generation_speed_{name}.json")["processor"] for name in bundles}
-    others = [f"of `{name}` on {other}" for name, other in found.items() if other != most]
-    return ", ".join([most, *others])
+    others: dict[str, list[str]] = {}
+    for name, other in found.items():
+        if other != most:
+            others.setdefault(other, []).append(f"`{name}`")
+    return ", ".join([most, *(f"of {', '.join(names)} on {other}" for other, names in others.items())])
 
 
 def reconstruction_rows() -> list[str]:

@@ -1,6 +1,7 @@
 """Geant4 on the incident particles of a shower file, in the file's detector: milliseconds a shower.
 
-The same Geant4 as `calokit simulate` runs, in this process. The last line of the output is one JSON object.
+The same Geant4 as `calokit simulate` runs, in this process, with the physics of the file's sample where it
+says one (electromagnetic physics elsewhere). The last line of the output is one JSON object.
 Geant4's data sets must be found (see docs/simulation.md).
 
     python -m benchmarks.speed.geant4_same_particles showers.h5 --count 300 --write out.h5
@@ -16,14 +17,23 @@ from pathlib import Path
 
 import numpy as np
 
-from calokit.showers import Particles, Showers, ShowerWriter, open_showers
+from calokit.showers import Particles, ShowerFile, Showers, ShowerWriter, open_showers
 from calokit.showers.particle_names import PDG_NUMBERS
 from calokit.simulation.backends import event_seed
 from calokit.simulation.data_sets import find_data_sets
 from calokit.simulation.physics import Physics
+from calokit.simulation.sample import Sample
 
 WARM_UP = 3
 """Showers made before the time counts."""
+
+
+def physics_of(view: ShowerFile) -> Physics:
+    """Return the physics that a file's showers were made with."""
+    description = view.attributes.get("sample_description")
+    if description is None:
+        return Physics()
+    return Sample.from_mapping(json.loads(description), str(view.path)).physics
 
 
 def main() -> None:
@@ -40,7 +50,7 @@ def main() -> None:
     like = view.read(0, min(arguments.count, len(view)))
     if like.positions is None or like.directions is None or view.particle not in PDG_NUMBERS:
         raise SystemExit(f"{arguments.data}: needs positions, directions and a known particle.")
-    physics = Physics()
+    physics = physics_of(view)
     found = find_data_sets(physics, view.detector)
     os.environ.update(found.environment)
     from calokit.simulation.geant4.run import Event, Geant4Run

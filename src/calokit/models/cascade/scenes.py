@@ -108,12 +108,8 @@ class Surroundings(nn.Module):
             cells: Its energy and hits (2, cell, event).
             layer: Its number.
         """
-        following = layer + 1
-        return Memory(
-            self.carry(cells, layer, following),
-            self.carry(memory.last, layer, following),
-            self.carry(memory.all + cells, layer, following),
-        )
+        known = torch.stack([cells, memory.last, memory.all + cells])
+        return Memory(*self.carry(known, layer, layer + 1))
 
     def weigh(self, layer: int, energy: Tensor) -> Tensor:
         """Return the sums of a layer's moments (MOMENTS + 1, event) over energies (cell, event)."""

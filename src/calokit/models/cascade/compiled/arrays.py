@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calokit.arrays import Float32
-from calokit.models.cascade.boxes import BoxValues
+from calokit.models.cascade.boxes import add_up
 from calokit.models.cascade.level_network import LevelNetwork
 from calokit.models.cascade.scenes import Memory
 from calokit.models.cascade.sight import (
@@ -212,10 +212,9 @@ def memory_arrays(tree: SplitTree, memory: Memory) -> tuple[Float32, Float32]:
         Of the layer before, the one before that and all before (event, box + 1, 3, 2); energies and hits of
         all before (event, box + 1, 2).
     """
-    values = [BoxValues.of_cells(tree, *one) for one in (memory.last, memory.second, memory.all)]
-    seen = torch.stack([one.seen for one in values], 2).transpose(0, 1)
-    sums = torch.stack([values[-1].energy, values[-1].hits], 2).transpose(0, 1)
-    return as_array(seen), as_array(sums)
+    cells = torch.stack([memory.last, memory.second, memory.all]).permute(2, 3, 0, 1)
+    boxes = add_up(tree, cells.flatten(1)).view(-1, *cells.shape[1:]).transpose(0, 1)
+    return as_array(torch.log1p(boxes)), as_array(boxes[:, :, 2])
 
 
 def as_array(tensor: Tensor) -> np.ndarray:
