@@ -74,13 +74,14 @@ def draw_picture() -> None:
             axes.errorbar(
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
             )
-            covered = any(  # a point stands where its name would, or another's name from the left
-                (1.0 < other / time < 2.0 and -0.003 < one[0] - value < 0.05)
-                or (0.5 < other / time < 1.0 and 0.0 < one[0] - value < 0.03)
-                for one, other in zip(areas, times, strict=True)
-            )
+            others = [(other / time, one[0] - value) for one, other in zip(areas, times, strict=True)]
+            above = any(1.0 < there < 2.0 and -0.003 < higher < 0.05 for there, higher in others)
+            beside = any(0.5 < there < 1.0 and 0.0 < higher < 0.03 for there, higher in others)
             last = time == max(times)
-            place = (-6 if last else 6, -12 if covered else 5)
+            place = (
+                -6 if last else 6,
+                -12 if above else -4 if beside else 5,
+            )  # where no name or point stands
             side = "right" if last else "left"
             axes.annotate(name, (time, value), textcoords="offset points", xytext=place, ha=side, fontsize=9)
         axes.axhline(0.5, color="0.5", linewidth=0.8)

@@ -81,7 +81,8 @@ def results_text() -> str:
     rows += [
         "",
         "The damaged rows show what these classifiers can see at this size. Cascades of other detectors, on",
-        "test files of other seeds (CLIC's, LHCb's and the neutrons' our own; [with their floors](docs/cascade.md)):",
+        "test files of other seeds (CLIC's, LHCb's and the neutrons' our own;",
+        "[with their floors](docs/cascade.md)):",
         "",
         HEAD,
         "|---|---|---|---|---|---|---|",
