@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.ndimage import median_filter
+from scipy.ndimage import median_filter, uniform_filter1d
 
 from calokit.arrays import Float64
 
@@ -15,6 +15,8 @@ NEIGHBOURS = 201
 """Showers next in energy that one is compared with."""
 WIDTH_OF_NORMAL = 1.4826
 """Standard deviation of a normal distribution over its median distance from the median."""
+EQUAL = 1e-6
+"""Values whose median distance is a smaller part of their spread are equal but for a few."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,15 @@ def robust_scores(values: Float64, energies: Float64) -> Float64:
     """Return how far values lie from the median of their neighbours in energy, in robust widths (event,).
 
     Medians run over the 201 values next in energy; the width is the median distance from that median there,
-    as a normal distribution's.
+    as a normal distribution's, or the root mean square where most are equal (layers that few showers reach).
 
     Example:
         >>> values = np.append(np.sin(np.arange(401.0)), -20.0)
         >>> scores = robust_scores(values, np.ones(402))
         >>> float(scores[-1]) < -9.0, float(np.abs(scores[:-1]).max()) < 3.0
         (True, True)
+        >>> robust_scores(np.append(np.zeros(200), -5.0), np.ones(201)).min().round(1)
+        np.float64(-14.2)
     """
     order = np.argsort(energies, kind="stable")
     sorted_values = values[order].astype(np.float64)
@@ -108,7 +112,8 @@ def robust_scores(values: Float64, energies: Float64) -> Float64:
     median = median_filter(sorted_values, size=window, mode="mirror")
     off = sorted_values - median
     width = WIDTH_OF_NORMAL * median_filter(np.abs(off), size=window, mode="mirror")
-    smallest = 1e-6 * max(float(np.abs(off).max()), 1e-12)
-    scores: Float64 = np.empty_like(off)
-    scores[order] = off / np.maximum(width, smallest)
+    spread = np.sqrt(uniform_filter1d(np.square(off), size=window, mode="mirror").clip(0.0))
+    width = np.where(width > EQUAL * spread, width, spread)
+    scores: Float64 = np.zeros_like(off)
+    scores[order] = np.divide(off, width, out=np.zeros_like(off), where=width > 0.0)
     return scores
