@@ -48,6 +48,7 @@ TINY_FAMILIES: dict[str, dict[str, Any]] = {
 }
 """What of each family's settings is smaller than its default, or switches on what else would lie idle."""
 MANY_CELLS = 30_000
+QUICK_DETECTORS = 2
 FILLS_MEMORY = 80_000
 MOST_HITS = 200
 
@@ -77,12 +78,16 @@ def is_large(name: str) -> bool:
 
 
 def slow_where_large(pairs: list[tuple[str, str]]) -> list[ParameterSet]:
-    """Return pairs as parameters; those with a large detector are slow, where the family takes another."""
-    smaller = {kind for kind, name in pairs if not is_large(name)}
-    return [
-        pytest.param((kind, name), id=f"{kind}-{name}", marks=slow_if(kind in smaller and is_large(name)))
-        for kind, name in pairs
-    ]
+    """Return pairs as parameters; quick are a family's two smallest detectors, of which one may be large."""
+    sizes: dict[str, list[int]] = {}
+    for kind, name in pairs:
+        sizes.setdefault(kind, []).append(load_detector(name).number_of_cells)
+    parameters = []
+    for kind, name in pairs:
+        smaller = sum(size < load_detector(name).number_of_cells for size in sizes[kind])
+        slow = smaller >= QUICK_DETECTORS or (smaller > 0 and is_large(name))
+        parameters.append(pytest.param((kind, name), id=f"{kind}-{name}", marks=slow_if(slow)))
+    return parameters
 
 
 def slow_detectors(names: list[str]) -> list[ParameterSet]:
