@@ -74,14 +74,12 @@ def draw_picture() -> None:
             axes.errorbar(
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
             )
+            # a name stands where no point is, and no other's name
             others = [(other / time, one[0] - value) for one, other in zip(areas, times, strict=True)]
             above = any(1.0 < there < 2.0 and -0.003 < higher < 0.05 for there, higher in others)
             beside = any(0.5 < there < 1.0 and 0.0 < higher < 0.03 for there, higher in others)
             last = time == max(times)
-            place = (
-                -6 if last else 6,
-                -12 if above else -4 if beside else 5,
-            )  # where no name or point stands
+            place = (-6 if last else 6, -12 if above else -4 if beside else 5)
             side = "right" if last else "left"
             axes.annotate(name, (time, value), textcoords="offset points", xytext=place, ha=side, fontsize=9)
         axes.axhline(0.5, color="0.5", linewidth=0.8)

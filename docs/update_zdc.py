@@ -286,9 +286,7 @@ def neutrons() -> str:
 
 
 def _judged_neutrons(name: str, card: dict[str, Any]) -> str:
-    shipped = (HOME / "zoo" / f"{name}.calokit").is_file()
-    title = f"`zoo/{name}.calokit`" if shipped else f"recipe `{name}`"
-    table = [["measurement", title, "truth against truth"]]
+    table = [["measurement", f"`zoo/{name}.calokit`", "truth against truth"]]
     table += [
         [f"`{metric}`", _rounded(value, error), _rounded(floor, floor_error)]
         for metric, (value, error, floor, floor_error) in card["measurements"].items()

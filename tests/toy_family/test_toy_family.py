@@ -63,6 +63,7 @@ def test_it_is_one_short_file() -> None:
 
 
 def test_it_is_listed_for_every_detector(tmp_path: Path) -> None:
+    assert "Mean shares, from outside" in calokit(tmp_path, "recipes").stdout
     assert "Mean shares, from outside" in calokit(tmp_path, "recipes", "--for", "par04_siw").stdout
     assert "Mean shares" not in calokit(tmp_path, "recipes", environment={}).stdout
 
