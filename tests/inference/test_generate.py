@@ -139,6 +139,30 @@ def test_blocks_can_be_made_in_any_order(bundle: Bundle, make_showers: MakeShowe
         np.testing.assert_array_equal(made.energies, whole.energies[rows])
 
 
+def test_showers_may_take_memory_that_is_done_with(bundle: Bundle, make_showers: MakeShowers) -> None:
+    """The same showers as in new memory, whatever was there before; a part of a longer array will do."""
+    incidents = make_showers(BLOCK + 10, 2).incidents
+    wanted = ShowerGenerator(bundle, 1, FLOAT32).draw(incidents)
+    used = np.full((2 * BLOCK, wanted.energies.shape[1]), 7.0, np.float32)
+    made = ShowerGenerator(bundle, 1, FLOAT32).draw(incidents, out=used[: BLOCK + 10])
+    assert np.shares_memory(made.energies, used)
+    np.testing.assert_array_equal(made.energies, wanted.energies)
+    assert np.all(used[BLOCK + 10 :] == 7.0)
+
+
+@pytest.mark.parametrize("wrong", ["events", "cells", "type", "order"])
+def test_memory_that_does_not_fit_is_refused(bundle: Bundle, make_showers: MakeShowers, wrong: str) -> None:
+    shape = (10, bundle.detector.number_of_cells)
+    out = {
+        "events": np.zeros((11, shape[1]), np.float32),
+        "cells": np.zeros((10, shape[1] + 1), np.float32),
+        "type": np.zeros(shape),
+        "order": np.zeros(shape, np.float32, order="F"),
+    }[wrong]
+    with pytest.raises(ConfigurationError, match="out has shape"):
+        ShowerGenerator(bundle, 1, FLOAT32).draw(make_showers(10, 2).incidents, out=out)
+
+
 def test_at_one_energy(bundle: Bundle) -> None:
     showers = ShowerGenerator(bundle, 1, FLOAT32).at(20.0, 300, (4.0, -5.0))
     assert np.all(showers.incident_energies == np.float32(20e3))
