@@ -21,6 +21,10 @@ from page_tables import (
     times_by_batch,
 )
 
+from calokit.bundles.ranges import describe_ranges
+from calokit.inference import read_bundle
+from calokit.inference.generate import need_surrogate
+
 HOME = Path(__file__).resolve().parent.parent
 PAGE = HOME / "docs" / "cascade.md"
 AREAS = (TREES, READ_OUT, *NETWORKS)
@@ -29,13 +33,26 @@ TITLES = ("showers a class", "trees", "trees, read out", "network, cells", "netw
 
 def shipped() -> str:
     """Return the shipped cascades on their whole test files, each beside its floor."""
-    table = [["bundle", *TITLES, "ms a shower", "Geant4, ms"]]
+    table = [["bundle", *TITLES, "ms a shower", "Geant4, ms", "on"]]
     for path in sorted((HOME / "zoo").glob("*_cascade.calokit")):
         card = result(f"scorecard_{path.stem}")
         if card is None:
             continue
-        table.append([f"`zoo/{path.name}`", *_areas(card), *processor_time(path.stem)])
+        machine = (result(f"generation_speed_{path.stem}") or {}).get("processor", "")
+        times = [*processor_time(path.stem), machine.replace("(R)", "").replace(" Processor", "")]
+        table.append([f"`zoo/{path.name}`", *_areas(card), *times])
     return markdown(table) if len(table) > 1 else NOT_YET
+
+
+def ranges() -> str:
+    """Return what the shipped cascades were trained on, and their thresholds."""
+    table = [["bundle", "particle", "incident energies, impacts, directions", "threshold (MeV)"]]
+    for path in sorted((HOME / "zoo").glob("*_cascade.calokit")):
+        bundle = read_bundle(path)
+        known = describe_ranges(bundle.ranges)
+        threshold = f"{need_surrogate(bundle).threshold_mev:.2g}"
+        table.append([f"`zoo/{path.name}`", bundle.provenance["particle"], known, threshold])
+    return markdown(table)
 
 
 def seeds() -> str:
@@ -214,6 +231,7 @@ def found() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "shipped": shipped,
+    "ranges": ranges,
     "seeds": seeds,
     "spectrum": spectrum,
     "rings": rings,

@@ -133,7 +133,7 @@ def reweighting() -> str:
     if not longest:
         return NOT_YET
     table = [["ensemble", "seed", "before member", "JSD on training showers (bits)"]]
-    table[0] += ["showers that the weights leave", "without weight"]
+    table[0] += ["effective number of showers, (Σw)²/Σw²", "without weight"]
     for (name, seed), row in sorted(longest.items()):
         for step in row["adagan"]:
             told = [f"{step['shannon_divergence_bits']:.3f}", f"{step['effective_showers']:.0f}"]

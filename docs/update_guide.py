@@ -31,7 +31,8 @@ def found() -> str:
         f"{facts['showers']['showers']:,} showers to train on and {facts['showers']['test']:,} to judge by, "
         f"{facts['training_minutes']:.0f} minutes of training ({facts['training_cpu_minutes']:.1f} of the "
         f"processor, {facts['training_steps']:,} steps), {facts['milliseconds_per_shower']:.2g} ms a shower "
-        f"on one core; cells at or below {facts['threshold_mev']:g} MeV count as empty."
+        f"on one core; cells at or below {facts['threshold_mev']:g} MeV count as empty. Measured on "
+        f"{record['date'][:10]}, on a busy {record['processor'].replace('(R)', '')}."
     )
     return f"{markdown(table)}\n\n{words}"
 

@@ -159,7 +159,11 @@ def test_files_name_detectors_beside_themselves(tmp_path: Path, monkeypatch: pyt
     assert [load_detector(name or "").name for name in named] == ["mine"] * 3
 
 
-@given(key=st.sampled_from(sorted(Tile.model_fields)), place=st.integers(0, 30), letter=st.characters())
+@given(
+    key=st.sampled_from(sorted(Tile.model_fields)),
+    place=st.integers(0, 30),
+    letter=st.characters(codec="utf-8"),
+)
 def test_any_near_miss_names_the_key_that_was_meant(key: str, place: int, letter: str) -> None:
     wrong = key[: place % len(key)] + letter + key[place % len(key) + 1 :]
     if wrong in Tile.model_fields:

@@ -47,7 +47,7 @@ def compare(bundle: Path, data: Path, count: int, turns: int) -> Row:
         raise SystemExit(f"{bundle} is no cascade.")
     fast, plain = compiled_drawing(model), CascadeDrawing(model)
     if fast is None:
-        raise SystemExit("numba is not installed: pip install calokit[fast]")
+        raise SystemExit('numba is not installed: pip install ".[fast]"')
     view = open_showers(data)
     incidents = IncidentTensors.of(view.read(0, min(len(view), count)).incidents)
     keys = draw_noise(Noise("key"), len(incidents), draw_generator(1, Purpose.TIMING, 0))[:, 0]

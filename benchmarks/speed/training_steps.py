@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=8)
     arguments = parser.parse_args()
     if not numba_compiles():
-        raise SystemExit("numba is not installed: pip install calokit[fast]")
+        raise SystemExit('numba is not installed: pip install ".[fast]"')
     circumstances = describe_circumstances(1)
     torch.set_num_threads(1)
     rows = []

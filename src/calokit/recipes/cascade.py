@@ -22,7 +22,9 @@ def zdc_cascade() -> Recipe:
 
 def lhcb_cascade() -> Recipe:
     """The cascade on the 30 x 30 cells of the shashlik ECAL."""
-    return _recipe("lhcb_cascade", "LHCb-like ECAL, splitting cascade", "lhcb_ecal", 8_000, 128)
+    return _recipe(
+        "lhcb_cascade", "LHCb-like ECAL, splitting cascade", "lhcb_ecal", 8_000, 128, validate_every=250
+    )
 
 
 def par04_cascade() -> Recipe:
@@ -32,13 +34,16 @@ def par04_cascade() -> Recipe:
 
 def clic_cascade() -> Recipe:
     """The cascade on the 25 x 25 x 25 cells of the CLIC-like ECAL."""
-    return _recipe("clic_cascade", "CLIC-like ECAL, splitting cascade", "clic_ecal", 6_000, 32)
+    return _recipe(
+        "clic_cascade", "CLIC-like ECAL, splitting cascade", "clic_ecal", 6_000, 32, validate_every=500
+    )
 
 
 def luxe_cascade() -> Recipe:
     """The cascade on the pads of the LUXE ECAL-P."""
     model = CascadeSettings(near_threshold=True, width=64)
-    return _recipe("luxe_cascade", "LUXE ECAL-P, splitting cascade", "luxe_ecal", 8_000, 64, model)
+    title = "LUXE ECAL-P, splitting cascade"
+    return _recipe("luxe_cascade", title, "luxe_ecal", 8_000, 64, model, validate_every=500)
 
 
 def zdc_neutrons_cascade() -> Recipe:

@@ -15,7 +15,15 @@ from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.densities import log_densities, log_density
 from calokit.models.cascade.energy_choice import EnergyChoice
 from calokit.models.cascade.scenes import EventFacts
-from calokit.models.cascade.sight import BoxPart, LayerPart, MemoryPart, OwnPart, Scene, WindowPart
+from calokit.models.cascade.sight import (
+    BoxPart,
+    LayerPart,
+    MemoryPart,
+    OwnPart,
+    Scene,
+    TrackPart,
+    WindowPart,
+)
 from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH
 from calokit.models.cascade.stage import Cuts, Stage
 from calokit.models.protocols import CumulativeValues
@@ -23,7 +31,7 @@ from calokit.models.protocols import CumulativeValues
 if TYPE_CHECKING:
     from calokit.models.cascade.surrogate import CascadeSurrogate, CellValues
 
-INCIDENT_BLIND = (OwnPart, BoxPart, WindowPart, LayerPart, MemoryPart)
+INCIDENT_BLIND = (OwnPart, BoxPart, WindowPart, LayerPart, MemoryPart, TrackPart)
 """Parts of what a box sees in which the incident particle has no say."""
 WALL = 50.0
 """Nats a width by which the density of the incident particle falls where its totals cannot be drawn."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -10,9 +10,9 @@ from calokit.models.settings import Condition, ModelSettings
 
 CONDITIONS: tuple[Condition, ...] = ("energy", "position", "direction")
 
-PartName = Literal["incident", "box", "flight", "window", "layer", "memory", "moments"]
+PartName = Literal["incident", "box", "flight", "window", "layer", "memory", "track", "moments"]
 
-PARTS: tuple[PartName, ...] = ("incident", "box", "flight", "window", "layer", "memory", "moments")
+PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 class CascadeSettings(ModelSettings):
@@ -24,8 +24,9 @@ class CascadeSettings(ModelSettings):
     """What may be used of the incident particle; what the showers lack or never change is left out."""
     threshold_mev: float | None = Field(None, gt=0)
     """Cells at or below it count as empty, MeV; None finds one (`choose_training_threshold`)."""
-    parts: tuple[PartName, ...] = PARTS
-    """What a box may look at beside its own energy and hits; what a detector does not have is left out."""
+    parts: tuple[PartName, ...] = tuple(name for name in PARTS if name != "track")
+    """What a box may look at beside its own energy and hits; what a detector does not have is left out.
+    All but "track", by default."""
     width: int = Field(96, ge=8)
     layers: int = Field(2, ge=1)
     """Hidden layers of each level's network."""

@@ -159,6 +159,20 @@ class MemoryPart:
         return torch.cat([last.look(wide), second.look(own), all_.look(wide)], 1)
 
 
+class TrackPart:
+    """The layer before the last: the neighbours' children as they were there.
+
+    With those of the last layer they tell where a track goes that leaves one hit a layer.
+    """
+
+    def __init__(self, neighbours: int) -> None:
+        self.width = 4 * neighbours
+
+    def __call__(self, tables: BoxTables, scene: Scene, rows: Rows) -> Tensor:
+        """Return (row, width)."""
+        return scene.before[1].look(rows.places(tables.nephews))
+
+
 class MomentPart:
     """Centre, widths and radius of the layer before and of all before, seen from the middle of the cut."""
 

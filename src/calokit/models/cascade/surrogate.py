@@ -36,6 +36,7 @@ from calokit.models.cascade.sight import (
     OwnPart,
     Part,
     Scene,
+    TrackPart,
     WindowPart,
 )
 from calokit.models.cascade.spectral_lines import SMALLEST_WIDTH, measure_lines
@@ -278,6 +279,7 @@ class CascadeSurrogate(Surrogate):
             ("window", True, WindowPart(neighbours)),
             ("layer", stacked, LayerPart(LAYER_FEATURES)),
             ("memory", stacked, MemoryPart(neighbours)),
+            ("track", stacked, TrackPart(neighbours)),
             ("moments", stacked, MomentPart()),
         ]
         parts = [part for name, there, part in choices if there and name in names]

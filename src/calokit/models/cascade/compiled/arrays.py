@@ -22,15 +22,16 @@ from calokit.models.cascade.sight import (
     MemoryPart,
     MomentPart,
     OwnPart,
+    TrackPart,
     WindowPart,
 )
 from calokit.models.cascade.stage import COLOURS, Stage
 from calokit.models.cascade.tree import Int64, SplitTree
 
-BOX_PARTS = (OwnPart, IncidentPart, BoxPart, FlightPart, WindowPart, MemoryPart, MomentPart)
+BOX_PARTS = (OwnPart, IncidentPart, BoxPart, FlightPart, WindowPart, MemoryPart, TrackPart, MomentPart)
 """The parts that compiled loops write into a row a box, in this order."""
 
-PAIR_PARTS = (WindowPart, MemoryPart)
+PAIR_PARTS = (WindowPart, MemoryPart, TrackPart)
 """Those that are pairs of numbers: they begin at an even column."""
 
 EVENT_PARTS = (IncidentPart, LayerPart)

@@ -111,13 +111,15 @@ def look(
         energy: Their energies in thresholds (row,).
         hits: Their hits (row,).
     """
-    own, incident, shape, flight, window, memory, moments = boxes.columns
+    own, incident, shape, flight, window, memory, track, moments = boxes.columns
     if window >= 0:
         _look_around(
             sight.pairs, window // 2, view.pairs, view.turn[0], boxes.neighbours, boxes.known, box, event
         )
     if memory >= 0:
         _look_back(sight.pairs, memory // 2, view.pairs, view.turn, boxes.halves, boxes.nephews, box, event)
+    if track >= 0:
+        _look_farther_back(sight.pairs, track // 2, view.pairs, view.turn[2], boxes.nephews, box, event)
     _look_at_itself(
         sight.rows, own, energy, hits, boxes.capacity, box, view.log_hits, sight.log_energy, sight.logs
     )
@@ -185,6 +187,18 @@ def _look_back(
             there = nephews[one, number]
             into[row, start + 2 + number] = seen[it, there, last]
             into[row, every + 2 + number] = seen[it, there, ALL]
+
+
+@compiled
+def _look_farther_back(
+    into: Int64, start: int, seen: Int64, second: int, nephews: UInt32, box: Int64, event: Int64
+) -> None:
+    """Write energy and hits of the neighbours' children in the layer before the last (`TrackPart`)."""
+    wide = nephews.shape[1]
+    for row in range(len(box)):
+        one, it = box[row], event[row]
+        for number in range(wide):
+            into[row, start + number] = seen[it, nephews[one, number], second]
 
 
 @compiled
