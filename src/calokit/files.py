@@ -130,13 +130,16 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def write_csv_columns(path: Path, numbered: str, columns: Mapping[str, Iterable[float]]) -> None:
+def write_csv_columns(
+    path: Path, numbered: str, columns: Mapping[str, Iterable[float]], first: int = 0
+) -> None:
     """Write columns of numbers as CSV, whole or not at all: one line an item, seven digits.
 
     Args:
         path: The file.
-        numbered: Header of the first column, which counts the items from 0.
+        numbered: Header of the first column, which counts the items.
         columns: Equally many numbers each, by header.
+        first: Number of the first item.
 
     Raises:
         OutputError: The file cannot be written.
@@ -144,7 +147,7 @@ def write_csv_columns(path: Path, numbered: str, columns: Mapping[str, Iterable[
     with write_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow([numbered, *columns])
-        for number, row in enumerate(zip(*columns.values(), strict=True)):
+        for number, row in enumerate(zip(*columns.values(), strict=True), first):
             writer.writerow([number, *(f"{value:.7g}" for value in row)])
 
 

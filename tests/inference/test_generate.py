@@ -281,6 +281,23 @@ def test_particles_that_cannot_be_are_refused(bundle: Bundle, value: float) -> N
         ShowerGenerator(bundle, 1, FLOAT32).draw(particles)
 
 
+@pytest.mark.parametrize("place", [1e30, -1e6, math.inf])
+def test_impacts_a_kilometre_away_are_refused(bundle: Bundle, place: float) -> None:
+    particles = Incidents.of(np.array([1e4]), np.array([[0.0, place]]))
+    with pytest.raises(ShowerFileError, match="a kilometre away"):
+        ShowerGenerator(bundle, 1, FLOAT32).draw(particles)
+
+
+def test_particles_at_extremes() -> None:
+    (straight,) = incidents_at(20.0, 1, direction=(0.0, 0.0, 1e-300))
+    assert straight.directions is not None
+    assert straight.directions.tolist() == [[0.0, 0.0, 1.0]]
+    with pytest.raises(ConfigurationError, match="at most 1e"):
+        list(incidents_at(1e36, 1))
+    with pytest.raises(ConfigurationError, match="must not be negative"):
+        list(incidents_like(straight, -3))
+
+
 def test_directions_backwards_are_refused(bundle: Bundle) -> None:
     particles = Incidents.of(np.array([1e4]), np.zeros((1, 2)), np.array([[0.0, 0.0, -1.0]]))
     with pytest.raises(ShowerFileError, match="z > 0"):

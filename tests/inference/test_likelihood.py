@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
 import calokit
 from calokit.bundles.ranges import ConditionRange
+from calokit.cli import app
 from calokit.detector import Detector
 from calokit.errors import BundleError, ConfigurationError, DetectorError
 from calokit.inference import (
@@ -24,8 +27,10 @@ from calokit.inference import (
     reconstruct_showers,
 )
 from calokit.inference.condition_space import ConditionSpace
+from calokit.inference.likelihood import likelihood_content
 from calokit.inference.likelihood_fit import LikelihoodFit
 from calokit.models.batches import IncidentTensors, TrainingBatch
+from calokit.models.cascade.surrogate import CascadeSurrogate
 from calokit.models.protocols import CumulativeValues, HasLikelihood
 from calokit.progress import no_progress
 from calokit.showers import Incidents, ShowerFile, Showers, open_showers
@@ -237,3 +242,75 @@ def test_completed_showers_come_from_bundles_that_can(cascade: Bundle, few: Show
         complete_showers(cascade, showers, 2)
     with pytest.raises(BundleError, match="completes no showers"):
         complete_showers(read_bundle(HOME / "zoo" / "zdc_flow.calokit"), showers, 0)
+
+
+def test_a_shower_without_what_the_surrogate_knows_is_refused(
+    cascade: Bundle, few: ShowerFile, shower_file: Callable[..., Path]
+) -> None:
+    showers = few.read_all()
+    bare = Showers(showers.energies, showers.incident_energies, showers.detector)
+    with pytest.raises(ConfigurationError, match="needs more of incident particles than their energies: imp"):
+        measure_likelihood(cascade, open_showers(shower_file(showers=bare)), progress=no_progress)
+    with pytest.raises(ConfigurationError, match="needs more of incident particles"):
+        complete_showers(cascade, bare, 0)
+    with pytest.raises(ConfigurationError, match="a seed is a whole number"):
+        measure_likelihood(cascade, few, seed=-1)
+
+
+def test_unlikely_showers_are_numbered_as_in_their_file(cascade: Bundle, few: ShowerFile) -> None:
+    whole = likelihood_content(measure_likelihood(cascade, few, progress=no_progress), cascade, few, 60)
+    last = replace(few, first=few.first + 40)
+    part = likelihood_content(measure_likelihood(cascade, last, progress=no_progress), cascade, last, 60)
+    assert sorted(one.shower for one in part.outliers) == list(range(few.first + 40, few.first + 60))
+    found = {one.shower: one.log_likelihood for one in whole.outliers}
+    assert all(found[one.shower] == pytest.approx(one.log_likelihood, rel=1e-5) for one in part.outliers)
+
+
+def test_showers_without_hits_have_a_page_and_no_input_is_overwritten(
+    cascade: Bundle, few: ShowerFile, shower_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    showers = few.read_all()
+    empty = replace(showers, energies=showers.energies * np.float32(1e-9))
+    path = shower_file(showers=empty)
+    found = calokit.likelihood(cascade, path, report=tmp_path / "page")
+    assert {row.part for row in found.calibration} == {"totals"}
+    (tmp_path / "page" / "likelihood.h5").write_bytes(path.read_bytes())
+    done = CliRunner().invoke(
+        app,
+        [
+            "likelihood",
+            str(HOME / "zoo" / "zdc_cascade.calokit"),
+            str(tmp_path / "page" / "likelihood.h5"),
+            "-o",
+            str(tmp_path / "page"),
+        ],
+    )
+    assert "is read by this command" in str(done.exception)
+
+
+def test_a_condition_that_never_changed_is_not_looked_for(zdc: Detector) -> None:
+    ranges = [
+        *RANGES[:2],
+        ConditionRange("impact y", 3.0, 3.0),
+        RANGES[3],
+        ConditionRange("theta sin phi", 0, 0),
+    ]
+    space = ConditionSpace.of(ranges, Known.conditions)
+    assert space.names == ("ln incident energy", "impact x", "theta cos phi")
+    said = np.zeros((5, zdc.number_of_cells), np.float32)
+    said[:, 0], said[:, 2] = np.log(2e4), 3.0
+    fit = LikelihoodFit(Known(), space, zdc)
+    fit.places = torch.zeros_like(fit.places)
+    found = fit.estimate(Showers.of(said, zdc, Incidents.of(np.full(5, 1e4)))).columns()
+    assert all(np.isfinite(values).all() for values in found.values())
+    assert np.allclose(found["energy"], 2e4, rtol=0.1)
+    assert np.allclose(found["position"][:, 1], 3.0)
+    assert (found["position_uncertainty"] > [0.1, -1.0]).all()
+
+
+def test_a_cascade_of_one_energy_reconstructs_none(
+    cascade: Bundle, few: ShowerFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CascadeSurrogate, "conditions", ("position",))
+    with pytest.raises(BundleError, match="trained at one energy"):
+        reconstruct_showers(cascade, few, progress=no_progress)

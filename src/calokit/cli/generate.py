@@ -33,14 +33,14 @@ def generate(
     split: SplitName = "all",
     detector: DetectorName = None,
     energy: Annotated[float | None, typer.Option(help="One incident energy, in GeV.")] = None,
-    position: Annotated[tuple[float, float], typer.Option(help="With --energy: impact x and y, in mm.")] = (
-        0.0,
-        0.0,
-    ),
+    position: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="With --energy: impact x and y, in mm (0 0 where not said)."),
+    ] = None,
     direction: Annotated[
-        tuple[float, float, float],
-        typer.Option(help="With --energy: where it flies, x y z of any length, z forward."),
-    ] = (0.0, 0.0, 1.0),
+        tuple[float, float, float] | None,
+        typer.Option(help="With --energy: where it flies, x y z of any length, z forward (0 0 1)."),
+    ] = None,
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="How many showers.")] = None,
     seed: Seed = 1,
     threads: Threads = 1,
@@ -54,6 +54,10 @@ def generate(
 
     if (like is None) == (energy is None):
         raise ConfigurationError("give either --like FILE or --energy GEV.")
+    if like is not None and (position is not None or direction is not None):
+        raise ConfigurationError("--position and --direction go with --energy; --like has its own.")
+    if energy is not None and (split != "all" or detector is not None):
+        raise ConfigurationError("--split and --detector go with --like, whose file they are of.")
     if energy is not None and count is None:
         raise ConfigurationError("--energy needs --count: how many showers.")
     check_writable(output, bundle, like)
@@ -73,7 +77,10 @@ def generate(
     else:
         assert energy is not None
         assert count is not None
-        incidents, total = incidents_at(energy, count, position, direction), count
+        incidents, total = (
+            incidents_at(energy, count, position or (0.0, 0.0), direction or (0.0, 0.0, 1.0)),
+            count,
+        )
     done = generate_file(
         model,
         incidents,

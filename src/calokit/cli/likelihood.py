@@ -35,7 +35,7 @@ def likelihood(
     """Find the log-likelihood of every shower, the unlikely ones, and whether every draw is calibrated."""
     from calokit.compute.device import Device
     from calokit.compute.threads import use_threads
-    from calokit.files import check_folder_writable, make_folder
+    from calokit.files import check_folder_writable, check_writable, make_folder
     from calokit.inference import measure_likelihood, read_bundle
     from calokit.inference.likelihood import (
         likelihood_content,
@@ -48,6 +48,9 @@ def likelihood(
     from calokit.showers import open_showers
 
     check_folder_writable(output)
+    for there in (output / "likelihood.h5", output / "likelihood.csv"):
+        if there.exists():
+            check_writable(there, bundle, showers)
     threads, device = use_threads(threads), Device.of(device_name)
     model = read_bundle(bundle)
     need_likelihood(model)
@@ -56,7 +59,7 @@ def likelihood(
     make_folder(output)
     write_likelihood(output / "likelihood.h5", found, model, view, seed)
     if csv:
-        write_likelihood_csv(output / "likelihood.csv", found)
+        write_likelihood_csv(output / "likelihood.csv", found, view)
     content = likelihood_content(found, model, view, outliers)
     page = write_likelihood_page(content, output)
     console = make_console()

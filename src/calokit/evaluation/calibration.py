@@ -75,6 +75,8 @@ class CalibrationTest:
             layers: The layer of each, -1 where it is of none.
             energies_gev: Incident energies of the block's showers (event,).
         """
+        if not len(values):
+            return
         bins = np.searchsorted(self.edges, energies_gev, side="right") - 1
         bins = np.clip(bins, 0, len(self.edges) - 2)
         groups = {"energy": bins[events]}

@@ -24,7 +24,7 @@ class Outlier:
     """A shower that is less likely than others of its energy.
 
     Attributes:
-        shower: Its number in the file.
+        shower: Its number among the showers, or in the file that they are from.
         energy_gev: Incident energy.
         log_likelihood: In nats.
         score: Distance from the median of its neighbours in energy, in robust standard deviations.

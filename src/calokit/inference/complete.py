@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 
 from calokit.bundles.bundle import Bundle, check_detector
+from calokit.bundles.ranges import incidents_outside, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Noise, Purpose, draw_generator, draw_noise
 from calokit.errors import BundleError, ConfigurationError
+from calokit.inference.incident_checks import check_asked, check_seed
 from calokit.models.batches import TrainingBatch
 from calokit.models.protocols import CompletesShowers, Trainable
 from calokit.showers import Showers
@@ -30,7 +32,9 @@ def complete_showers(
 
     Raises:
         BundleError: The bundle cannot complete showers.
-        ConfigurationError: There are not so many layers.
+        ConfigurationError: There are not so many layers, the seed is none, or the surrogate needs impacts or
+            directions and they are not known.
+        ShowerFileError: Incident particles that cannot be.
         DetectorError: The showers are of another detector.
 
     Example:
@@ -46,9 +50,14 @@ def complete_showers(
         )
     check_detector(bundle, showers.detector, "the showers are")
     most = bundle.detector.number_of_layers
-    if not 0 <= layers <= most:
+    if not (layers == int(layers) and 0 <= layers <= most):
         raise ConfigurationError(f"layers = {layers}: detector {bundle.detector.name!r} has {most} layers.")
+    check_seed(seed)
     assert isinstance(model, Trainable)
+    check_asked(bundle, model.conditions, showers.incidents)
+    ranges = [one for one in bundle.ranges if one.kind in model.conditions]
+    outside = incidents_outside(ranges, showers.incidents)
+    warn_outside(outside, ranges, bundle.name, "incident particles", "their showers", 2)
     device.put(model)
     keys = draw_noise(Noise("key"), len(showers), draw_generator(seed, Purpose.GENERATION, 0))[:, 0]
     batch = device.put(TrainingBatch.of(showers))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -41,6 +41,7 @@ class ConditionSpace:
         power: The prior density of ln(energy) is exp(power ln(energy)): 1 where energies are uniform, 0 where
             their logarithms are.
         beyond: How far ln(energy) reaches beyond the training range to either side.
+        fixed: Coordinates that were the same for all training showers, which are not looked for.
     """
 
     names: tuple[str, ...]
@@ -49,6 +50,7 @@ class ConditionSpace:
     tie: Tensor | None = None
     power: float = 1.0
     beyond: float = 0.0
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -66,6 +68,8 @@ class ConditionSpace:
         tie = None if prior is None else _tie_directions(prior)
         if tie is not None:
             known = [one for one in known if one.kind != "direction"]
+        fixed = {one.name: one.smallest for one in known if one.smallest == one.largest}
+        known = [one for one in known if one.name not in fixed]
         beyond = BEYOND if prior is None else 0.0
         more = [beyond if one.name == ENERGY else 0.0 for one in known]
         return cls(
@@ -75,6 +79,7 @@ class ConditionSpace:
             tie,
             1.0 if prior is None else _find_power(prior),
             beyond,
+            fixed,
         )
 
     def to(self, device: Device) -> ConditionSpace:
@@ -97,6 +102,7 @@ class ConditionSpace:
     def incidents(self, points: Tensor) -> IncidentTensors:
         """Return the incident particles at points (event, coordinate), on the axis where none says."""
         columns = dict(zip(self.names, points.unbind(1), strict=True))
+        columns |= {name: torch.full_like(points[:, 0], value) for name, value in self.fixed.items()}
         nothing = torch.zeros_like(points[:, 0])
         positions = torch.stack([columns.get(f"impact {axis}", nothing) for axis in "xy"], 1)
         if self.tie is None:

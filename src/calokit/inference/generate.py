@@ -20,7 +20,13 @@ from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
 from calokit.compute.prefetch import ahead_of
 from calokit.errors import BundleError, ConfigurationError
-from calokit.inference.incident_checks import check_asked, find_others, warn_of_empty, warn_of_others
+from calokit.inference.incident_checks import (
+    check_asked,
+    check_seed,
+    find_others,
+    warn_of_empty,
+    warn_of_others,
+)
 from calokit.models.batches import IncidentTensors
 from calokit.models.protocols import Surrogate
 from calokit.progress import Progress, show_progress
@@ -29,6 +35,8 @@ from calokit.units import MEV_PER_GEV
 
 BLOCK = 256
 """Showers generated at a time; fixed, so that the same seed gives the same showers."""
+LARGEST_GEV = 1e12
+"""The highest cosmic rays have less."""
 PIECE = 16 * BLOCK
 """Incident particles taken at a time."""
 
@@ -69,8 +77,10 @@ def incidents_like(source: ShowerFile | Incidents, count: int | None = None) -> 
         count: The first so many; None takes all.
 
     Raises:
-        ConfigurationError: There are fewer.
+        ConfigurationError: There are fewer, or the count is negative.
     """
+    if count is not None and count < 0:
+        raise ConfigurationError(f"count {count}: it must not be negative.")
     if count is not None and count > len(source):
         raise ConfigurationError(
             f"{count} showers are asked for, but there are {len(source)} incident particles to take; "
@@ -95,10 +105,14 @@ def incidents_at(
     """Yield `count` particles of one energy, direction (any length, z forward) and impact point.
 
     Raises:
-        ConfigurationError: The energy or the count is not positive, or the direction not forward.
+        ConfigurationError: The energy or the count is not positive (or the energy beyond reason), or the
+            direction not forward.
     """
-    if not (energy_gev > 0 and math.isfinite(energy_gev)) or count < 1:
-        raise ConfigurationError(f"energy {energy_gev} GeV and count {count}: both must be positive.")
+    if not 0 < energy_gev <= LARGEST_GEV or count < 1:
+        raise ConfigurationError(
+            f"energy {energy_gev} GeV and count {count}: both must be positive, and the energy at most "
+            f"{LARGEST_GEV:.0e} GeV."
+        )
     length = math.hypot(*direction)
     if not (math.isfinite(length) and direction[2] > 0):
         raise ConfigurationError(f"direction {direction}: the third number, along z, must be positive.")
@@ -107,7 +121,7 @@ def incidents_at(
         yield Incidents(
             np.full(events, energy_gev * MEV_PER_GEV, np.float32),
             np.tile(np.array(position_mm, np.float32), (events, 1)),
-            np.tile(np.array(direction, np.float32) / np.float32(length), (events, 1)),
+            np.tile((np.array(direction) / length).astype(np.float32), (events, 1)),
         )
 
 
@@ -142,8 +156,7 @@ class ShowerGenerator:
     def __init__(
         self, bundle: Bundle, seed: int, precision: Precision | None = None, device: Device = CPU
     ) -> None:
-        if seed != int(seed) or seed < 0:
-            raise ConfigurationError(f"seed {seed}: a seed is a whole number from 0 on.")
+        check_seed(seed)
         self.bundle = bundle
         self.device = device
         self.model = device.put(need_surrogate(bundle))
@@ -208,7 +221,7 @@ class ShowerGenerator:
 
     def warm_up(self, incidents: Incidents) -> None:
         """Draw showers for nothing: what the first alone needs, such as compiling, is not timed."""
-        check_asked(self.bundle, self.model, incidents)
+        check_asked(self.bundle, self.model.conditions, incidents)
         self._make(incidents, iter([self._draw_noise(0, len(incidents))]), self._nothing(len(incidents)))
         self.seconds, self.showers = 0.0, 0
 
@@ -249,7 +262,7 @@ class ShowerGenerator:
 
     def _check_incidents(self, incidents: Incidents) -> None:
         """Refuse what cannot be generated; warn once of what the training showers did not show."""
-        check_asked(self.bundle, self.model, incidents)
+        check_asked(self.bundle, self.model.conditions, incidents)
         others = find_others(self.bundle, incidents)
         if len(others) and self._say_once("particle"):
             warn_of_others(self.bundle, others, len(incidents), 3)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 
 import numpy as np
 
 from calokit.bundles.bundle import Bundle
 from calokit.errors import ConditionWarning, ConfigurationError
-from calokit.models.protocols import Surrogate
 from calokit.showers import Incidents
 from calokit.showers.checks import check_incidents
 from calokit.showers.particle_names import PDG_NUMBERS
@@ -21,8 +21,13 @@ NEEDED = {
 """Columns of incident particles that conditions of a model are made of, with words for them."""
 
 
-def check_asked(bundle: Bundle, model: Surrogate, incidents: Incidents) -> None:
+def check_asked(bundle: Bundle, conditions: Collection[str], incidents: Incidents) -> None:
     """Refuse incident particles that cannot be, or that lack what is needed.
+
+    Args:
+        bundle: What is asked.
+        conditions: What its model knows: energy, position, direction.
+        incidents: The incident particles.
 
     Raises:
         ShowerFileError: See `check_incidents`.
@@ -32,12 +37,22 @@ def check_asked(bundle: Bundle, model: Surrogate, incidents: Incidents) -> None:
     lacking = [
         words
         for condition, (column, words) in NEEDED.items()
-        if condition in model.conditions and getattr(incidents, column) is None
+        if condition in conditions and getattr(incidents, column) is None
     ]
     if lacking:
         raise ConfigurationError(
             f"{bundle.name} needs more of incident particles than their energies: {' and '.join(lacking)}."
         )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that decides no draws.
+
+    Raises:
+        ConfigurationError: It is negative or no whole number.
+    """
+    if seed != int(seed) or seed < 0:
+        raise ConfigurationError(f"seed {seed}: a seed is a whole number from 0 on.")
 
 
 def find_others(bundle: Bundle, incidents: Incidents) -> Int32:

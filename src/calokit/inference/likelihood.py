@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from calokit.errors import BundleError
 from calokit.evaluation.calibration import CalibrationRow, CalibrationTest, energy_bins
 from calokit.evaluation.outliers import ShowerLikelihoods
 from calokit.files import write_csv_columns, write_hdf5
+from calokit.inference.incident_checks import check_asked, check_seed
 from calokit.models.batches import TrainingBatch
 from calokit.models.protocols import HasLikelihood, Trainable
 from calokit.progress import Progress, show_progress
@@ -73,6 +74,8 @@ def measure_likelihood(
 
     Raises:
         BundleError: The bundle knows no likelihood.
+        ConfigurationError: The surrogate knows impacts or directions that the showers do not say, or the seed
+            is none.
         DetectorError: The showers are of another detector.
 
     Example:
@@ -81,6 +84,7 @@ def measure_likelihood(
         >>> measure_likelihood(bundle, open_showers("showers.h5")).showers.totals      # doctest: +SKIP
     """
     model = need_likelihood(bundle)
+    check_seed(seed)
     check_detector(bundle, view.detector, f"{view.path} holds showers")
     assert isinstance(model, Trainable)
     device.put(model)
@@ -92,6 +96,7 @@ def measure_likelihood(
     seconds, done, block = 0.0, 0, block_size(view)
     with progress(len(view), f"likelihood of {view.path.name} by {bundle.name}", "showers") as advance:
         for number, showers in enumerate(view.chunks(block)):
+            check_asked(bundle, model.conditions, showers.incidents)
             outside.append(_leaving(bundle, model, showers.incidents))
             batch = device.put(TrainingBatch.of(showers))
             keys = draw_noise(Noise("key"), len(showers), draw_generator(seed, Purpose.LIKELIHOOD, number))
@@ -129,7 +134,7 @@ def likelihood_content(
         f"bundle {bundle.name}, trained on {trained} showers; cells above {found.threshold_mev:g} MeV",
         f"{found.milliseconds_per_shower:.2g} ms a shower",
     )
-    listed = found.showers.outliers(outliers)
+    listed = [replace(one, shower=one.shower + view.first) for one in found.showers.outliers(outliers)]
     return LikelihoodContent(bundle.recipe.title, facts, found.showers, found.calibration, listed)
 
 
@@ -173,10 +178,11 @@ def write_likelihood(path: Path, found: Likelihood, bundle: Bundle, view: Shower
         )
 
 
-def write_likelihood_csv(path: Path, found: Likelihood) -> None:
-    """Write log-likelihoods and robust scores as CSV, one line a shower."""
+def write_likelihood_csv(path: Path, found: Likelihood, view: ShowerFile) -> None:
+    """Write log-likelihoods and robust scores as CSV: a line a shower, numbered as in its file."""
     energies = MEV_PER_GEV * found.showers.energies_gev
-    write_csv_columns(path, "shower", {"incident_energy_mev": energies, **_columns(found)})
+    columns = {"incident_energy_mev": energies, **_columns(found)}
+    write_csv_columns(path, "shower", columns, view.first)
 
 
 def _columns(found: Likelihood) -> dict[str, Float64]:

@@ -251,11 +251,12 @@ class LikelihoodFit:
         shape = weights.shape
         energy, energy_width = _moments(incidents.energies.view(shape)[..., None], weights)
         found: dict[str, Tensor] = {"energy": energy[:, 0], "energy_uncertainty": energy_width[:, 0]}
-        if "impact x" in self.space.names:
+        looked_for = {kind_of(name) for name in self.space.names}
+        if "position" in looked_for:
             assert incidents.positions is not None
             place = _moments(incidents.positions.view(*shape, 2), weights)
             found |= {"position": place[0], "position_uncertainty": place[1]}
-        if "theta cos phi" in self.space.names or self.space.tie is not None:
+        if "direction" in looked_for or self.space.tie is not None:
             assert incidents.directions is not None
             angle = incidents.directions.norm(dim=1, keepdim=True).clamp_min(1e-9)
             slopes = (incidents.directions * torch.tan(angle) / angle).view(*shape, 2)

@@ -100,7 +100,7 @@ def reconstruct_showers(
             are made as wide as some of them say (`Widening`). Their particles are the prior if none is given.
 
     Raises:
-        BundleError: The bundle generates showers and knows no likelihood.
+        BundleError: The bundle generates showers and knows no likelihood, or none of energies.
         DetectorError: The showers are of another detector.
 
     Example:
@@ -166,6 +166,11 @@ def _find_estimator(
 ) -> tuple[Callable[[Showers], dict[str, NDArray[Any]]], int]:
     """Return what makes estimates of showers in memory, and for how many at a time."""
     if isinstance(bundle.model, HasLikelihood):
+        if "energy" not in bundle.model.conditions:
+            raise BundleError(
+                f"bundle {bundle.name} was trained at one energy: its likelihood says nothing of energies, "
+                "and it reconstructs none; train on showers of several."
+            )
         device.put(bundle.model)
         space = ConditionSpace.of(bundle.ranges, bundle.model.conditions, prior)
         fit = LikelihoodFit(bundle.model, space, bundle.detector, device)
@@ -219,7 +224,8 @@ def write_csv(path: Path, made: Reconstruction, view: ShowerFile | None = None) 
     Args:
         path: The file.
         made: The estimates.
-        view: The showers; what they know of the truth stands behind the estimates, such as `true_energy_mev`.
+        view: The showers; what they know of the truth stands behind the estimates, such as `true_energy_mev`,
+            and showers are counted as in their file.
     """
     flat: dict[str, NDArray[Any]] = {}
     for name, values in (made.columns | ({} if view is None else _true_columns(view))).items():
@@ -230,7 +236,7 @@ def write_csv(path: Path, made: Reconstruction, view: ShowerFile | None = None) 
             if kind in HAVE_AXES:
                 words[-1] = "xyz"[place[-1]]
             flat["_".join([name, *words]) + unit] = values[:, *place]
-    write_csv_columns(path, "shower", flat)
+    write_csv_columns(path, "shower", flat, 0 if view is None else view.first)
 
 
 def _true_columns(view: ShowerFile) -> dict[str, NDArray[Any]]:

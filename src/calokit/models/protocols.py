@@ -253,6 +253,9 @@ class HasLikelihood(Protocol):
 class CompletesShowers(Protocol):
     """What a surrogate offers that can draw the cells of some layers given everything else."""
 
+    conditions: tuple[str, ...]
+    """Which of energy, position and direction of the incident particle it knows."""
+
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
         """Return showers whose cells behind the first layers are drawn anew.
 

@@ -38,18 +38,24 @@ def check_energies(showers: Showers, where: str) -> None:
         )
 
 
+FARTHEST_MM = 1e6
+"""No particle is said to arrive farther from the axis."""
+
+
 def check_incidents(incidents: Incidents, where: str) -> None:
     """Refuse incident particles that cannot be.
 
     Raises:
-        ShowerFileError: Incident energies that are not positive, positions that are not finite, or
-            directions that are not unit vectors into the calorimeter.
+        ShowerFileError: Incident energies that are not positive, positions that are not finite or a kilometre
+            away, or directions that are not unit vectors into the calorimeter.
     """
     energies, positions, directions = incidents.energies, incidents.positions, incidents.directions
     if not (np.isfinite(energies).all() and (energies > 0).all()):
         raise ShowerFileError(f"{where}: incident energies must be positive numbers of MeV.")
-    if positions is not None and not np.isfinite(positions).all():
-        raise ShowerFileError(f"{where}: impact positions hold NaN or infinite values.")
+    if positions is not None and not (np.abs(positions) < FARTHEST_MM).all():
+        raise ShowerFileError(
+            f"{where}: impact positions hold NaN, infinite values or ones a kilometre away (they are in mm)."
+        )
     if directions is not None:
         length = np.linalg.norm(directions.astype(np.float64), axis=1)
         if not (np.abs(length - 1.0) < 1e-3).all() or (directions[:, 2] <= 0).any():

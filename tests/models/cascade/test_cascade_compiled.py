@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,44 @@ def test_changed_weights_are_seen() -> None:
         next(model.stages[0].parameters()).mul_(2.0)
     assert not torch.equal(before, model.showers(incidents, {"key": keys[:, None]}))
     compare(model, incidents, keys, least=0.95, near=0.999)
+
+
+@with_numba
+def test_replaced_tensors_are_seen_and_bundles_read_in_inference_mode_generate() -> None:
+    model = shaken(load_detector("zdc_ecal"))
+    incidents, keys = incidents_and_keys(model, "zdc_ecal", 20)
+    before = model.showers(incidents, {"key": keys[:, None]})
+    model.threshold = 2 * model.threshold
+    after = model.showers(incidents, {"key": keys[:, None]})
+    assert float(after[after > 0].min()) >= 2 * float(before[before > 0].min())
+    with torch.inference_mode():
+        read = read_bundle(ZOO / "zdc_cascade.calokit").model
+    assert isinstance(read, CascadeSurrogate)
+    assert len(read.showers(incidents, {"key": keys[:, None]})) == 20
+
+
+@with_numba
+def test_showers_in_bfloat16_do_not_change_those_after_them() -> None:
+    drawn = []
+    for first in (None, torch.bfloat16):
+        model = shaken(load_detector("zdc_ecal"))
+        incidents, keys = incidents_and_keys(model, "zdc_ecal", 50)
+        if first is not None:
+            with torch.autocast("cpu", first):
+                model.showers(incidents, {"key": keys[:, None]})
+        drawn.append(model.showers(incidents, {"key": keys[:, None]}))
+    assert torch.equal(*drawn)
+
+
+@with_numba
+def test_a_cascade_that_drew_is_forgotten_with_its_last_name() -> None:
+    model = shaken(load_detector("zdc_ecal"))
+    incidents, keys = incidents_and_keys(model, "zdc_ecal", 2)
+    model.showers(incidents, {"key": keys[:, None]})
+    known = weakref.ref(model)
+    del model
+    gc.collect()
+    assert known() is None
 
 
 @with_numba

@@ -152,6 +152,25 @@ def test_several_hits_are_hardly_ever_all_at_the_threshold() -> None:
     assert shares[1] < 0.5 * shares[0]
 
 
+def test_densities_keep_their_digits_where_all_hits_are_at_the_threshold() -> None:
+    """As in showers of converter counts: the ends of a child's coordinate nearly meet."""
+    generator = torch.Generator().manual_seed(5)
+    rows = 2000
+    density = EnergyDraw(2, 2, 0, near_threshold=True)
+    first, second = (torch.randint(2, 9, (rows,), generator=generator).float() for _ in range(2))
+    spare = torch.exp(torch.empty(rows).uniform_(-9.0, -5.0, generator=generator))
+    choice = EnergyChoice((first + second) * (1 + spare), first, second, True)
+    shape = density.start() + torch.randn(rows, density.outputs, generator=generator)
+    low, high = choice.bounds()
+    ratio = low + (high - low) * torch.rand(rows, generator=generator)
+    exact = shape.double(), choice.double(), ratio.double()
+    found = density.log_density(shape, choice, ratio)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found.double(), density.log_density(*exact), atol=0.05)
+    cumulative = density.cumulative(shape, choice, ratio).double()
+    assert torch.allclose(cumulative, density.cumulative(*exact), atol=2e-3)
+
+
 def test_normal_mixture_is_normalised_and_drawn_by_its_density() -> None:
     mixture = NormalMixture(4)
     torch.manual_seed(5)

@@ -9,9 +9,11 @@ import torch
 from calokit.compute.draws import Draws, Noise, draw_noise
 from calokit.config import Description
 from calokit.detector import Detector, list_detectors, load_detector
+from calokit.errors import ConfigurationError
 from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.compiled import availability
+from calokit.models.cascade.drawing import CascadeDrawing
 from calokit.models.cascade.settings import PARTS, CascadeSettings
 from calokit.models.cascade.sight import Scene
 from calokit.models.cascade.stage import Stage
@@ -209,3 +211,32 @@ def test_training_raises_the_likelihood() -> None:
         loss.backward()
         optimiser.step()
     assert validate() < before - 5.0
+
+
+def test_a_single_cell_and_a_threshold_above_all_cells() -> None:
+    whole = load_detector("zdc_ecal").to_mapping()
+    whole["sections"][0]["readout"] |= {"rows": 1, "columns": 1}
+    one = Detector.from_mapping(whole, "one")
+    showers = made_up(one, 40)
+    model = CascadeSurrogate(SMALL, one)
+    model.fit_transforms(showers)
+    batch = TrainingBatch.of(showers)
+    losses = model.losses(batch, Draws(torch.Generator()))
+    assert list(losses) == list(model.parts()) == ["totals"]
+    losses["totals"].backward()
+    drawn = model.generate(batch.incidents, torch.Generator().manual_seed(1))
+    assert bool((drawn > 0).any())
+    blind = CascadeSurrogate(SMALL.model_copy(update={"threshold_mev": 1e6}), one)
+    with pytest.raises(ConfigurationError, match="no cell of the training showers is above the threshold"):
+        blind.fit_transforms(showers)
+
+
+def test_showers_completed_in_pieces_are_those_of_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = load_detector("calochallenge_1_photons")
+    model, batch = shaken(detector), TrainingBatch.of(made_up(detector, 12))
+    keys = draw_noise(Noise("key"), 12, torch.Generator().manual_seed(1))[:, 0]
+    whole = model.complete(batch, keys, 2)
+    monkeypatch.setattr(CascadeDrawing, "_chunks", lambda self, events: [slice(0, 5), slice(5, events)])
+    pieces = model.complete(batch, keys, 2)
+    assert torch.equal(whole > 0, pieces > 0)
+    assert torch.allclose(whole, pieces, rtol=1e-4)

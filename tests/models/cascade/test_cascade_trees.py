@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from calokit.detector import list_detectors, load_detector
+from calokit.detector import Detector, list_detectors, load_detector
 from calokit.models.cascade.planes import grow_trees, overlap_shares
 from calokit.models.cascade.symmetries import find_symmetries
 from calokit.models.cascade.tree import SplitTree, grow_tree
@@ -111,6 +111,14 @@ def test_symmetries_of_detectors(name: str, count: int) -> None:
     assert len(symmetries) == count
     for sources in symmetries.sources:
         assert len(sources.unique()) == grow_trees(detector).first_cells[-1]
+
+
+def test_a_cylinder_between_slabs_of_unequal_sides_is_not_turned() -> None:
+    """Half a turn and mirrors map such slabs on themselves, and no other turn of the cells does."""
+    whole = load_detector("par04_siw").to_mapping()
+    whole["sections"][0]["height_mm"] = 90.0
+    flat = Detector.from_mapping(whole, "flat")
+    assert len(find_symmetries(flat, grow_trees(flat))) == 4
 
 
 def test_energy_is_kept_between_grids() -> None:

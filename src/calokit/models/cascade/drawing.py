@@ -43,16 +43,22 @@ class CascadeDrawing:
 
     def showers(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Return the shower (event, cell) in MeV of each incident particle and key (event,)."""
-        largest = max(plane.cells for plane in self.tree.planes)
-        size = min(max(64, CHUNK_CELLS // largest), CHUNK_SHOWERS)
-        pieces = [
-            self._draw(incidents[start : start + size], keys[start : start + size])
-            for start in range(0, len(incidents), size)
-        ]
+        pieces = [self._draw(incidents[some], keys[some]) for some in self._chunks(len(incidents))]
         return torch.cat(pieces)
 
     def complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
         """Return showers (event, place) whose cells behind the first layers are drawn anew."""
+        pieces = [self._complete(batch[some], keys[some], layers) for some in self._chunks(len(batch))]
+        return torch.cat(pieces)
+
+    def _chunks(self, events: int) -> list[slice]:
+        """Return which events are worked on together: draws follow from the keys, whoever is beside."""
+        largest = max(plane.cells for plane in self.tree.planes)
+        size = min(max(64, CHUNK_CELLS // largest), CHUNK_SHOWERS)
+        return [slice(start, start + size) for start in range(0, max(events, 1), size)]
+
+    def _complete(self, batch: TrainingBatch, keys: Tensor, layers: int) -> Tensor:
+        """Complete a few showers."""
         model, seen = self.model, self.model.seen(batch.energies)
         cells = model.cells_in(seen)
         facts = model.facts(batch.incidents, cells.visible, cells.count)

@@ -108,21 +108,24 @@ class EnergyDraw(nn.Module):
             choice: What is allowed.
             ratio: z (row,).
         """
-        there = self.places(choice, ratio)
+        there = self._exact(self.places(choice, ratio))
+        shape = shape.to(there.at.dtype)
         weights, places, bottoms, tops, width = self._standardise(shape, there)
         mass = log_mass(bend(bottoms), bend(tops))
         steep = self._spread(there.steepness)
         density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
-        return torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)
+        return (torch.logsumexp(weights + density, 1) - torch.logsumexp(weights, 1)).to(ratio.dtype)
 
     def cumulative(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
         """Return the probability (row,) of a smaller z than `ratio`; arguments as for the density."""
-        weights, places, bottoms, tops, _ = self._standardise(shape, self.places(choice, ratio))
+        there = self._exact(self.places(choice, ratio))
+        weights, places, bottoms, tops, _ = self._standardise(shape.to(there.at.dtype), there)
         falling = self._kinds.to(weights.device) == 2  # the second child has the less, the more the first
         left = torch.where(falling, places, bottoms)
         right = torch.where(falling, tops, places)
         part = log_mass(bend(left), bend(right)) - log_mass(bend(bottoms), bend(tops))
-        return (torch.softmax(weights, 1) * torch.exp(part.clamp_max(0.0))).sum(1).clamp(0.0, 1.0)
+        share = (torch.softmax(weights, 1) * torch.exp(part.clamp_max(0.0))).sum(1).clamp(0.0, 1.0)
+        return share.to(ratio.dtype)
 
     @torch.no_grad()
     def places(self, choice: EnergyChoice, ratio: Tensor) -> Places:
@@ -134,6 +137,18 @@ class EnergyDraw(nn.Module):
             self._coordinates(choice, inside, *choice.mean_hits(inside)),
             self._steepness(choice, ratio),
             torch.log(choice.first / choice.second),
+        )
+
+    def _exact(self, there: Places) -> Places:
+        """Return places in double precision where the coordinate of several hits ends: few digits stay."""
+        if not self.near_threshold:
+            return there
+        return Places(
+            there.bottoms.double(),
+            there.tops.double(),
+            there.at.double(),
+            there.steepness.double(),
+            there.base.double(),
         )
 
     def _standardise(self, shape: Tensor, there: Places) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

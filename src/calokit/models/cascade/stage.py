@@ -171,10 +171,10 @@ class Stage(nn.Module):
             keys: One int64 a block.
             first_number: The counter of the tree's first box.
         """
-        values, tree = scene.values, self.tables.tree
+        values = scene.values
         block = values.hits[0].nonzero()[:, 0]
         rows = Rows(torch.zeros_like(block), block, values.hits.shape[1])
-        for level, network in enumerate(self.networks):
+        for network in self.networks:
             assert isinstance(network, LevelNetwork)
             uncut = rows[~self.tables.splits[rows.box]]
             following = [self._pass_on(scene, uncut)]
@@ -188,8 +188,6 @@ class Stage(nn.Module):
                 torch.cat([one.block for one in following]),
                 rows.blocks,
             )
-            if level == tree.levels - 1:
-                return
 
     def _levels(self, rows: Rows) -> list[tuple[LevelNetwork, slice]]:
         """Return each level's network and its rows."""

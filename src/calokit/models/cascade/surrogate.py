@@ -122,9 +122,11 @@ class CascadeSurrogate(Surrogate):
         return self.incident.conditions
 
     def parts(self) -> dict[str, nn.Module]:
-        """Return the totals and the boxes, each with an optimiser of its own."""
-        stages = list(self.stages) if self.depth is None else [self.depth, *self.stages]
-        return {"totals": self.totals, "cascade": nn.ModuleList(stages)}
+        """Return the totals and the boxes (of a single cell, none), each with an optimiser of its own."""
+        stages = nn.ModuleList(self.stages if self.depth is None else [self.depth, *self.stages])
+        return {"totals": self.totals} | (
+            {"cascade": stages} if any(True for _ in stages.parameters()) else {}
+        )
 
     def fit_transforms(self, sample: Showers) -> None:
         """Choose the threshold where it is open, and set trends and scales."""
@@ -181,7 +183,8 @@ class CascadeSurrogate(Surrogate):
         parts, cut = self._log_densities(batch)
         totals = parts.pop("totals")
         boxes = torch.stack([part.sum() for part in parts.values()]).sum()
-        return {"totals": -totals.mean(), "cascade": -boxes / max(cut, 1)}
+        found = {"totals": -totals.mean(), "cascade": -boxes / max(cut, 1)}
+        return {name: found[name] for name in self.parts()}
 
     def validation_losses(self, batch: TrainingBatch, draws: Draws) -> dict[str, Tensor]:
         """Return the negative log-likelihoods of totals, of their shares by layer, and of cells, a shower."""
@@ -189,7 +192,7 @@ class CascadeSurrogate(Surrogate):
         return {name: -part.mean() for name, part in self._log_densities(batch)[0].items()}
 
     def kept_apart(self) -> dict[str, nn.Module]:
-        """Return totals, layers and cells: the totals are learnt by heart long before the cells."""
+        """Return totals, layers and cells: the totals overfit long before the cells."""
         layers = {} if self.depth is None else {"layers": self.depth}
         return {"totals": self.totals, **layers, "cells": self.stages}
 

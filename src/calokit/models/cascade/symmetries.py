@@ -82,7 +82,8 @@ def _candidates(detector: Detector, tree: DetectorTree) -> list[np.ndarray]:
     turns = [plane.grid.shape[0] for plane in tree.planes if isinstance(plane.grid, PolarGrid)]
     turns = [turn for turn in turns if turn > 1]
     square = all(math.isclose(*section.size_mm) for section in detector.sections)
-    steps = math.gcd(*turns) if turns else (4 if square else 2)
+    of_grids = math.gcd(*turns) if turns else 4
+    steps = of_grids if square else math.gcd(of_grids, 2)
     matrices = []
     for step in range(steps):
         angle = 2 * math.pi * step / steps

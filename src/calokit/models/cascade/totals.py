@@ -9,6 +9,7 @@ import torch
 from numpy.polynomial import Polynomial
 from torch import Tensor, nn
 
+from calokit.errors import ConfigurationError
 from calokit.models.cascade.logistic import choose
 from calokit.models.parts.blocks import DenseNetwork
 
@@ -161,8 +162,16 @@ class Totals(nn.Module):
             incident: Incident energies (event,) in MeV.
             visible: Visible energies (event,) in MeV.
             hits: Numbers of hits (event,).
+
+        Raises:
+            ConfigurationError: No shower has any.
         """
         full = hits > 0
+        if not full.any():
+            raise ConfigurationError(
+                "no cell of the training showers is above the threshold: lower model.threshold_mev, or leave "
+                "it out."
+            )
         empty = int((~full).sum())
         with torch.no_grad():
             _last_layer(self.energy_network).bias[0] = math.log((empty + 0.5) / (len(hits) - empty + 0.5))

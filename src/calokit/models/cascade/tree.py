@@ -63,10 +63,6 @@ class SplitTree:
         """The boxes of the last level: the cells, in file order."""
         return slice(self.starts[-2], self.starts[-1])
 
-    def level_of(self, box: int) -> int:
-        """Return the level of a box."""
-        return int(np.searchsorted(self.starts, box, side="right")) - 1
-
     def sum_up(self, cells: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum over the cells of every box (box, ...) of values of the cells (cell, ...)."""
         total = np.zeros((self.boxes + 1, *cells.shape[1:]))

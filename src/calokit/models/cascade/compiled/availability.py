@@ -27,16 +27,28 @@ class _Kept:
 
     def __init__(self, model: CascadeSurrogate, drawing: CompiledDrawing) -> None:
         self.drawing = drawing
-        self.first = next(model.parameters())
-        self.tensors = list(model.state_dict(keep_vars=True).values())
+        self.tensors = [
+            (owner, name, tensor)
+            for module in model.modules()
+            for owner in (module._parameters, module._buffers)
+            for name, tensor in owner.items()
+            if tensor is not None
+        ]
         self.state = self._state()
 
-    def is_of(self, model: CascadeSurrogate) -> bool:
-        """Return whether the cascade still has these tensors, and nobody has written into them."""
-        return next(model.parameters()) is self.first and self._state() == self.state
+    def holds(self) -> bool:
+        """Return whether the cascade still has these tensors, and nobody has written into them.
+
+        What is written into tensors of the inference mode is not told.
+        """
+        same = all(owner.get(name) is tensor for owner, name, tensor in self.tensors)
+        return same and self._state() == self.state
 
     def _state(self) -> list[tuple[int, int]]:
-        return [(one.data_ptr(), one._version) for one in self.tensors]
+        return [
+            (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+            for _, _, tensor in self.tensors
+        ]
 
 
 _known: WeakKeyDictionary[CascadeSurrogate, _Kept] = WeakKeyDictionary()
@@ -56,8 +68,9 @@ def compiled_drawing(model: CascadeSurrogate) -> CompiledDrawing | None:
     from calokit.models.cascade.compiled.generation import CompiledDrawing
 
     kept = _known.get(model)
-    if kept is None or not kept.is_of(model):
-        kept = _known[model] = _Kept(model, CompiledDrawing(model))
+    if kept is None or not kept.holds():
+        with model.device.full_precision():
+            kept = _known[model] = _Kept(model, CompiledDrawing(model))
     return kept.drawing
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 import torch
@@ -140,7 +141,7 @@ class CompiledDrawing:
     """
 
     def __init__(self, model: CascadeSurrogate) -> None:
-        self.model = model
+        self._model = ref(model)  # which this is kept for as long as it lives
         self.tree = model.tree
         self.spare: list[Space] = []
         self.depth = None if model.depth is None else CompiledTree.of(model.depth)
@@ -157,6 +158,13 @@ class CompiledDrawing:
             as_array(lines[lines > threshold]),
             np.float32(LINE_WIDTHS * SMALLEST_WIDTH),
         )
+
+    @property
+    def model(self) -> CascadeSurrogate:
+        """The cascade."""
+        model = self._model()
+        assert model is not None
+        return model
 
     def showers(self, incidents: IncidentTensors, keys: Tensor) -> Tensor:
         """Return the shower (event, cell) in MeV of each incident particle and key (event,)."""
@@ -217,10 +225,10 @@ class _Chunk:
         plain = np.zeros_like(self.cells) if several else np.zeros((len(self.keys), 0), np.float32)
         memory = surroundings.first_memory(len(self.keys)) if several else None
         moments = np.zeros((2, len(self.keys), MOMENTS + 1))
-        drawn = _space_for_hits(int(totals[1].sum()))
+        drawn = _space_for_hits(int(totals[1].double().sum()))
         for kind, layers in drawing.runs:
             compiled = drawing.planes[kind]
-            most = int(totals[1][layers].sum(1).max())
+            most = int(totals[1][layers].double().sum(1).max())
             events = Events(
                 self.keys,
                 as_array(facts.positions),
@@ -251,7 +259,7 @@ class _Chunk:
         totals = np.zeros((2, drawing.tree.layers, events), np.float32)
         energy, hits = as_array(self.roots)
         full = np.flatnonzero(hits > 0)
-        rows, written = _space(tree, int(hits.sum()))
+        rows, written = _space(tree, int(hits.sum(dtype=np.float64)))
         rows.box[0, : len(full)] = 0
         rows.event[0, : len(full)] = full
         rows.energy[0, : len(full)], rows.hits[0, : len(full)] = energy[full], hits[full]
