@@ -18,7 +18,7 @@ import calokit
 from calokit.bundles.ranges import ConditionRange
 from calokit.cli import app
 from calokit.detector import Detector
-from calokit.errors import BundleError, ConfigurationError, DetectorError
+from calokit.errors import BundleError, ConfigurationError, DetectorError, UnitWarning
 from calokit.inference import (
     Bundle,
     complete_showers,
@@ -272,7 +272,8 @@ def test_showers_without_hits_have_a_page_and_no_input_is_overwritten(
     showers = few.read_all()
     empty = replace(showers, energies=showers.energies * np.float32(1e-9))
     path = shower_file(showers=empty)
-    found = calokit.likelihood(cascade, path, report=tmp_path / "page")
+    with pytest.warns(UnitWarning, match="about a thousand times too little"):
+        found = calokit.likelihood(cascade, path, report=tmp_path / "page")
     assert {row.part for row in found.calibration} == {"totals"}
     (tmp_path / "page" / "likelihood.h5").write_bytes(path.read_bytes())
     done = CliRunner().invoke(

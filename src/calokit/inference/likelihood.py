@@ -25,6 +25,7 @@ from calokit.models.batches import TrainingBatch
 from calokit.models.protocols import HasLikelihood, Trainable
 from calokit.progress import Progress, show_progress
 from calokit.showers import Incidents, ShowerFile
+from calokit.showers.units_check import warn_of_units
 from calokit.units import MEV_PER_GEV
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def measure_likelihood(
     model = need_likelihood(bundle)
     check_seed(seed)
     check_detector(bundle, view.detector, f"{view.path} holds showers")
+    warn_of_units(view, 2)
     assert isinstance(model, Trainable)
     device.put(model)
     energies = np.concatenate([one.energies for one in view.incident_chunks()]).astype(np.float64)

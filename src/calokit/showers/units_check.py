@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from calokit.arrays import Float64
 from calokit.detector import Detector
-from calokit.errors import ShowerFileError
+from calokit.errors import ShowerFileError, UnitWarning
 from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
 from calokit.units import MEV_PER_GEV
@@ -130,6 +131,12 @@ def find_unit_mistakes(
 def states_its_unit(view: ShowerFile) -> bool:
     """Tell whether the energies of a file are known to be MeV, because calokit made them."""
     return "energy_unit" in view.attributes and "source_format" not in view.attributes
+
+
+def warn_of_units(view: ShowerFile, stacklevel: int = 1) -> None:
+    """Warn of energies in another unit than MeV."""
+    for mistake in find_unit_mistakes(read_scale(view), view.detector, view.particle, states_its_unit(view)):
+        warnings.warn(f"{view.path}: {mistake}", UnitWarning, stacklevel=stacklevel + 1)
 
 
 def read_scale(view: ShowerFile) -> EnergyScale:

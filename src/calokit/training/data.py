@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 
 from calokit.arrays import Float64
 from calokit.compute.draws import Purpose, order_generator
-from calokit.errors import ShowerFileError, SplitError, UnitWarning
+from calokit.errors import ShowerFileError, SplitError
 from calokit.recipes.recipe import Sampler
 from calokit.showers import ShowerFile, Showers, Split, concatenate
-from calokit.showers.units_check import find_unit_mistakes, read_scale, states_its_unit
+from calokit.showers.units_check import warn_of_units
 from calokit.showers.writer import chunk_rows
 from calokit.training.samplers import EnergyWeights
 
@@ -36,9 +35,7 @@ def open_for_training(view: ShowerFile) -> ShowerFile:
         )
     if view.split is not Split.TRAIN:
         raise SplitError(f"{view.path}: training takes the split 'train', not {str(view.split)!r}.")
-    stated = states_its_unit(view)
-    for mistake in find_unit_mistakes(read_scale(view), view.detector, view.particle, stated):
-        warnings.warn(f"{view.path}: {mistake}", UnitWarning, stacklevel=2)
+    warn_of_units(view, 2)
     return view
 
 
