@@ -89,6 +89,8 @@ def read_yaml(path: Path) -> Any:
         raise ConfigurationError(say_no_file(path))
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: not readable ({error.strerror}).") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not readable as YAML ({' '.join(str(error).split())}).") from None
 

@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,8 @@ def write_whole(path: Path) -> Iterator[Path]:
             raise
         raise OutputError(f"{path}: {reason}; nothing was left there.") from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that cannot be written, said above
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -310,7 +311,8 @@ class _PatientFile(io.FileIO):
 
 def _partial_name(target: Path) -> Path:
     """Return a hidden name that no other process writes to."""
-    return target.with_name(f".{target.name[:200]}.{os.getpid()}.partial")
+    name = os.fsencode(target.name)[:200].decode("utf-8", "ignore")  # names are limited in bytes
+    return target.with_name(f".{name}.{os.getpid()}.partial")
 
 
 def _check_place(path: Path, target: Path) -> None:
@@ -328,7 +330,8 @@ def _check_place(path: Path, target: Path) -> None:
     if target.parent.exists() and not target.parent.is_dir():
         raise OutputError(f"{path}: {path.parent} is a file, not a folder.")
     if not target.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist.")
+        folder = path.parent if not path.parent.is_dir() else target.parent
+        raise OutputError(f"{path}: the folder {folder} does not exist.")
 
 
 def _try_to_write(target: Path, named: Path) -> None:
@@ -342,7 +345,8 @@ def _try_to_write(target: Path, named: Path) -> None:
     except OSError as error:
         raise OutputError(f"{named} cannot be written: {_describe(error)}.") from None
     finally:
-        trial.unlink(missing_ok=True)
+        with suppress(OSError):
+            trial.unlink(missing_ok=True)
 
 
 def _find_reason(error: OSError, partial: Path) -> str | None:

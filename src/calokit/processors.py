@@ -26,7 +26,7 @@ def free_processors() -> int:
         before = _idle_and_whole(usable)
         time.sleep(LOOK_SECONDS)
         after = _idle_and_whole(usable)
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, LookupError):
         idle = len(usable) - os.getloadavg()[0] if hasattr(os, "getloadavg") else float(len(usable))
         return min(len(usable), max(1, round(idle)))
     idle = sum(

@@ -30,7 +30,7 @@ def make_worker(settings: dict[str, Any]) -> Worker:
             Path(task["abort_once"]).touch()
             os.abort()
         if task.get("abort"):
-            os.write(2, b"a last word\n")
+            os.write(2, b"a last word, caf\xe9\n")
             os.abort()
         if task.get("mistake"):
             raise CalokitError("a mistake of the user")
@@ -51,6 +51,14 @@ def work() -> Work:
 
 def squares(executor: Executor, work: Work, tasks: list[Task]) -> list[int]:
     return sorted(result["square"] for result in executor.run(work, tasks))
+
+
+def test_nothing_is_imported_from_the_working_folder(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise ImportError('my own module')")
+    monkeypatch.chdir(tmp_path)
+    assert squares(LocalExecutor(1), work, [{"n": 3}]) == [9]
 
 
 def test_two_processes_share_the_tasks(work: Work) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -14,8 +15,12 @@ from typer.testing import CliRunner
 from calokit.cli import app
 from calokit.detector import load_detector
 from calokit.errors import CalokitError, ConfigurationError, DetectorError
+from calokit.progress import no_progress
 from calokit.showers import ShowerFile, Showers, ShowerWriter, Split, open_showers
+from calokit.showers.digitisation import Digitisation, digitise_file
 from calokit.showers.joining import BLOCK, join_files, left_out
+from calokit.showers.regrouping import regroup_file
+from calokit.showers.units_check import states_its_unit
 
 
 def make(path: Path, count: int, first: float, detector: str = "zdc_ecal", **changes: Any) -> ShowerFile:
@@ -74,12 +79,43 @@ def test_a_joined_file_and_a_part_of_it_hold_the_same_showers(tmp_path: Path) ->
         join_files([open_showers(tmp_path / "all.h5"), sources[1]], tmp_path / "more.h5")
 
 
+def test_more_showers_of_a_seed_that_was_joined_are_the_same_showers(tmp_path: Path) -> None:
+    sources = [make(tmp_path / f"{seed}.h5", 20, seed) for seed in (1_000, 2_000)]
+    join_files(sources, tmp_path / "all.h5")
+    more = make(tmp_path / "more.h5", 90, 1_000)
+    with pytest.raises(ConfigurationError, match="the same showers"):
+        join_files([open_showers(tmp_path / "all.h5"), more], tmp_path / "both.h5")
+
+
+def test_thresholds_and_unstated_units_are_carried_on(tmp_path: Path) -> None:
+    sources = [make(tmp_path / f"{cut}.h5", 20, cut, threshold_mev=cut / 1e4) for cut in (1_000, 2_000)]
+    join_files(sources, tmp_path / "all.h5")
+    assert open_showers(tmp_path / "all.h5").attributes["threshold_mev"] == 0.2
+    digitise_file(
+        sources[0], tmp_path / "read.h5", Digitisation(noise=0.1, threshold=0.3), progress=no_progress
+    )
+    assert open_showers(tmp_path / "read.h5").attributes["threshold_mev"] == 0.1
+    with h5py.File(tmp_path / "1000.h5", "r+") as file:
+        del file.attrs["energy_unit"]
+    bare = open_showers(tmp_path / "1000.h5")
+    join_files([bare, sources[1]], tmp_path / "all.h5")
+    regroup_file(bare, tmp_path / "coarse.h5", 2, 2, no_progress)
+    for name in ("all.h5", "coarse.h5"):
+        assert not states_its_unit(open_showers(tmp_path / name))
+
+
+def test_an_unreadable_file_under_the_name_is_replaced(tmp_path: Path) -> None:
+    sources = [make(tmp_path / f"{seed}.h5", 20, seed) for seed in (1_000, 2_000)]
+    (tmp_path / "all.h5").write_text("junk")
+    assert join_files(sources, tmp_path / "all.h5") == 40 == len(open_showers(tmp_path / "all.h5"))
+
+
 def test_files_of_one_name_in_two_folders_are_both_named(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     sources = [make(tmp_path / "a.h5", 5, 1_000), make(tmp_path / "there" / "a.h5", 5, 2_000)]
     join_files(sources, tmp_path / "all.h5")
     named = json.loads(open_showers(tmp_path / "all.h5").attributes["joined_of"])
-    assert named == [["a.h5", source.sha256] for source in sources]
+    assert [one[:2] for one in named] == [["a.h5", source.sha256] for source in sources]
 
 
 def test_columns_that_one_lacks_are_left_out_and_told(tmp_path: Path) -> None:

@@ -76,6 +76,13 @@ def test_layers_counted_twice_are_refused_until_the_sections_are_said(tmp_path: 
     assert told["  on the cells, HCAL"] == told["  in the file, HCal"] == "0.9 GeV"
 
 
+def test_one_collection_in_two_sections_keeps_the_energy_of_both(tmp_path: Path) -> None:
+    source = write_steps(tmp_path, subdetectors=False)
+    both = [{"section": name, "collections": ["steps"]} for name in ("ECAL", "HCAL")]
+    _, fronts = convert(source, {"sections": both})
+    assert fronts == pytest.approx([100.0, 900.0])
+
+
 def test_a_detector_of_one_section_takes_no_other_sub_detector_unasked(tmp_path: Path) -> None:
     source = write_steps(tmp_path)
     alone = {"detector": "one.yaml", "encoding": ENCODING, "layer": LAYER}

@@ -15,12 +15,12 @@ import pytest
 
 from calokit.engine.dask import DaskExecutor
 from calokit.engine.local import LocalExecutor
-from calokit.errors import OutputError, SimulationError
+from calokit.errors import ConfigurationError, OutputError, SimulationError
 from calokit.files import hold_folder
 from calokit.progress import no_progress
 from calokit.showers import open_showers
 from calokit.simulation.backends import prepare_parametric
-from calokit.simulation.production import Produced, Production, produce_file
+from calokit.simulation.production import Produced, Production, prepare_production, produce_file
 from calokit.simulation.sample import load_sample
 from calokit.simulation.twins import Twins
 
@@ -123,6 +123,51 @@ def test_a_damaged_block_is_made_again(production: Production, tmp_path: Path) -
     produced = produce(production, tmp_path / "b.h5", 256)
     assert produced.made_now == 256
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_another_file_under_the_name_is_not_taken_for_what_was_made(
+    production: Production, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.h5"
+    produce(production, path, 150)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:3000])
+    with pytest.raises(SimulationError, match="Remove it, and it is simulated again"):
+        produce(production, path, 150)
+    produce(replace(production, seed=9), tmp_path / "b.h5", 150)
+    path.write_bytes((tmp_path / "b.h5").read_bytes())
+    with pytest.raises(SimulationError, match=r"is not the file that a.h5.manifest.json tells of"):
+        produce(production, path, 150)
+    path.write_bytes(whole)
+    assert produce(production, path, 150).made_now == 0
+
+
+@pytest.mark.parametrize("name", ["showers.root", "."])
+def test_a_name_that_cannot_be_is_found_before_the_work(
+    production: Production, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(OutputError):
+        produce(production, tmp_path / name, 150)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_seeds_are_of_32_bits() -> None:
+    with pytest.raises(ConfigurationError, match="seeds are whole numbers from 0 to"):
+        prepare_production(load_sample("zdc_ecal_positrons"), "parametric", 2**32)
+
+
+def test_twins_of_several_particles_have_several(tmp_path: Path) -> None:
+    several = prepare_production(load_sample("luxe_positrons_several"), "parametric", 1)
+    produce(several, tmp_path / "several.h5", 20)
+    again = prepare_production(
+        load_sample("luxe_positrons_a"), "parametric", 2, twins=tmp_path / "several.h5"
+    )
+    produce(again, tmp_path / "twins.h5", 20)
+    one, two = (open_showers(tmp_path / name).read_all() for name in ("several.h5", "twins.h5"))
+    assert one.particles is not None
+    assert two.particles is not None
+    np.testing.assert_array_equal(one.particles.energies, two.particles.energies)
+    assert "energy_law" not in open_showers(tmp_path / "twins.h5").attributes
 
 
 def test_what_is_there_is_kept_and_others_are_not_overwritten(production: Production, tmp_path: Path) -> None:

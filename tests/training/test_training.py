@@ -212,6 +212,8 @@ def test_early_stopping_keeps_the_best(
     assert run.bundle.provenance["steps"] == 12
     assert len(marks) == 4
     assert float(next(run.bundle.model.parameters()).sum()) == marks[1]
+    with pytest.raises(RunError, match="stopped at step 12, as validation had not got better"):
+        continue_training(tmp_path / "run", silent, steps=80)
     again = continue_training(tmp_path / "run", silent)
     assert again.bundle.provenance["steps"] == 12
     assert float(next(again.bundle.model.parameters()).sum()) == marks[1]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from calokit.cli.options import make_console, named_detector
+from calokit.cli.options import lay_out, make_console, named_detector
 from calokit.errors import ConfigurationError
 
 
@@ -82,6 +82,21 @@ def convert(
     from calokit.showers.particle_names import plain_particle
 
     if to is not TargetForm.NATIVE:
+        given = {
+            "format": format_name,
+            "mapping": mapping,
+            "energy": energy,
+            "mev-per-mip": mev_per_mip,
+            "tilt": tilt,
+            "unit": unit,
+            "energy-unit": energy_unit,
+            "insist": insist or None,
+            "particle": particle,
+            "split": split,
+        }
+        ignored = ", ".join(f"--{option}" for option, value in given.items() if value is not None)
+        if ignored:
+            raise ConfigurationError(f"{ignored}: of files that become native ones, not of --to {to.value}.")
         view = open_showers(source, detector=named_detector(detector))
         if to is TargetForm.LHCB:
             write_lhcb(view, target)
@@ -93,7 +108,7 @@ def convert(
     for option, value in (("energy", energy), ("mev-per-mip", mev_per_mip)):
         if value is not None and not 0 < value < float("inf"):
             raise ConfigurationError(f"--{option} must be a positive number, {value:g} given.")
-    check_writable(target, source)
+    check_writable(target, source, mapping)
     choices = Choices(
         named_detector(detector),
         None if mapping is None else read_mapping(mapping),
@@ -106,13 +121,8 @@ def convert(
     foreign = open_foreign(source, format_name, choices)
     particle = None if particle is None else plain_particle(particle)
     conversion = write_native(foreign, target, particle, split, insist=insist)
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in conversion.rows():
-        table.add_row(label, text)
     console = make_console()
-    console.print(table)
+    console.print(lay_out(conversion.rows()))
     for warning in conversion.warnings:
         console.print(f"! {warning}", style="yellow")
 

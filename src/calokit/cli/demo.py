@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from calokit.cli.options import Seed, Threads, make_console
 from calokit.errors import CalokitError
@@ -44,21 +45,22 @@ def demo(
     make_folder(output)
     data, test = open_showers(home / TRAIN_FILE), open_showers(home / TEST_FILE)
     console.print(
-        f"[bold]1  Showers[/] {len(data)} to train on, {len(test)} of other seeds to judge by: "
-        f"{data.particle} in the {data.detector.title}, {data.generator}"
+        _step("1  Showers")
+        + f"{len(data)} to train on, {len(test)} of other seeds to judge by: "
+        + f"{data.particle} in the {data.detector.title}, {data.generator}"
     )
     console.print(
-        f"[bold]2  Training[/] recipe zdc_cascade for {minutes:g} min (killed? `calokit demo` goes on)"
+        _step("2  Training") + f"recipe zdc_cascade for {minutes:g} min (killed? `calokit demo` goes on)"
     )
     trained = _train(home / TRAIN_FILE, output / "run", minutes, seed)
     console.print(
-        "[bold]3  Generating[/] the same incident particles with this surrogate and the shipped one"
+        _step("3  Generating") + "the same incident particles with this surrogate and the shipped one"
     )
     bundles = {"trained_here": trained, "shipped": home / SHIPPED}
     generated = [
         _generate(bundle, home / TEST_FILE, output / f"{name}.h5", seed) for name, bundle in bundles.items()
     ]
-    console.print("[bold]4  Judging[/] both beside Geant4; the floor is Geant4 against Geant4")
+    console.print(_step("4  Judging") + "both beside Geant4; the floor is Geant4 against Geant4")
     settings = EvaluationSettings(
         threshold_mev=0.1,
         classifier_seeds=1,
@@ -103,3 +105,8 @@ def _generate(bundle: Path, like: Path, path: Path, seed: int) -> Path:
     view = open_showers(like)
     generate_like(read_bundle(bundle), view, path, seed)
     return path
+
+
+def _step(name: str) -> Text:
+    """Return the name of a step, to which what it does is added."""
+    return Text.assemble((name, "bold"), " ")

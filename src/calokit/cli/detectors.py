@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from calokit.cli.options import make_console
+from calokit.cli.options import lay_out, make_console
 from calokit.errors import DetectorError
 
 TABLE_WIDTH = 100
@@ -35,18 +35,15 @@ def detectors(
             raise DetectorError(f"{option} needs the name of a detector; see calokit detectors for the list.")
         console.print(_tabulate(min(console.width, TABLE_WIDTH)))
         return
+    if draw is not None and as_yaml:
+        raise DetectorError("--yaml prints the description alone; give --draw in a call of its own.")
     if draw is not None:
         check_writable(draw)
     detector = load_detector(name)
     if as_yaml:
         typer.echo(detector_yaml(name), nl=False)
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in describe_detector(detector):
-        table.add_row(label, text)
-    console.print(table)
+    console.print(lay_out(describe_detector(detector)))
     if draw is not None:
         from calokit.report.figures.detector import draw_detector
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from calokit.cli.options import DetectorName, SplitName, make_console, named_detector
+from calokit.cli.options import DetectorName, SplitName, lay_out, make_console, named_detector
 
 BUNDLE_SUFFIX = ".calokit"
 
@@ -25,7 +23,7 @@ def inspect(
         from calokit.bundles.bundle import read_bundle
         from calokit.bundles.inspection import inspect_bundle
 
-        make_console().print(_lay_out(inspect_bundle(read_bundle(file))))
+        make_console().print(lay_out(inspect_bundle(read_bundle(file))))
         return
     from calokit.showers import open_showers
     from calokit.showers.inspection import inspect_showers
@@ -33,7 +31,7 @@ def inspect(
     view = open_showers(file, split, named_detector(detector))
     inspection = inspect_showers(view, threshold)
     console = make_console()
-    console.print(_lay_out(inspection.rows))
+    console.print(lay_out(inspection.rows))
     for finding in inspection.findings:
         console.print(f"! {finding}", style="yellow")
     console.print(
@@ -41,13 +39,3 @@ def inspect(
     )
     if inspection.findings:
         raise typer.Exit(code=1)
-
-
-def _lay_out(rows: Sequence[tuple[str, str]]) -> Table:
-    """Return labels and texts as a table without lines."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text in rows:
-        table.add_row(label, text)
-    return table

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from calokit.report.plain_text import ERRORS
 
 if TYPE_CHECKING:
     from calokit.detector import Detector
 
-Seed = Annotated[int, typer.Option(min=0, help="Decides every random draw.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Decides every random draw.")]
 
 
 def parse_threads(text: str) -> int:
@@ -57,9 +59,24 @@ WIDTH_OF_FILES = 100
 
 
 def make_console() -> Console:
-    """Return the console; where the output is no terminal, tables get 100 columns."""
-    console = Console(highlight=False, soft_wrap=True)
-    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=WIDTH_OF_FILES)
+    """Return the console; where the output is no terminal, tables get 100 columns.
+
+    Brackets in names and texts are no markup.
+    """
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, markup=False, width=WIDTH_OF_FILES)
+    return console
+
+
+def lay_out(rows: Sequence[tuple[str, str]]) -> Table:
+    """Return labels and texts as a table without lines."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def accept_any_encoding() -> None:

@@ -37,11 +37,17 @@ class Child:
         environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         environment |= work.environment
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "calokit.engine.child"],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "calokit.engine.child",
+            ],  # nothing is imported from the user's folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             env=environment,
         )
         self._last_words: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)

@@ -107,7 +107,7 @@ class Recipe(Description):
     """A model and its training, complete: nothing else decides the result but the data and the machine."""
 
     format_version: Literal[1] = 1
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9_.\-]+$")
     """Short name; the bundle is called so."""
     title: str
     """What it is, in a line."""

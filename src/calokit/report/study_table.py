@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from calokit.errors import CalokitError, suggest_near_miss
 from calokit.report.plain_text import fit_encoding
@@ -51,7 +52,7 @@ def study_table(
     for name in chosen:
         table.add_column(name.replace(".", "\n").replace("_", "\n"), justify="right", no_wrap=True)
     for row in rows:
-        cells = [_with_floor(row["metrics"][name]) if name in row["metrics"] else "-" for name in chosen]
+        found = [row["metrics"].get(name) for name in chosen]
         table.add_row(
             row["label"],
             str(row["seed"]),
@@ -59,7 +60,7 @@ def study_table(
             str(_in_all(row, "steps")),
             f"{_in_all(row, 'cpu_minutes'):.1f}",
             f"{row['milliseconds_per_shower']:.2f}",
-            *(fit_encoding(cell, encoding) for cell in cells),
+            *("-" if one is None else _with_floor(one, encoding) for one in found),
         )
     table.caption = "dim: the floor, truth against truth; of a reconstruction, the best classical method"
     return table
@@ -70,7 +71,10 @@ def _in_all(row: dict[str, Any], name: str) -> Any:
     return sum(leg[name] for leg in row.get("legs", [row]))
 
 
-def _with_floor(measured: Sequence[float]) -> str:
+def _with_floor(measured: Sequence[float], encoding: str) -> Text:
     """Write value and error, and below them the floor."""
     value, error, floor, floor_error = measured
-    return f"{round_to_error(value, error).plain()}\n[dim]{round_to_error(floor, floor_error).plain()}[/]"
+    words = [
+        fit_encoding(round_to_error(*one).plain(), encoding) for one in ((value, error), (floor, floor_error))
+    ]
+    return Text.assemble(words[0], "\n", (words[1], "dim"))

@@ -7,6 +7,7 @@ import numpy as np
 from calokit.errors import ShowerFileError
 from calokit.showers.batch import Showers
 from calokit.showers.incidents import Incidents
+from calokit.showers.particles import Particles
 
 
 def check_sanity(showers: Showers, where: str) -> None:
@@ -56,9 +57,22 @@ def check_incidents(incidents: Incidents, where: str) -> None:
         raise ShowerFileError(
             f"{where}: impact positions hold NaN, infinite values or ones a kilometre away (they are in mm)."
         )
+    if incidents.particles is not None:
+        _check_particles(incidents.particles, where)
     if directions is not None:
         length = np.linalg.norm(directions.astype(np.float64), axis=1)
         if not (np.abs(length - 1.0) < 1e-3).all() or (directions[:, 2] <= 0).any():
             raise ShowerFileError(
                 f"{where}: directions must be unit vectors with z > 0 (into the calorimeter)."
             )
+
+
+def _check_particles(particles: Particles, where: str) -> None:
+    """Refuse several particles an event that cannot be."""
+    energies = particles.energies
+    if not (np.isfinite(energies).all() and (energies >= 0).all()):
+        raise ShowerFileError(
+            f"{where}: energies of particles must be numbers of MeV, 0 where there is none."
+        )
+    if not (np.isfinite(particles.positions).all() and np.isfinite(particles.directions).all()):
+        raise ShowerFileError(f"{where}: positions or directions of particles hold NaN or infinite values.")

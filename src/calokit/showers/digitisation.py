@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveFloat, model_validator
@@ -113,8 +113,7 @@ def digitise_file(
         raise ConfigurationError(
             f"{source.path}: these showers were digitised before; start from the deposits."
         )
-    attributes = {key: value for key, value in source.attributes.items() if key in CARRIED}
-    attributes |= {
+    attributes = carried_attributes(source) | {
         "digitisation": json.dumps(digitisation.to_mapping()),
         "digitisation_seed": seed,
         "digitised_from_sha256": source.sha256,
@@ -135,5 +134,28 @@ def digitise_file(
     return read / deposited if deposited > 0 else 1.0
 
 
-CARRIED = ("sample", "sample_description", "seed", "energy_law", "incidence_law", "split")
+CARRIED = (
+    "sample",
+    "sample_description",
+    "seed",
+    "energy_law",
+    "incidence_law",
+    "split",
+    "threshold_mev",
+    "source_format",
+    "converted_from",
+    "bundle",
+    "bundle_digest",
+    "geant4_data",
+    "twins_of_sha256",
+)
 """Attributes of the source that stay true."""
+
+
+def carried_attributes(source: ShowerFile, *more: str) -> dict[str, Any]:
+    """Return the attributes of a file that stay true of showers made of its own: `CARRIED`, and `more`.
+
+    A file that does not say that it is in MeV leaves this open in what is made of it.
+    """
+    found = {key: value for key, value in source.attributes.items() if key in (*CARRIED, *more)}
+    return found if "energy_unit" in source.attributes else {"source_format": "unknown"} | found

@@ -41,6 +41,13 @@ def find_detector(
     if given is not None:
         if name is not None and name != given.name:
             raise DetectorError(f"{path}: showers of detector {name!r}, but {given.name!r} was asked for.")
+        if "detector_description" in attributes:
+            described = _read_description(path, attributes["detector_description"])
+            if not given.is_same(described):
+                raise DetectorError(
+                    f"{path} describes its detector {name!r} otherwise than the one asked for; leave "
+                    "that out to take the file's own."
+                )
         return given
     if "detector_description" in attributes:
         return _read_description(path, attributes["detector_description"])

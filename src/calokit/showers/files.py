@@ -202,13 +202,22 @@ def file_sha256(path: Path) -> str:
 
 
 def _read_rows(file: h5py.File, path: Path, name: str, start: int, stop: int) -> Any:
+    kind = np.dtype(stored_kind(name))
     try:
-        rows = file[name][start:stop].astype(stored_kind(name), copy=False)
+        given = file[name][start:stop]
     except OSError:
         raise ShowerFileError(
             f"{path}: dataset {name!r} cannot be read from row {start}; the file is damaged. Copy it again."
         ) from None
-    return rows
+    if np.issubdtype(kind, np.integer) and given.size:
+        span = np.iinfo(kind.name)
+        whole = np.issubdtype(given.dtype, np.integer) or np.array_equal(given, np.rint(given))
+        if not whole or given.min() < span.min or given.max() > span.max:
+            raise ShowerFileError(
+                f"{path}: {name} holds numbers from {given.min()} to {given.max()}; they must be whole ones "
+                f"from {span.min} to {span.max}."
+            )
+    return given.astype(kind, copy=False)
 
 
 def _check_version(path: Path, attributes: dict[str, Any]) -> None:

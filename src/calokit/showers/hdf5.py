@@ -40,7 +40,11 @@ def name_damage(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, KeyError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+    except MemoryError as error:
+        raise ShowerFileError(
+            f"{path}: more memory is needed than there is ({error}), or the file is damaged; read a part."
+        ) from error
+    except (OSError, KeyError, IndexError, RuntimeError, TypeError, ValueError) as error:
         words = " ".join(str(error).split())
         raise ShowerFileError(f"{path}: the file is damaged ({words}). Copy it again.") from error
 

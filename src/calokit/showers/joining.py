@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from calokit.errors import ConfigurationError, DetectorError
+from calokit.errors import ConfigurationError, DetectorError, ShowerFileError
 from calokit.files import check_writable
 from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
@@ -25,7 +25,7 @@ BLOCK = 256
 ALIKE = ("digitisation", "regrouped", "split")
 """Attributes in which files must agree."""
 
-JOINED_OF = "joined_of"
+JOINED_OF, THRESHOLD = "joined_of", "threshold_mev"
 
 
 def join_files(
@@ -63,12 +63,21 @@ def join_files(
     attributes = {
         key: value
         for key, value in first.attributes.items()
-        if key in (*CARRIED, *ALIKE) and all(source.attributes.get(key) == value for source in sources)
+        if key in (*CARRIED, *ALIKE)
+        and key != THRESHOLD
+        and all(source.attributes.get(key) == value for source in sources)
     }
     if split is not None:
         attributes["split"] = str(split)
-    attributes[JOINED_OF] = json.dumps([[source.path.name, source.sha256] for source in sources])
-    if path.is_file() and attributes.items() <= open_showers(path).attributes.items():
+    thresholds = [float(source.attributes[THRESHOLD]) for source in sources if THRESHOLD in source.attributes]
+    if thresholds:
+        attributes[THRESHOLD] = max(thresholds)
+    if not all("energy_unit" in source.attributes for source in sources):
+        attributes.setdefault("source_format", "unknown")
+    attributes[JOINED_OF] = json.dumps(
+        [[source.path.name, source.sha256, *sorted(_marks(source) - {source.sha256})] for source in sources]
+    )
+    if path.is_file() and _is_of(path, attributes):
         return total
     generators = "; ".join(dict.fromkeys(source.generator for source in sources))
     columns = frozenset.intersection(*(source.columns for source in sources))
@@ -116,11 +125,23 @@ def _check_sources(sources: Sequence[ShowerFile], split: Split | None) -> None:
 
 
 def _marks(source: ShowerFile) -> set[str]:
-    """Return what tells the showers of a file: digests of it and of the files it was joined of; its seed."""
+    """Return what tells the showers of a file: digests and seeds of it and of the files it was joined of."""
     joined = json.loads(source.attributes.get(JOINED_OF, "[]"))
-    marks = {source.sha256, *(digest for _, digest in joined)}
+    marks = {source.sha256, *(mark for _, *known in joined for mark in known)}
     made = [source.attributes.get(key) for key in ("sample", "seed")]
-    return marks if None in made else marks | {json.dumps(made)}
+    if None in made:
+        return marks
+    twins = source.attributes.get("twins_of_sha256")
+    return marks | {json.dumps(made if twins is None else [*made, twins])}
+
+
+def _is_of(path: Path, attributes: dict[str, Any]) -> bool:
+    """Return whether a file is joined of the same, for the same purpose."""
+    try:
+        there = open_showers(path).attributes
+    except ShowerFileError:
+        return False
+    return attributes.items() <= there.items() and attributes.get("split") == there.get("split")
 
 
 def _compared(first: ShowerFile, other: ShowerFile, split: Split | None) -> Iterator[tuple[str, Any, Any]]:

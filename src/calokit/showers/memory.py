@@ -28,9 +28,11 @@ class ShowersInMemory(ShowerFile):
 
     @cached_property
     def sha256(self) -> str:
-        """SHA-256 of the showers' energies and incident energies, hexadecimal."""
-        digest = hashlib.sha256(self._part(self.first, self.last).energies.tobytes())
-        digest.update(self._part(self.first, self.last).incident_energies.tobytes())
+        """SHA-256 of the showers' energies and incident particles, hexadecimal."""
+        part = self._part(self.first, self.last)
+        digest = hashlib.sha256(part.energies.tobytes())
+        for name, column in sorted(part.incidents.columns().items()):
+            digest.update(name.encode() + column.tobytes())
         return digest.hexdigest()
 
     def read(self, start: int, stop: int) -> Showers:

@@ -15,12 +15,9 @@ from calokit.errors import ConfigurationError
 from calokit.files import check_writable
 from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
-from calokit.showers.digitisation import CARRIED
+from calokit.showers.digitisation import carried_attributes
 from calokit.showers.files import ShowerFile
 from calokit.showers.writer import ShowerWriter
-
-_CARRIED = (*CARRIED, "digitisation", "digitisation_seed")
-"""Attributes of the source that stay true."""
 
 
 def regrouped_detector(detector: Detector, rows: int, columns: int) -> Detector:
@@ -128,7 +125,7 @@ def regroup_file(
     """
     check_writable(path, source.path)
     detector = regrouped_detector(source.detector, rows, columns)
-    attributes = {key: value for key, value in source.attributes.items() if key in _CARRIED}
+    attributes = carried_attributes(source, "digitisation", "digitisation_seed")
     attributes |= {"regrouped": f"{rows} x {columns}", "regrouped_from_sha256": source.sha256}
     with (
         ShowerWriter(path, detector, source.particle, source.generator, attributes) as writer,

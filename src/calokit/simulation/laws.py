@@ -144,6 +144,12 @@ class PadIncidence(Description):
     tilts_deg: tuple[Annotated[float, Field(gt=-80, lt=80)], ...] = Field(default=(0.0,), min_length=1)
     spread_deg: float = Field(default=0.0, ge=0, lt=80)
 
+    @model_validator(mode="after")
+    def _stays_forward(self) -> Self:
+        if max(abs(tilt) for tilt in self.tilts_deg) + self.spread_deg >= 90:
+            raise ValueError("tilts_deg and spread_deg reach 90 degrees together; directions must go forward")
+        return self
+
     def draw(self, rng: np.random.Generator, front_mm: float) -> tuple[float, float, Float64]:
         """Return x and y at the front face in mm, and the direction (3,), a unit vector."""
         del front_mm

@@ -14,13 +14,13 @@ from typing import Any
 
 from calokit.detector import Detector
 from calokit.engine.tasks import Executor, Result, Task, Work, Worker
-from calokit.errors import DataSetWarning, ShowerFileError, SimulationError
-from calokit.files import check_writable, hold_folder, write_json
+from calokit.errors import ConfigurationError, DataSetWarning, ShowerFileError, SimulationError
+from calokit.files import check_writable, hold_folder, make_folder, write_json
 from calokit.progress import Progress, show_progress
 from calokit.showers import Showers, ShowerWriter, concatenate, open_showers
 from calokit.showers.particles import Particles
 from calokit.showers.splits import parse_split
-from calokit.showers.writer import chunk_rows
+from calokit.showers.writer import check_file_name, chunk_rows
 from calokit.simulation.backend_names import BackendName
 from calokit.simulation.backends import (
     Backend,
@@ -99,8 +99,11 @@ def prepare_production(
         twins: A shower file whose incident particles are shot again.
 
     Raises:
+        ConfigurationError: The seed is negative or of more than 32 bits.
         SimulationError: Geant4 or its data is missing, or the twins cannot be.
     """
+    if not 0 <= seed < 2**32:
+        raise ConfigurationError(f"seed {seed}: seeds are whole numbers from 0 to {2**32 - 1}.")
     detector = sample.load_detector()
     prepare = {"geant4": prepare_geant4, "parametric": prepare_parametric}[backend]
     ready = prepare(sample, detector)
@@ -135,6 +138,9 @@ def produce_file(
         SimulationError: The file, or the finished blocks, belong to another production.
         OutputError: The file cannot be written there, or another process makes it.
     """
+    check_file_name(path)
+    if not path.is_file():
+        check_writable(path)
     manifest_path = path.with_name(path.name + ".manifest.json")
     if production.twins is not None and events > len(production.twins):
         raise SimulationError(
@@ -142,7 +148,6 @@ def produce_file(
         )
     if path.is_file():
         return _already_produced(production, path, manifest_path, events)
-    check_writable(path)
     folder = path.with_name(path.name + ".parts")
     _open_folder(folder, production.identity)
     with hold_folder(folder):
@@ -181,9 +186,10 @@ def make_block_worker(settings: dict[str, Any]) -> Worker:
         return sample.draw(seed, first, last, detector)
 
     source: ParticleSource = draw
+    several = sample.has_several_particles
     if settings["twins"] is not None:
-        source = Twins.open(Path(settings["twins"]), sample).particles
-        seed = twin_seed(seed)
+        twins = Twins.open(Path(settings["twins"]), sample)
+        source, several, seed = twins.particles, twins.has_several_particles, twin_seed(seed)
 
     def make_block(task: Task) -> Result:
         first, last = int(task["first"]), int(task["last"])
@@ -203,7 +209,7 @@ def make_block_worker(settings: dict[str, Any]) -> Worker:
             particles.positions[:, 0],
             particles.directions[:, 0],
             particles.pdg[:, 0],
-            particles if sample.has_several_particles else None,
+            particles if several else None,
             entries,
         )
         block = {"record": json.dumps(record)}
@@ -258,7 +264,7 @@ def _open_folder(folder: Path, identity: dict[str, Any]) -> None:
     if manifest.is_file():
         _require_same(identity, _read_json(manifest), folder)
         return
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     write_json(manifest, identity)
 
 
@@ -272,6 +278,15 @@ def _already_produced(production: Production, path: Path, manifest_path: Path, e
         raise SimulationError(
             f"{path} exists already with {manifest['events']} showers; give another name, and another seed "
             "if the showers shall be added to these."
+        )
+    try:
+        view = open_showers(path)
+        there = (len(view), view.attributes.get("content_sha256"))
+    except ShowerFileError as error:
+        raise SimulationError(f"{error} Remove it, and it is simulated again.") from None
+    if there != (events, manifest["content_sha256"]):
+        raise SimulationError(
+            f"{path} is not the file that {manifest_path.name} tells of; remove both or give another name."
         )
     seconds = sum(record["seconds"] for record in manifest["parts"])
     return Produced(events, 0, 1e3 * seconds / events)
@@ -291,12 +306,15 @@ def _require_same(identity: dict[str, Any], other: dict[str, Any], where: Path) 
 def _merge(production: Production, path: Path, tasks: list[Task]) -> list[dict[str, Any]]:
     """Join the blocks into the file; returns what each block's worker recorded."""
     sample = production.sample
+    laws = {
+        "energy_law": json.dumps([gun.energy.to_mapping() for gun in sample.guns]),
+        "incidence_law": json.dumps([gun.incidence.to_mapping() for gun in sample.guns]),
+    }
     attributes = {
         "sample": sample.name,
         "sample_description": json.dumps(sample.to_mapping(), separators=(",", ":")),
         "seed": production.seed,
-        "energy_law": json.dumps([gun.energy.to_mapping() for gun in sample.guns]),
-        "incidence_law": json.dumps([gun.incidence.to_mapping() for gun in sample.guns]),
+        **({} if production.twins is not None else laws),
         **({"geant4_data": ", ".join(names)} if (names := production.backend.data_sets) else {}),
         **({} if production.twins is None else {"twins_of_sha256": production.twins.sha256}),
         **production.attributes,

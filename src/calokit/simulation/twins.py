@@ -14,7 +14,7 @@ import numpy as np
 from calokit.errors import SimulationError
 from calokit.showers import ShowerFile, open_showers
 from calokit.showers.particle_names import PDG_NUMBERS
-from calokit.showers.particles import Particles
+from calokit.showers.particles import PARTICLE_COLUMNS, Particles
 from calokit.simulation.sample import Sample
 
 _TWIN_STREAM = 3
@@ -73,6 +73,11 @@ class Twins:
     def sha256(self) -> str:
         """SHA-256 of the file."""
         return self.file.sha256
+
+    @property
+    def has_several_particles(self) -> bool:
+        """Whether events have several particles."""
+        return bool(self.file.columns & frozenset(PARTICLE_COLUMNS))
 
     def __len__(self) -> int:
         return len(self.file)

@@ -193,7 +193,13 @@ def _continue(
 
 def _change_steps(folder: Path, run: dict[str, Any], recipe: Recipe, steps: int) -> Recipe:
     """Give a run another number of steps, and write down where that was."""
-    done = int(read_checkpoint(folder / "checkpoint.safetensors").state["step"])
+    state = read_checkpoint(folder / "checkpoint.safetensors").state
+    done = int(state["step"])
+    if state.get("stopped"):
+        raise RunError(
+            f"the run in {folder} stopped at step {done}, as validation had not got better for so long as "
+            "training.patience says; start another with more patience."
+        )
     if steps < done:
         raise RunError(f"the run in {folder} has {done} steps done already; {steps} are fewer.")
     before = [*run.get("steps_changed", []), {"at": done, "from": recipe.training.steps, "to": steps}]

@@ -155,6 +155,7 @@ def _place_hits(hits: Deposits, detector: Detector, placed: PlacedFrame, where: 
         elif rule.layer is not None:
             _refuse_several_systems(hits, encoding, detector, where)
         placing = _place_by_rule(hits, rule, encoding, detector, points)
+        chosen &= placing != OUTSIDE  # one collection may lie in several sections
         cells[chosen] = placing[chosen]
     return cells
 
