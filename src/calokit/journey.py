@@ -131,7 +131,9 @@ def train(
     seconds = None if minutes is None else 60.0 * minutes
     if (folder / "run.json").is_file() and isinstance(recipe, str):
         steps = settle_steps(folder, Typed(recipe, list(changes), seconds, beginning))
-        return continue_training(folder, progress, Path(data), steps)
+        return continue_training(
+            folder, progress, Path(data), steps, None if device == "cpu" else Device.of(device)
+        )
     return start_training(chosen, Path(data), folder, progress, seconds, beginning, Device.of(device))
 
 
@@ -242,10 +244,13 @@ def likelihood(
     """
     from calokit.bundles.bundle import read_bundle
     from calokit.compute.device import Device
+    from calokit.files import check_folder_writable
     from calokit.inference import measure_likelihood
     from calokit.inference.likelihood import likelihood_content
     from calokit.report.pages.likelihood import write_likelihood_page
 
+    if report is not None:
+        check_folder_writable(Path(report))
     model = read_bundle(bundle) if isinstance(bundle, str | Path) else bundle
     view = _opened(showers, "showers")
     found = measure_likelihood(model, view, seed, progress, Device.of(device))

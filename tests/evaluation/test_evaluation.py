@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -233,6 +234,45 @@ def test_detectors_must_be_the_same(files, tmp_path):
 def test_floor_must_not_hold_the_reference(files):
     with pytest.raises(CalokitError, match="showers of the reference"):
         evaluate_showers(files["truth"], files["alike"], floor=files["truth"], settings=QUICK)
+
+
+def test_a_copy_of_the_reference_is_no_floor(files, tmp_path):
+    copy = open_showers(write_showers(tmp_path / "copy.h5", files["truth"].read_all()))
+    with pytest.raises(CalokitError, match="600 showers of the floor sample are copies"):
+        evaluate_showers(files["truth"], files["alike"], floor=copy, settings=QUICK)
+
+
+def test_empty_showers_of_low_energies_are_seen_in_the_response(files):
+    truth = files["alike"].read_all()
+    energies = truth.energies.copy()
+    energies[truth.incident_energies < np.quantile(truth.incident_energies, 0.3)] = 0.0
+    generated = as_view(replace(truth, energies=energies), "half empty")
+    card = evaluate_showers(files["truth"], generated, floor=files["floor"], settings=QUICK)
+    assert card.measurement("response.max_deviation").value == pytest.approx(1.0, abs=1e-6)
+    assert card.measurement("response.max_deviation").deviation > 5
+    nothing = as_view(replace(truth, energies=np.zeros_like(energies)), "empty")
+    card = evaluate_showers(files["truth"], nothing, floor=files["floor"], settings=QUICK)
+    assert card.measurement("response.mean_deviation").value == pytest.approx(1.0)
+    assert not any("inf MeV" in warning for warning in card.warnings)
+
+
+def test_incidents_that_differ_by_rounding_are_the_same(files):
+    """Trees would tell 16666.7 from 16666.666 MeV without a look at the showers."""
+    truth = files["alike"].read_all()
+    rounded = replace(truth, incident_energies=truth.incident_energies * np.float32(1.00001))
+    cards = [
+        evaluate_showers(files["truth"], as_view(showers, "alike"), floor=files["floor"], settings=QUICK)
+        for showers in (truth, rounded)
+    ]
+    assert cards[0].measurements == cards[1].measurements
+
+
+def test_a_time_that_is_none_is_refused_before_the_work(files, tmp_path):
+    path = write_showers(tmp_path / "timed.h5", files["alike"].read_all())
+    with h5py.File(path, "r+") as file:
+        file.attrs["milliseconds_per_shower"] = "0.5 ms"
+    with pytest.raises(ShowerFileError, match=r"milliseconds_per_shower is '0\.5 ms'"):
+        evaluate_showers(files["truth"], open_showers(path), floor=files["floor"], settings=QUICK)
 
 
 def test_unknown_cell_is_refused(files):

@@ -77,7 +77,7 @@ def evaluate(
     from calokit.compute.device import Device
     from calokit.compute.threads import use_threads
     from calokit.evaluation import Evaluation, EvaluationSettings
-    from calokit.files import check_folder_writable
+    from calokit.files import check_folder_writable, file_word
     from calokit.report.compared import ComparedCards
     from calokit.report.pages.comparison import write_report, write_scorecard
     from calokit.report.terminal import scorecard_table
@@ -104,8 +104,10 @@ def evaluate(
     other = None if floor is None else open_showers(floor, like=truth.detector)
     views = [open_showers(path, like=truth.detector) for path in generated]
     evaluation = Evaluation(truth, other, settings, device.name, views)
-    if len({path.stem for path in generated}) < len(generated):
-        raise ConfigurationError("two of the generated files have the same name; rename one of them.")
+    if len({file_word(path.stem) for path in generated}) < len(generated):
+        raise ConfigurationError(
+            "two of the generated files have the same name (signs and dots aside); rename one of them."
+        )
     found = []
     for view in views:
         found.append(judge(evaluation, view))

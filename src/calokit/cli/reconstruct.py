@@ -57,6 +57,8 @@ def reconstruct(
     )
     from calokit.showers import Split, open_showers
 
+    if csv is not None and csv.absolute() == output.absolute():
+        raise ConfigurationError(f"{csv}: estimates and CSV need names of their own.")
     for path in (output, csv):
         if path is not None:
             check_writable(path, bundle, showers, train)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from calokit.detector import Detector
-from calokit.errors import ConfigurationError
+from calokit.errors import CalokitError, ConfigurationError, ShowerFileError
 from calokit.evaluation.classifiers.judgement import JudgedTables, TreeJudge, compare_observables
 from calokit.evaluation.measures.conditions import make_condition_curves, measure_conditions
 from calokit.evaluation.measures.kept import LEAST_SHOWERS, KeptSamples, measure_kept_showers
@@ -26,7 +27,7 @@ from calokit.evaluation.measures.sums import (
 from calokit.evaluation.measures.tables import SideTables
 from calokit.evaluation.metrics.binned import BinnedValues
 from calokit.evaluation.metrics.distances import Distance
-from calokit.evaluation.samples.every_shower import find_alarms, look_at_every_shower
+from calokit.evaluation.samples.every_shower import find_alarms, find_copies, look_at_every_shower
 from calokit.evaluation.samples.gallery import collect_hits, collect_images
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator
@@ -56,6 +57,8 @@ from calokit.showers.threshold import settle_threshold
 
 PARTS = 1000
 """Steps of the progress of one comparison."""
+MOST_COPIES = 0.01
+"""A floor sample may hold this part of copies of the reference's showers: more are no chance."""
 LEAST_CLASSIFIED = 50
 """With fewer showers a class the classifiers are left out."""
 
@@ -136,11 +139,20 @@ class Evaluation:
         floor = self._memory.recall(
             "looks, floor", lambda: None if self.floor is None else look_at_every_shower(self.floor)
         )
+        if floor is not None and self.floor is not None and _is_other(self.reference, self.floor):
+            copies = int(find_copies(reference, floor).sum())
+            if copies > MOST_COPIES * len(floor.hits):
+                raise CalokitError(
+                    f"{self.floor.path}: {copies} showers of the floor sample are copies of the reference's; "
+                    "give truth of other seeds, or none, and the reference is split in two."
+                )
         return find_alarms(reference, look_at_every_shower(generated), floor, generated.first)
 
     def _judge(self, generated: ShowerFile, tell: TellPart) -> Scorecard:
         settings = self.settings
         comparison = plan_comparison(self.reference, generated, self.floor)
+        for file in (self.reference, generated):
+            _read_time(file)
         _check_cells(comparison.detector, settings)
         tell("looking at every shower", 0.0)
         alarms = self._look_for_alarms(generated)
@@ -187,7 +199,12 @@ class Evaluation:
         """Return what was found, and add what is left out to the warnings."""
         found = _Found(self._judge_by_classifiers(passage, warnings, tell), [], [])
         samples = KeptSamples(passage.reference, passage.generated, passage.floor)
-        if self.settings.challenge_seeds:
+        if self.settings.challenge_seeds and len(samples.reference.high_level) < LEAST_CLASSIFIED:
+            warnings.append(
+                f"CaloChallenge's classifiers were not trained ({len(samples.reference.high_level)} showers; "
+                f"at least {LEAST_CLASSIFIED} are needed)."
+            )
+        elif self.settings.challenge_seeds:
             found.measurements += self._judge_as_challenge(passage, samples, tell)
         if self.settings.kept_metrics:
             self._measure_kept(passage, samples, found, warnings, tell)
@@ -363,7 +380,6 @@ def _judge_squared_errors(passage: Passage) -> tuple[Measurement, Curve]:
 def _describe(file: ShowerFile, showers: int) -> Sample:
     """Return where a sample came from; its label is the generator's name and version, `Geant4 11.4.1`."""
     label = file.generator.split(",")[0].split(" (")[0].strip()
-    milliseconds = file.attributes.get("milliseconds_per_shower")
     return Sample(
         label=file.path.stem if label in {"", "unknown"} else label,
         path=str(file.path),
@@ -371,9 +387,30 @@ def _describe(file: ShowerFile, showers: int) -> Sample:
         split=str(file.split),
         showers=showers,
         generator=file.generator,
-        milliseconds_per_shower=None if milliseconds is None else float(milliseconds),
+        milliseconds_per_shower=_read_time(file),
         timing_note=str(file.attributes.get("timing_note", "")),
     )
+
+
+def _is_other(reference: ShowerFile, floor: ShowerFile) -> bool:
+    """Return whether two samples are of two files, so that neither may hold showers of the other."""
+    return reference.path.resolve() != floor.path.resolve()
+
+
+def _read_time(file: ShowerFile) -> float | None:
+    """Return the milliseconds a shower that a file states, if it does.
+
+    Raises:
+        ShowerFileError: What it states is no time.
+    """
+    stated = file.attributes.get("milliseconds_per_shower")
+    if stated is None:
+        return None
+    if not isinstance(stated, int | float) or not math.isfinite(stated) or stated < 0:
+        raise ShowerFileError(
+            f"{file.path}: attribute milliseconds_per_shower is {stated!r}; it must be a number."
+        )
+    return float(stated)
 
 
 def _check_cells(detector: Detector, settings: EvaluationSettings) -> None:

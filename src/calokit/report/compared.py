@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import EventHits, EventPair, Measurement, Scorecard
+from calokit.files import file_word
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,9 @@ class ComparedCards:
             raise CalokitError("no scorecard was given; a report needs at least one.")
         for scorecard in scorecards[1:]:
             _require_same_reference(scorecards[0], scorecard)
-        labels = [scorecard.generated.label for scorecard in scorecards]
+        labels = [file_word(scorecard.generated.label) for scorecard in scorecards]
         if len(set(labels)) < len(labels):
-            given = ", ".join(labels)
+            given = ", ".join(scorecard.generated.label for scorecard in scorecards)
             raise CalokitError(f"generated samples need different labels in one report; given: {given}.")
         return cls(scorecards)
 
@@ -68,14 +70,16 @@ class ComparedCards:
         """For each incident of the leading scorecard the event of every one (None where it lacks it)."""
         if self.leading is None:
             return []
-        return [tuple(_find_hits(card, event) for card in self.cards) for event in self.leading.hits]
+        leading = self.leading
+        return list(zip(*(_find_hits(card, leading) for card in self.cards), strict=True))
 
     @cached_property
     def pictured(self) -> list[tuple[EventPair | None, ...]]:
         """The same of the summed images, of the first scorecard that has some; in order of energy."""
         events = next((card.events for card in self.cards if card.events), [])
-        ordered = sorted(events, key=lambda event: event.incident_energy_gev)
-        return [tuple(_find_images(card, event) for card in self.cards) for event in ordered]
+        found = list(zip(*(_find_images(card, events) for card in self.cards), strict=True))
+        order = sorted(range(len(events)), key=lambda number: events[number].incident_energy_gev)
+        return [found[number] for number in order]
 
 
 def _require_same_reference(first: Scorecard, other: Scorecard) -> None:
@@ -92,11 +96,38 @@ def _require_same_reference(first: Scorecard, other: Scorecard) -> None:
             )
 
 
-def _find_hits(card: Scorecard, event: EventHits) -> EventHits | None:
-    wanted = (event.incident_energy_gev, event.position_mm, event.direction)
-    return next((e for e in card.hits if (e.incident_energy_gev, e.position_mm, e.direction) == wanted), None)
+def _same_places(wanted: Sequence[Hashable], known: Sequence[Hashable]) -> list[int | None]:
+    """Return where the incidents of one card stand in another's: the k-th of equal ones where the k-th is.
+
+    Example:
+        >>> _same_places(["a", "b", "a"], ["a", "a", "c"])
+        [0, None, 1]
+    """
+    places: dict[Hashable, list[int]] = {}
+    for place, incident in enumerate(known):
+        places.setdefault(incident, []).append(place)
+    left = {incident: iter(found) for incident, found in places.items()}
+    return [next(left[incident], None) if incident in left else None for incident in wanted]
 
 
-def _find_images(card: Scorecard, event: EventPair) -> EventPair | None:
-    wanted = (event.incident_energy_gev, event.position_mm)
-    return next((e for e in card.events if (e.incident_energy_gev, e.position_mm) == wanted), None)
+def _incident(energy: float, *known: Sequence[float] | None) -> Hashable:
+    """Return an incident as one value to look up."""
+    return energy, *(None if one is None else tuple(one) for one in known)
+
+
+def _find_hits(card: Scorecard, leading: Scorecard) -> list[EventHits | None]:
+    """Return the event of a card for every one of the leading card's."""
+    wanted, known = (
+        [_incident(event.incident_energy_gev, event.position_mm, event.direction) for event in one.hits]
+        for one in (leading, card)
+    )
+    return [None if place is None else card.hits[place] for place in _same_places(wanted, known)]
+
+
+def _find_images(card: Scorecard, events: Sequence[EventPair]) -> list[EventPair | None]:
+    """Return the event of a card for every one of some."""
+    wanted, known = (
+        [_incident(event.incident_energy_gev, event.position_mm) for event in one]
+        for one in (events, card.events)
+    )
+    return [None if place is None else card.events[place] for place in _same_places(wanted, known)]

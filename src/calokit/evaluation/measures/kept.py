@@ -36,6 +36,8 @@ JACKKNIFE_GROUPS = 10
 MOST_NEIGHBOURS = 5000
 """Showers a class for the metrics of neighbours and clusters, whose time grows with the square."""
 MOST_IMAGES = 2000
+LEAST_IMAGES = 100
+"""So many are taken of detectors with any number of cells: clusters have to be filled."""
 MOST_IMAGE_VALUES = 4_000_000
 """Cells of all showers together in the clustering of images."""
 CLUSTERINGS = 4
@@ -190,7 +192,7 @@ def _jackknife_error(reference: Float64, other: Float64) -> float:
 def _precision_recall(samples: KeptSamples, seed: int, known: TruthMemory) -> list[Measurement]:
     """Return the area under the precision-recall curve: the smaller of images and observables."""
     cells = samples.reference.cells.shape[1]
-    images = samples.first(min(MOST_IMAGES, MOST_IMAGE_VALUES // cells))
+    images = samples.first(min(MOST_IMAGES, max(MOST_IMAGE_VALUES // cells, LEAST_IMAGES)))
     settings = PrecisionRecallSettings(runs=CLUSTERINGS, seed=seed)
 
     def score(other: KeptShowers, other_images: KeptShowers) -> tuple[Distance, str]:

@@ -138,14 +138,24 @@ def energy_bin(incident_energies: Float64, edges: Float64) -> Integer:
 
 
 def ratio_of(first: BinnedValues, second: BinnedValues) -> BinnedValues:
-    """Return first / second by bin, with the errors of both as independent."""
+    """Return first / second by bin, with the errors of both as independent.
+
+    Where the ratio is zero, and with it what is known of its error, the error is that of a ratio of one: all
+    showers of a bin that are empty are no reason to leave the bin out.
+
+    Example:
+        >>> known = BinnedValues(np.array([0.5, 0.5]), np.array([0.03, 0.03]), np.array([9.0, 9.0]))
+        >>> empty = BinnedValues(np.array([0.0, 0.5]), np.array([0.0, 0.04]), np.array([9.0, 9.0]))
+        >>> ratio_of(empty, known).values.tolist(), ratio_of(empty, known).errors.round(2).tolist()
+        ([0.0, 1.0], [0.06, 0.1])
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = first.values / second.values
-        relative = np.hypot(first.errors / first.values, second.errors / second.values)
-    known = np.isfinite(ratio) & np.isfinite(relative)
-    return BinnedValues(
-        np.where(known, ratio, np.nan), np.where(known, np.abs(ratio) * relative, np.nan), first.showers
-    )
+        error = np.hypot(first.errors, ratio * second.errors) / np.abs(second.values)
+        of_one = np.hypot(first.errors, second.errors) / np.abs(second.values)
+    error = np.where(error > 0, error, of_one)
+    known = np.isfinite(ratio) & np.isfinite(error)
+    return BinnedValues(np.where(known, ratio, np.nan), np.where(known, error, np.nan), first.showers)
 
 
 def largest_deviation(ratio: BinnedValues) -> tuple[float, float]:

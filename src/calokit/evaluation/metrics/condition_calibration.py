@@ -65,7 +65,7 @@ def bin_conditions(
     bins = int(np.clip(showers // SHOWERS_A_BIN, 2, MOST_BINS))
     kept = []
     for column, name in enumerate(names):
-        edges = np.unique(np.quantile(conditions[:, column], np.linspace(0.0, 1.0, bins + 1)))
+        edges = _bin_edges(conditions[:, column], bins)
         if len(edges) > 2 or (len(edges) == 2 and np.ptp(conditions[:, column]) > 0):
             kept.append((name, column, edges))
     logarithm = conditions[:, 0]
@@ -78,6 +78,20 @@ def bin_conditions(
         np.array([logarithm[part].mean() for part in order]),
         means,
     )
+
+
+def _bin_edges(values: Float64, bins: int) -> Float64:
+    """Return edges of bins of about equally many values (event,); of few different ones, one bin each.
+
+    Example:
+        >>> _bin_edges(np.array([5.0, 5.0, 10.0, 20.0, 50.0]), 8).tolist()
+        [5.0, 7.5, 15.0, 35.0, 50.0]
+    """
+    different = np.unique(values)
+    if 1 < len(different) <= bins:
+        return np.concatenate([different[:1], (different[1:] + different[:-1]) / 2, different[-1:]])
+    found: Float64 = np.unique(np.quantile(values, np.linspace(0.0, 1.0, bins + 1)))
+    return found
 
 
 class ConditionSums:

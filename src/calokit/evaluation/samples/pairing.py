@@ -45,12 +45,16 @@ def squared_errors(first: Showers, second: Showers, threshold: float) -> Float64
 
 
 def same_incidents(first: Showers, second: Showers) -> bool:
-    """Return whether two batches hold showers of the same incident energies and, where known, impacts."""
+    """Return whether two batches are of the same incident energies, impacts and directions, if known."""
     if not np.allclose(first.incident_energies, second.incident_energies, rtol=1e-4, atol=0.0):
         return False
-    if first.positions is None or second.positions is None:
-        return True
-    return bool(np.allclose(first.positions, second.positions, rtol=0.0, atol=1e-2))
+    return all(
+        one is None or other is None or bool(np.allclose(one, other, rtol=0.0, atol=nearness))
+        for one, other, nearness in (
+            (first.positions, second.positions, 1e-2),
+            (first.directions, second.directions, 1e-4),
+        )
+    )
 
 
 def match_incidents(

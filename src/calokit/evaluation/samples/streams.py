@@ -179,7 +179,7 @@ def require_same_detector(reference: ShowerFile, other: ShowerFile) -> None:
     first, second = reference.detector, other.detector
     same = first.number_of_cells == second.number_of_cells and all(
         np.allclose(getattr(first.cells, name), getattr(second.cells, name), equal_nan=True)
-        for name in ("layer", "x", "y", "z")
+        for name in ("layer", "x", "y", "z", "radius")
     )
     if not same:
         raise DetectorError(

@@ -38,7 +38,9 @@ def find_suspicious(passage: Passage) -> list[str]:
             f"{100 * part[0]:.3g} % of the reference's."
         )
     smallest = [float(kept.cells.data.min(initial=np.inf)) for kept in (passage.reference, passage.generated)]
-    if smallest[1] > LARGEST_GAP * smallest[0] or smallest[0] > LARGEST_GAP * smallest[1]:
+    if math.isinf(max(smallest)):  # no hits at all, which is said above
+        pass
+    elif smallest[1] > LARGEST_GAP * smallest[0] or smallest[0] > LARGEST_GAP * smallest[1]:
         found.append(
             f"the smallest hit of the reference has {smallest[0]:.3g} MeV, of the generated showers "
             f"{smallest[1]:.3g} MeV: one of them was cut before; compare at a threshold of "
@@ -50,12 +52,9 @@ def find_suspicious(passage: Passage) -> list[str]:
 
 
 def _differing_conditions(reference: KeptShowers, generated: KeptShowers) -> list[str]:
-    known = ["incident energies", "impacts in x", "impacts in y", "directions in x", "directions in y"]
-    columns = [_columns(kept) for kept in (reference, generated)]
+    one, two = _columns(reference), _columns(generated)
     differing = [
-        name
-        for name, one, two in zip(known, *columns, strict=False)
-        if float(ks_2samp(one, two).pvalue) < IMPROBABLE
+        name for name in one if name in two and float(ks_2samp(one[name], two[name]).pvalue) < IMPROBABLE
     ]
     if not differing:
         return []
@@ -67,10 +66,12 @@ def _differing_conditions(reference: KeptShowers, generated: KeptShowers) -> lis
     return [words]
 
 
-def _columns(kept: KeptShowers) -> list[NDArray[np.float64]]:
+def _columns(kept: KeptShowers) -> dict[str, NDArray[np.float64]]:
     incidents = kept.incidents
-    columns = [incidents.energies.astype(np.float64)]
-    for known in (incidents.positions, incidents.directions):
+    columns = {"incident energies": incidents.energies.astype(np.float64)}
+    for what, known in (("impacts", incidents.positions), ("directions", incidents.directions)):
         if known is not None:
-            columns += [known[:, axis].astype(np.float64) for axis in (0, 1)]
+            columns |= {
+                f"{what} in {axis}": known[:, number].astype(np.float64) for number, axis in enumerate("xy")
+            }
     return columns

@@ -26,6 +26,7 @@ from calokit.report.figures.style import (
     label_decades,
     line_of,
     new_plot,
+    plain_label,
     short_label,
 )
 from calokit.report.rounding import round_to_error
@@ -190,10 +191,11 @@ def divide(numerator: Floats, denominator: Floats) -> Floats:
 
 def _trace_spectrum(index: int, card: Scorecard, spectrum: Spectrum) -> _Trace:
     edges = _array(spectrum.edges)
-    baseline = _Baseline(card.reference.label, _array(spectrum.reference), _array(spectrum.reference_error))
+    name = plain_label(card.reference.label)
+    baseline = _Baseline(name, _array(spectrum.reference), _array(spectrum.reference_error))
     return _Trace(
         index,
-        f"{card.generated.label}: {_describe_separation(spectrum)}",
+        f"{plain_label(card.generated.label)}: {_describe_separation(spectrum)}",
         edges,
         _centres(edges, spectrum.log_x),
         _array(spectrum.generated),
@@ -204,11 +206,12 @@ def _trace_spectrum(index: int, card: Scorecard, spectrum: Spectrum) -> _Trace:
 
 def _trace_curve(index: int, card: Scorecard, curve: Curve) -> _Trace:
     edges = _array(curve.edges)
-    baseline = _Baseline(card.reference.label, _array(curve.reference), _array(curve.reference_error))
+    name, label = (plain_label(sample.label) for sample in (card.reference, card.generated))
+    baseline = _Baseline(name, _array(curve.reference), _array(curve.reference_error))
     if curve.floor and not np.isfinite(baseline.values).any():
         baseline = _Baseline(FLOOR_LABEL, _array(curve.floor), _array(curve.floor_error))
     values, errors = _array(curve.generated), _array(curve.generated_error)
-    return _Trace(index, card.generated.label, edges, _centres(edges, curve.log_x), values, errors, baseline)
+    return _Trace(index, label, edges, _centres(edges, curve.log_x), values, errors, baseline)
 
 
 def _panels() -> tuple[Figure, Axes, Axes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from matplotlib import colormaps
@@ -23,10 +24,11 @@ from calokit.report.figures.energy_scale import (
     energy_scale,
     label_energies,
 )
-from calokit.report.figures.style import figure_style, fix_layout, new_image_grid, short_label
+from calokit.report.figures.style import figure_style, fix_layout, new_image_grid, plain_label, short_label
 from calokit.report.rounding import round_to_error
 
 Floats = NDArray[np.float64]
+Shown = TypeVar("Shown")
 
 RATIO_RANGES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Half widths of the colour scale of a ratio image."""
@@ -64,8 +66,8 @@ def draw_mean_image(compared: ComparedCards, name: str) -> Figure:
         for row, (card, image) in zip(panels, drawn, strict=True):
             grid = (np.asarray(image.row_edges), np.asarray(image.column_edges))
             for axes, side, title in (
-                (row[0], image.reference, card.reference.label),
-                (row[1], image.generated, card.generated.label),
+                (row[0], image.reference, plain_label(card.reference.label)),
+                (row[1], image.generated, plain_label(card.generated.label)),
             ):
                 _draw_energies(axes, grid, np.asarray(side), scale)
                 axes.set_title(short_label(title, 32))
@@ -101,7 +103,7 @@ def draw_events(compared: ComparedCards, count: int = 6) -> Figure:
         CalokitError: No scorecard has events.
     """
     cards = compared.cards
-    showers = compared.pictured[:count]
+    showers = _spread(compared.pictured, count)
     incidents = [_of_first(events) for events in showers]
     if not incidents:
         raise _no_events()
@@ -109,7 +111,7 @@ def draw_events(compared: ComparedCards, count: int = 6) -> Figure:
     blocks = min(max(1, _PANELS_ACROSS // columns), len(incidents))
     rows = -(-len(incidents) // blocks)
     labels = _axis_labels(cards, incidents[0])
-    labelled = [cards[0].reference.label, *(card.generated.label for card in cards)]
+    labelled = [plain_label(cards[0].reference.label), *(plain_label(card.generated.label) for card in cards)]
     titles = [textwrap.fill(label, _TITLE_LETTERS) for label in labelled]
     with figure_style():
         figure = new_image_grid(blocks * (2.3 * columns + 1.1), 2.15 * rows + 0.5)
@@ -174,8 +176,8 @@ def draw_hero(scorecard: Scorecard, count: int = 4) -> Figure:
             )
             colour_bar.set_label("E (MeV)", loc="center")
             label_energies(colour_bar.ax.xaxis, scale)
-        panels[0, 0].set_ylabel(f"{short_label(scorecard.reference.label, 30)}\n{labels[1]}", loc="center")
-        panels[1, 0].set_ylabel(f"{short_label(scorecard.generated.label, 30)}\n{labels[1]}", loc="center")
+        for axes, sample in zip(panels[:2, 0], (scorecard.reference, scorecard.generated), strict=True):
+            axes.set_ylabel(f"{short_label(plain_label(sample.label), 30)}\n{labels[1]}", loc="center")
         figure.suptitle(_hero_title(scorecard), fontsize=11)
         fix_layout(figure)
     return figure
@@ -183,7 +185,7 @@ def draw_hero(scorecard: Scorecard, count: int = 4) -> Figure:
 
 def _hero_title(scorecard: Scorecard) -> str:
     headline = find_headline(scorecard.measurements, ("classifier.auc",))
-    pair = f"{scorecard.reference.label} and {scorecard.generated.label}"
+    pair = f"{plain_label(scorecard.reference.label)} and {plain_label(scorecard.generated.label)}"
     title = f"{scorecard.detector}: {pair}, same incidents"
     return f"{title}\n{_describe_score(scorecard.measurement(headline))}" if headline else title
 
@@ -311,3 +313,14 @@ def _scale_equally(axes: Axes, grid: tuple[Floats, Floats]) -> None:
     """Give both lengths one scale, but for grids so long that little would be seen."""
     width, height = np.ptp(grid[0]), np.ptp(grid[1])
     axes.set_aspect("equal" if 0.2 < width / height < 5.0 else "auto")
+
+
+def _spread(found: Sequence[Shown], count: int) -> list[Shown]:
+    """Return at most so many of a sequence, evenly spread from its first to its last.
+
+    Example:
+        >>> _spread("abcdefgh", 3)
+        ['a', 'e', 'h']
+    """
+    chosen = np.unique(np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int))
+    return [found[number] for number in chosen]

@@ -18,6 +18,7 @@ from calokit.report.figures.style import (
     fix_layout,
     label_decades,
     new_plot,
+    plain_label,
 )
 from calokit.report.verdict import COMPATIBLE_BELOW, INCOMPATIBLE_FROM, Grade, grade_measurement
 
@@ -97,7 +98,7 @@ def _worst_deviations(cards: Sequence[Scorecard]) -> list[Contender]:
         graded = [m.deviation for m in card.measurements if grade_measurement(m) is not Grade.UNGRADED]
         milliseconds = card.generated.milliseconds_per_shower
         if graded and milliseconds:
-            found.append(Contender(index, card.generated.label, milliseconds, max(graded)))
+            found.append(Contender(index, plain_label(card.generated.label), milliseconds, max(graded)))
     return found
 
 
@@ -109,7 +110,7 @@ def _headlines(compared: ComparedCards) -> list[tuple[Contender, Measurement]]:
         headline = find_headline(card.measurements, ("classifier.auc",))
         if headline and milliseconds:
             area = card.measurement(headline)
-            one = Contender(index, card.generated.label, milliseconds, area.value, area.error)
+            one = Contender(index, plain_label(card.generated.label), milliseconds, area.value, area.error)
             found.append((one, area))
     return found
 
@@ -164,4 +165,4 @@ def _mark_reference(axes: Axes, card: Scorecard) -> None:
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.5 * milliseconds), max(high, 2.0 * milliseconds))
     label_decades(axes.xaxis, *axes.get_xlim())
-    axes.axvline(milliseconds, color=REFERENCE_LINE, linestyle="--", label=card.reference.label)
+    axes.axvline(milliseconds, color=REFERENCE_LINE, linestyle="--", label=plain_label(card.reference.label))

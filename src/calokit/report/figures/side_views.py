@@ -17,7 +17,14 @@ from calokit.errors import CalokitError
 from calokit.evaluation.scorecard import ShowerHits
 from calokit.report.compared import ComparedCards
 from calokit.report.figures.energy_scale import draw_energy_bar, energy_colours, energy_scale
-from calokit.report.figures.style import REFERENCE_LINE, figure_style, fix_layout, new_image_grid, short_label
+from calokit.report.figures.style import (
+    REFERENCE_LINE,
+    figure_style,
+    fix_layout,
+    new_image_grid,
+    plain_label,
+    short_label,
+)
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +75,9 @@ def draw_side_views(compared: ComparedCards) -> Figure:
         drawn = [side for row in projections for side in row if side is not None]
         _finish(panels.tolist(), detector, volumes, drawn)
         for axes, label in zip(
-            panels[0], [leading.reference.label, *(card.generated.label for card in cards)], strict=True
+            panels[0],
+            [plain_label(leading.reference.label), *(plain_label(card.generated.label) for card in cards)],
+            strict=True,
         ):
             axes.set_title(short_label(label, 90 // (1 + len(cards))))
         fix_layout(figure)

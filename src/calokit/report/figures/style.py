@@ -136,6 +136,17 @@ def label_decades(axis: Axis, lowest: float, highest: float) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def plain_label(label: str) -> str:
+    """Return a name that matplotlib shows letter by letter, and that no legend leaves out.
+
+    Example:
+        >>> len(plain_label("a$b")), plain_label("_new").endswith("_new"), plain_label("_new")[0] == "_"
+        (4, True, False)
+    """
+    escaped = label.replace("$", r"\$")
+    return f"\u200b{escaped}" if escaped.startswith("_") else escaped
+
+
 def short_label(label: str, letters: int) -> str:
     """Return a name of at most so many letters, with its begin and its end.
 
