@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,11 @@ def describe_ranges(ranges: Sequence[ConditionRange]) -> str:
         '0.001 to 2 GeV'
     """
     return ", ".join(one.words for one in ranges)
+
+
+def ranges_of(ranges: Sequence[ConditionRange], conditions: Collection[str]) -> list[ConditionRange]:
+    """Return the ranges of the conditions that a model knows (`energy`, `position`, `direction`)."""
+    return [one for one in ranges if one.kind in conditions]
 
 
 def incidents_outside(ranges: Sequence[ConditionRange], incidents: Incidents) -> dict[str, NDArray[np.bool_]]:

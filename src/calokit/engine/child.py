@@ -36,13 +36,10 @@ class Child:
     def __init__(self, work: Work) -> None:
         environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         environment |= work.environment
+        # -P: nothing is imported from the user's folder
+        command = [sys.executable, "-P", "-m", "calokit.engine.child"]
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "calokit.engine.child",
-            ],  # nothing is imported from the user's folder
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

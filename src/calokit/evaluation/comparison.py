@@ -27,7 +27,7 @@ from calokit.evaluation.measures.sums import (
 from calokit.evaluation.measures.tables import SideTables
 from calokit.evaluation.metrics.binned import BinnedValues
 from calokit.evaluation.metrics.distances import Distance
-from calokit.evaluation.samples.every_shower import find_alarms, find_copies, look_at_every_shower
+from calokit.evaluation.samples.every_shower import Looks, find_alarms, find_copies, look_at_every_shower
 from calokit.evaluation.samples.gallery import collect_hits, collect_images
 from calokit.evaluation.samples.kept_showers import KeptShowers
 from calokit.evaluation.samples.observables import ObservableCalculator
@@ -136,17 +136,23 @@ class Evaluation:
     def _look_for_alarms(self, generated: ShowerFile) -> list[Alarm]:
         """Look at every shower of every file; of those of truth once."""
         reference = self._memory.recall("looks, reference", lambda: look_at_every_shower(self.reference))
-        floor = self._memory.recall(
-            "looks, floor", lambda: None if self.floor is None else look_at_every_shower(self.floor)
-        )
-        if floor is not None and self.floor is not None and _is_other(self.reference, self.floor):
-            copies = int(find_copies(reference, floor).sum())
-            if copies > MOST_COPIES * len(floor.hits):
-                raise CalokitError(
-                    f"{self.floor.path}: {copies} showers of the floor sample are copies of the reference's; "
-                    "give truth of other seeds, or none, and the reference is split in two."
-                )
+        floor = self._memory.recall("looks, floor", lambda: self._look_at_floor(reference))
         return find_alarms(reference, look_at_every_shower(generated), floor, generated.first)
+
+    def _look_at_floor(self, reference: Looks) -> Looks | None:
+        """Look at every shower of the floor sample, where there is one; refuse copies of the reference."""
+        if self.floor is None:
+            return None
+        floor = look_at_every_shower(self.floor)
+        if self.reference.path.resolve() == self.floor.path.resolve():  # other showers of one file
+            return floor
+        copies = int(find_copies(reference, floor).sum())
+        if copies > MOST_COPIES * len(floor.hits):
+            raise CalokitError(
+                f"{self.floor.path}: {copies} showers of the floor sample are copies of the reference's; "
+                "give truth of other seeds, or none, and the reference is split in two."
+            )
+        return floor
 
     def _judge(self, generated: ShowerFile, tell: TellPart) -> Scorecard:
         settings = self.settings
@@ -390,11 +396,6 @@ def _describe(file: ShowerFile, showers: int) -> Sample:
         milliseconds_per_shower=_read_time(file),
         timing_note=str(file.attributes.get("timing_note", "")),
     )
-
-
-def _is_other(reference: ShowerFile, floor: ShowerFile) -> bool:
-    """Return whether two samples are of two files, so that neither may hold showers of the other."""
-    return reference.path.resolve() != floor.path.resolve()
 
 
 def _read_time(file: ShowerFile) -> float | None:

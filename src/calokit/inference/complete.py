@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from calokit.bundles.bundle import Bundle, check_detector
-from calokit.bundles.ranges import incidents_outside, warn_outside
+from calokit.bundles.ranges import incidents_outside, ranges_of, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Noise, Purpose, draw_generator, draw_noise
 from calokit.errors import BundleError, ConfigurationError
@@ -55,7 +55,7 @@ def complete_showers(
     check_seed(seed)
     assert isinstance(model, Trainable)
     check_asked(bundle, model.conditions, showers.incidents)
-    ranges = [one for one in bundle.ranges if one.kind in model.conditions]
+    ranges = ranges_of(bundle.ranges, model.conditions)
     outside = incidents_outside(ranges, showers.incidents)
     warn_outside(outside, ranges, bundle.name, "incident particles", "their showers", 2)
     device.put(model)

@@ -11,7 +11,7 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from calokit.bundles.ranges import ENERGY, ConditionRange
+from calokit.bundles.ranges import ENERGY, ConditionRange, ranges_of
 from calokit.compute.device import Device
 from calokit.models.batches import IncidentTensors
 from calokit.showers import Incidents
@@ -64,7 +64,7 @@ class ConditionSpace:
             prior: Incident particles as the showers may have: their mean ln(energy) sets the power. Where
                 directions follow from impacts (as from a distant vertex), only the impact is looked for.
         """
-        known = [one for one in ranges if one.kind in conditions]
+        known = ranges_of(ranges, conditions)
         tie = None if prior is None else _tie_directions(prior)
         if tie is not None:
             known = [one for one in known if one.kind != "direction"]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from calokit.arrays import Float32
 from calokit.bundles.bundle import Bundle, bundle_digest, check_detector
-from calokit.bundles.ranges import incidents_outside, warn_outside
+from calokit.bundles.ranges import incidents_outside, ranges_of, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Draws, Purpose, draw_generator
 from calokit.compute.precision import Precision
@@ -266,7 +266,7 @@ class ShowerGenerator:
         others = find_others(self.bundle, incidents)
         if len(others) and self._say_once("particle"):
             warn_of_others(self.bundle, others, len(incidents), 3)
-        ranges = [one for one in self.bundle.ranges if one.kind in self.model.conditions]
+        ranges = ranges_of(self.bundle.ranges, self.model.conditions)
         outside = incidents_outside(ranges, incidents)
         if self.outside == 0:
             warn_outside(outside, ranges, self.bundle.name, "incident particles", "their showers", 3)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from calokit.arrays import Float64
 from calokit.bundles.bundle import Bundle, check_detector, source_attributes
-from calokit.bundles.ranges import incidents_outside, warn_outside
+from calokit.bundles.ranges import incidents_outside, ranges_of, warn_outside
 from calokit.compute.device import CPU, Device
 from calokit.compute.draws import Noise, Purpose, draw_generator, draw_noise
 from calokit.errors import BundleError
@@ -217,5 +217,5 @@ def _look_at(
 
 def _leaving(bundle: Bundle, model: HasLikelihood, incidents: Incidents) -> dict[str, Any]:
     """Return which incident particles lie outside the training range, by condition."""
-    ranges = [one for one in bundle.ranges if one.kind in model.conditions]
+    ranges = ranges_of(bundle.ranges, model.conditions)
     return dict(incidents_outside(ranges, incidents))

@@ -106,8 +106,7 @@ def _same_places(wanted: Sequence[Hashable], known: Sequence[Hashable]) -> list[
     places: dict[Hashable, list[int]] = {}
     for place, incident in enumerate(known):
         places.setdefault(incident, []).append(place)
-    left = {incident: iter(found) for incident, found in places.items()}
-    return [next(left[incident], None) if incident in left else None for incident in wanted]
+    return [places[incident].pop(0) if places.get(incident) else None for incident in wanted]
 
 
 def _incident(energy: float, *known: Sequence[float] | None) -> Hashable:

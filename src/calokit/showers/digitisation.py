@@ -21,6 +21,7 @@ from calokit.files import check_writable
 from calokit.progress import Progress, show_progress
 from calokit.showers.batch import Showers
 from calokit.showers.files import ShowerFile
+from calokit.showers.units_check import states_its_unit
 from calokit.showers.writer import ShowerWriter
 
 EVENTS_TOGETHER = 64
@@ -158,4 +159,4 @@ def carried_attributes(source: ShowerFile, *more: str) -> dict[str, Any]:
     A file that does not say that it is in MeV leaves this open in what is made of it.
     """
     found = {key: value for key, value in source.attributes.items() if key in (*CARRIED, *more)}
-    return found if "energy_unit" in source.attributes else {"source_format": "unknown"} | found
+    return found if states_its_unit(source) else {"source_format": "unknown"} | found

@@ -17,6 +17,7 @@ from calokit.showers.files import ShowerFile, open_showers
 from calokit.showers.incidents import Incidents
 from calokit.showers.particles import PARTICLE_COLUMNS
 from calokit.showers.splits import Split
+from calokit.showers.units_check import states_its_unit
 from calokit.showers.writer import ShowerWriter
 
 BLOCK = 256
@@ -72,7 +73,7 @@ def join_files(
     thresholds = [float(source.attributes[THRESHOLD]) for source in sources if THRESHOLD in source.attributes]
     if thresholds:
         attributes[THRESHOLD] = max(thresholds)
-    if not all("energy_unit" in source.attributes for source in sources):
+    if not all(states_its_unit(source) for source in sources):
         attributes.setdefault("source_format", "unknown")
     attributes[JOINED_OF] = json.dumps(
         [[source.path.name, source.sha256, *sorted(_marks(source) - {source.sha256})] for source in sources]

@@ -101,37 +101,39 @@ class Passage:
         comparison = self.comparison
         reference = comparison.reference.read(start, stop)
         self.sides.reference.add(comparison.common(reference))
-        generated = _of_incidents(comparison.generated.read(start, stop), reference)
+        generated, same = _of_incidents(comparison.generated.read(start, stop), reference)
         self.sides.generated.add(comparison.common(generated))
-        self.paired = self.paired and self._add_squares(self.squared, reference, generated)
+        self.paired = self.paired and same
+        if self.paired:
+            self._add_squares(self.squared, reference, generated)
         del generated
-        floor = _of_incidents(comparison.floor.read(start, stop), reference)
+        floor, same = _of_incidents(comparison.floor.read(start, stop), reference)
         self.sides.floor.add(comparison.common(floor))
         self._true_incidents.append(reference.incidents)
         self._floor_incidents.append(floor.incidents)
-        self._floor_paired = self._floor_paired and self._add_squares(self._floor_squared, reference, floor)
+        self._floor_paired = self._floor_paired and same
+        if self._floor_paired:
+            self._add_squares(self._floor_squared, reference, floor)
 
-    def _add_squares(self, moments: BinnedMoments, reference: Showers, other: Showers) -> bool:
-        """Add the squared errors of a block and return True, or return False where incidents differ."""
-        if not same_incidents(reference, other):
-            return False
+    def _add_squares(self, moments: BinnedMoments, reference: Showers, other: Showers) -> None:
+        """Add the squared errors of a block of the same incidents."""
         moments.add(
             reference.incident_energies.astype(np.float64),
             squared_errors(reference, other, self.calculator.threshold),
         )
-        return True
 
 
-def _of_incidents(showers: Showers, reference: Showers) -> Showers:
-    """Return showers, of the reference's incidents where theirs are the same but for rounding.
+def _of_incidents(showers: Showers, reference: Showers) -> tuple[Showers, bool]:
+    """Return showers, of the reference's incidents where theirs are the same but for rounding; and whether.
 
     Else a classifier would tell them by the last digit of what both are said to have.
     """
     if not same_incidents(reference, showers):
-        return showers
-    return replace(
+        return showers, False
+    moved = replace(
         showers,
         incident_energies=reference.incident_energies,
         positions=showers.positions if reference.positions is None else reference.positions,
         directions=showers.directions if reference.directions is None else reference.directions,
     )
+    return moved, True

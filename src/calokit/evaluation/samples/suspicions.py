@@ -38,9 +38,7 @@ def find_suspicious(passage: Passage) -> list[str]:
             f"{100 * part[0]:.3g} % of the reference's."
         )
     smallest = [float(kept.cells.data.min(initial=np.inf)) for kept in (passage.reference, passage.generated)]
-    if math.isinf(max(smallest)):  # no hits at all, which is said above
-        pass
-    elif smallest[1] > LARGEST_GAP * smallest[0] or smallest[0] > LARGEST_GAP * smallest[1]:
+    if LARGEST_GAP * min(smallest) < max(smallest) < math.inf:  # no hits at all are told of above
         found.append(
             f"the smallest hit of the reference has {smallest[0]:.3g} MeV, of the generated showers "
             f"{smallest[1]:.3g} MeV: one of them was cut before; compare at a threshold of "

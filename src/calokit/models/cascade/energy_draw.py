@@ -108,9 +108,8 @@ class EnergyDraw(nn.Module):
             choice: What is allowed.
             ratio: z (row,).
         """
-        there = self._exact(self.places(choice, ratio))
-        shape = shape.to(there.at.dtype)
-        weights, places, bottoms, tops, width = self._standardise(shape, there)
+        exact, there = self._places_of(shape, choice, ratio)
+        weights, places, bottoms, tops, width = self._standardise(exact, there)
         mass = log_mass(bend(bottoms), bend(tops))
         steep = self._spread(there.steepness)
         density = log_density(bend(places)) + log_slope(places) - torch.log(width) - mass + steep
@@ -118,8 +117,7 @@ class EnergyDraw(nn.Module):
 
     def cumulative(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> Tensor:
         """Return the probability (row,) of a smaller z than `ratio`; arguments as for the density."""
-        there = self._exact(self.places(choice, ratio))
-        weights, places, bottoms, tops, _ = self._standardise(shape.to(there.at.dtype), there)
+        weights, places, bottoms, tops, _ = self._standardise(*self._places_of(shape, choice, ratio))
         falling = self._kinds.to(weights.device) == 2  # the second child has the less, the more the first
         left = torch.where(falling, places, bottoms)
         right = torch.where(falling, tops, places)
@@ -139,17 +137,11 @@ class EnergyDraw(nn.Module):
             torch.log(choice.first / choice.second),
         )
 
-    def _exact(self, there: Places) -> Places:
-        """Return places in double precision where the coordinate of several hits ends: few digits stay."""
-        if not self.near_threshold:
-            return there
-        return Places(
-            there.bottoms.double(),
-            there.tops.double(),
-            there.at.double(),
-            there.steepness.double(),
-            there.base.double(),
-        )
+    def _places_of(self, shape: Tensor, choice: EnergyChoice, ratio: Tensor) -> tuple[Tensor, Places]:
+        """Return outputs and places; in double precision where the coordinate of several hits ends."""
+        if self.near_threshold:  # little of single precision is left there
+            shape, choice, ratio = shape.double(), choice.double(), ratio.double()
+        return shape, self.places(choice, ratio)
 
     def _standardise(self, shape: Tensor, there: Places) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return logarithms of weights, and z and its bounds in widths of each term; and the widths."""
