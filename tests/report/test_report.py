@@ -142,6 +142,18 @@ def test_labels_of_long_names_stay_within_the_figure(card, kind):
         assert label.y1 <= edges.y1
 
 
+@pytest.mark.parametrize("kind", ["spectrum", "curve"])
+def test_names_of_any_signs_stand_in_the_legend(card, kind, caplog, tmp_path):
+    """Dollars begin no formula, a name that begins with `_` is shown, and every letter is known."""
+    named = known_pair(card, kind)
+    named = named.model_copy(update={"generated": named.generated.model_copy(update={"label": "_gen_$1_$2"})})
+    figure = (draw_spectrum if kind == "spectrum" else draw_curve)(ComparedCards.of(named), "known")
+    save_figure(figure, tmp_path / "figure.png")
+    shown = " ".join(text.get_text() for text in figure.axes[0].get_legend().get_texts())
+    assert r"_gen_\$1_\$2" in shown
+    assert not caplog.records
+
+
 def test_a_curve_without_reference_is_shown_against_its_floor(card):
     curve = known_pair(card, "curve").curves[0]
     nothing = [None] * 4

@@ -144,7 +144,7 @@ def plain_label(label: str) -> str:
         (4, True, False)
     """
     escaped = label.replace("$", r"\$")
-    return f"\u200b{escaped}" if escaped.startswith("_") else escaped
+    return f" {escaped}" if escaped.startswith("_") else escaped
 
 
 def short_label(label: str, letters: int) -> str:
