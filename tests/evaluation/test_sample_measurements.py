@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from calokit.errors import ConfigurationError
-from calokit.evaluation import EvaluationSettings, evaluate_showers
+from calokit.evaluation import Evaluation, EvaluationSettings, evaluate_showers
 from calokit.report.verdict import state_verdict
 from calokit.showers import Showers, open_showers
 from calokit.showers.damages import collapse_showers, kill_cell, scale_energies, widen_showers
 from calokit.showers.digitisation import Digitisation
 from toy_showers import toy_showers, write_showers
 
-EVENTS = 500
+EVENTS = 400
 SETTINGS = EvaluationSettings(classifier_seeds=0, energy_bins=4)
 
 
@@ -31,10 +31,8 @@ def cards(tmp_path_factory: pytest.TempPathFactory):
     alike = toy_showers(3, EVENTS)
     collapsed = collapse_showers(alike, 0.5, 1)
     samples = {"alike": alike, "wider": widen_showers(alike, 1.3), "collapsed": collapsed}
-    return {
-        name: evaluate_showers(truth, written(folder, name, showers), floor=floor, settings=SETTINGS)
-        for name, showers in samples.items()
-    }
+    evaluation = Evaluation(truth, floor, SETTINGS)
+    return {name: evaluation.judge(written(folder, name, showers)) for name, showers in samples.items()}
 
 
 def test_showers_of_one_law_stand_at_the_floor(cards):

@@ -73,7 +73,8 @@ def test_too_few_known_showers_are_told(shower_file: MakeFile) -> None:
         assert not pick_known(open_showers(shower_file(20)))
 
 
-def test_a_likelihood_is_widened_by_training_showers(tmp_path: Path) -> None:
+def test_a_likelihood_is_widened_by_training_showers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calokit.inference.widening.PIECES", 1)
     bundle = read_bundle(HOME / "zoo" / "zdc_cascade.calokit")
     few = open_showers(HOME / "samples" / "zdc_ecal_positrons_test.h5").head(20)
     known = open_showers(HOME / "samples" / "zdc_ecal_positrons.h5").head(60)
