@@ -491,6 +491,19 @@ def test_what_the_classical_methods_are_fitted_on_is_told(luxe_file: Path) -> No
     )
 
 
+def test_training_showers_among_those_judged_are_told(trained: Bundle, luxe_file: Path) -> None:
+    from calokit.studies.judging.page import describe_training
+
+    train = open_showers(luxe_file, "train")
+    made = {**trained.provenance, "data_sha256": train.sha256, "data_showers": len(train)}
+    bundle = replace(trained, provenance=made)
+    assert f"{len(train)} of the showers judged are among them" in describe_training(
+        bundle, open_showers(luxe_file)
+    )
+    for other in (trained, bundle):
+        assert "among them" not in describe_training(other, open_showers(luxe_file, "validation"))
+
+
 def test_recipes_of_the_report_are_complete() -> None:
     for name in (
         "luxe_energy",

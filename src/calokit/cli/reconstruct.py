@@ -71,7 +71,12 @@ def reconstruct(
     view = open_showers(showers, split, named_detector(detector), model.detector)
     fitted = None if train is None else open_showers(train, Split.TRAIN, like=view.detector)
     if report is not None:
-        from calokit.studies.judging.page import check_reportable, describe_fit, report_reconstruction
+        from calokit.studies.judging.page import (
+            check_reportable,
+            describe_fit,
+            describe_training,
+            report_reconstruction,
+        )
 
         assert fitted is not None
         check_reportable(estimated_columns(model, view, device), view, fitted)
@@ -82,7 +87,9 @@ def reconstruct(
     if report is not None:
         assert fitted is not None
         page = report_reconstruction(model, made, view, fitted, report)
-        make_console().print(f"{describe_fit(fitted, view)}\nreport: {page}")
+        for words in (f"{model.name}: {describe_training(model, view)}", describe_fit(fitted, view)):
+            make_console().print(words)
+        make_console().print(f"report: {page}")
     if made.widening is not None:
         make_console().print(made.widening.describe())
     make_console().print(

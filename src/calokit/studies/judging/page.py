@@ -72,6 +72,16 @@ def describe_fit(train: ShowerFile, test: ShowerFile) -> str:
     return words
 
 
+def describe_training(bundle: Bundle, test: ShowerFile) -> str:
+    """Return what a bundle was trained on, and a caution where some of that is judged."""
+    made = bundle.provenance
+    words = f"trained on {made['data_showers']} showers in {made['cpu_seconds'] / 60:.1f} minutes"
+    common = min(made["data_showers"], test.last) - test.first  # what trains is at the front of a file
+    if common > 0 and made["data_sha256"] == test.sha256:
+        words += f"; {common} of the showers judged are among them, which flatters it"
+    return words
+
+
 def _name_part(view: ShowerFile) -> str:
     """Return in words which showers of a file a view holds."""
     if view.split is Split.ALL:
@@ -114,7 +124,6 @@ def report_reconstruction(
             np.arctan(known.slopes),
         )
     width = made.columns.get("energy_uncertainty")
-    trained = bundle.provenance
     content = ReconstructionContent(
         bundle.recipe.title,
         name,
@@ -125,7 +134,7 @@ def report_reconstruction(
         None if width is None else width.astype(np.float64),
         places,
         (
-            f"trained on {trained['data_showers']} showers in {trained['cpu_seconds'] / 60:.1f} minutes",
+            describe_training(bundle, test),
             f"{made.milliseconds_per_shower:.2f} ms a shower, the search of hits included",
             describe_fit(train, test),
         ),
