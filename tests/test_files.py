@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_an_error_in_the_block_leaves_the_old_file_and_is_passed_on(
     assert raised.value is error
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    path, old = tmp_path / "a.txt", time.time() - 25 * 3600
+    names = (".a.txt.12.partial", ".a.txt.13.partial", ".b.txt.12.partial", "a.txt.12.partial")
+    for name in names:
+        (tmp_path / name).write_text("a part")
+        if name != ".a.txt.13.partial":
+            os.utime(tmp_path / name, (old, old))
+    write_text(path, "whole")
+    assert {one.name for one in tmp_path.iterdir()} == {"a.txt", *names[1:]}
 
 
 @pytest.mark.parametrize(

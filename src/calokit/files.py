@@ -8,7 +8,9 @@ import importlib.util
 import io
 import json
 import os
+import re
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 _TRIAL_BYTES = 4096
 """Written to find out whether a folder takes files: a full disk lets an empty one be made."""
+
+_LEFT_BEHIND_SECONDS = 24 * 3600
+"""A temporary file that is so old belongs to a process that was killed."""
 
 _REASONS = {
     errno.ENOSPC: "no space is left on the device",
@@ -40,7 +45,7 @@ def write_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside a file; what is written there becomes the file when the block ends.
 
     A reader sees the old content or the new, never a part. If the block ends with an error, the temporary
-    file is removed and the old file stays as it was.
+    file is removed and the old file stays as it was. What a killed process left is removed a day later.
 
     Args:
         path: Where the file shall stand; a link is followed. Its folder must be there.
@@ -67,6 +72,7 @@ def write_whole(path: Path) -> Iterator[Path]:
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
         partial.replace(target)
+        _remove_left_behind(target)
     except OSError as error:
         reason = _find_reason(error, partial)
         if reason is None:
@@ -313,6 +319,16 @@ def _partial_name(target: Path) -> Path:
     """Return a hidden name that no other process writes to."""
     name = os.fsencode(target.name)[:200].decode("utf-8", "ignore")  # names are limited in bytes
     return target.with_name(f".{name}.{os.getpid()}.partial")
+
+
+def _remove_left_behind(target: Path) -> None:
+    """Remove the temporary files of a target that nobody has written to for long."""
+    mine = _partial_name(target).name
+    left = re.compile(re.escape(mine.removesuffix(f"{os.getpid()}.partial")) + r"\d+\.partial")
+    with suppress(OSError):  # another process was faster, or the folder cannot be listed
+        for path in target.parent.iterdir():
+            if left.fullmatch(path.name) and time.time() - path.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                path.unlink()
 
 
 def _check_place(path: Path, target: Path) -> None:
