@@ -83,6 +83,10 @@ def test_a_section_alone_is_filled_alone(folder: Path) -> None:
     assert any("no energy at all in section HCAL" in text for text in done.warnings)
 
 
+CELLS = {"name": "ecal", "unit": "GeV", "axes": ["layer", "cell"]}
+PLACES = {axis: {"name": axis, "unit": "cm"} for axis in "xy"}
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -90,7 +94,9 @@ def test_a_section_alone_is_filled_alone(folder: Path) -> None:
         ({"cells": [TWO[0], {"name": "hcal", "unit": "MeV"}]}, "need the key section"),
         ({"cells": [TWO[0] | {"section": "ECA"}, TWO[1]]}, "names section 'ECA'.*Did you mean 'ECAL'"),
         ({"cells": [TWO[1] | {"section": "ECAL"}]}, r"'hcal' has shape \(events, 2, 2, 2\).*\(3, 4, 5\)"),
-        ({"cells": {"name": "ecal", "unit": "GeV", "axes": ["layer", "cell"]}}, "places .* go together"),
+        ({"cells": CELLS}, "places .* go together"),
+        ({"cells": CELLS | {"places": PLACES | {"y": {"value": 1.0, "unit": "mm"}}}}, "names of the maps"),
+        ({"cells": CELLS | {"places": PLACES | {"x": PLACES["x"] | {"index": 2}}}}, "names of the maps"),
         ({"incident_energy": ENERGY | {"index": [0, 7]}}, r"no column \(0, 7\)"),
         ({"incident_energy": ENERGY | {"index": [0, 0, 0]}}, "no column"),
     ],
@@ -125,8 +131,7 @@ def write_maps(folder: Path, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndar
 @pytest.mark.parametrize("kind", ["same", "npz", "h5"])
 def test_layers_of_different_cells_go_by_their_maps(folder: Path, kind: str) -> None:
     energies, x, y = write_maps(folder, kind)
-    places = {axis: {"name": axis, "unit": "cm"} for axis in "xy"}
-    places |= {} if kind == "same" else {"file": f"geometry.{kind}"}
+    places = PLACES | ({} if kind == "same" else {"file": f"geometry.{kind}"})
     cells = {"name": "showers", "unit": "MeV", "axes": ["layer", "cell"], "places": places}
     energy = {"name": "gen_info", "index": 0, "unit": "GeV"}
     mapping = {"detector": "one.yaml", "cells": cells, "incident_energy": energy}
@@ -145,8 +150,7 @@ def test_energy_where_no_map_says_a_place_is_counted_as_lost(folder: Path) -> No
     energies, _, _ = write_maps(folder, "same")
     with h5py.File(folder / "data.h5", "r+") as file:
         file["x"][0, 2] = np.nan
-    places = {axis: {"name": axis, "unit": "cm"} for axis in "xy"}
-    cells = {"name": "showers", "unit": "MeV", "axes": ["layer", "cell"], "places": places}
+    cells = {"name": "showers", "unit": "MeV", "axes": ["layer", "cell"], "places": PLACES}
     energy = {"value": 100, "unit": "GeV"}
     done, _ = convert(folder, {"detector": "one.yaml", "cells": cells, "incident_energy": energy})
     assert done.lost_fraction == pytest.approx(energies[:, 0, 2].sum() / energies.sum())

@@ -55,6 +55,7 @@ def hits(name: str, **more: Any) -> dict[str, Any]:
 
 BOTH = [hits("ecal", section="ECAL"), hits("hcal", section="HCAL")]
 ENERGY = {"name": "energy", "unit": "GeV"}
+KEYS = ("layer", "event", "row")
 
 
 def convert(source: Path, given: Any, energy: dict[str, Any] = ENERGY) -> tuple[Any, np.ndarray]:
@@ -115,6 +116,32 @@ def test_lists_in_each_event_are_read_by_section(source: Path) -> None:
     ]
     _, layers = convert(path, lists)
     assert layers[1] == pytest.approx([1000, 2000, 3000, 0, 0, 0, 1000, 2000, 0])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.uint32])
+def test_columns_of_one_dataset_are_told_apart_by_their_index(source: Path, kind: type) -> None:
+    with h5py.File(source, "r+") as file:
+        for name in ("ecal", "hcal"):
+            columns = [file[f"{name}/{key}"][:] for key in KEYS]
+            file[f"{name}/all"] = np.stack(columns, axis=1).astype(kind)
+    by_index = [
+        one | {key: {**one[key], "name": f"{name}/all", "index": place} for place, key in enumerate(KEYS)}
+        for one, name in zip(BOTH, ("ecal", "hcal"), strict=True)
+    ]
+    assert np.array_equal(convert(source, by_index)[1], convert(source, BOTH)[1])
+
+
+def test_an_index_into_lists_is_refused(source: Path) -> None:
+    path = source.with_name("hits.root")
+    with uproot.recreate(path) as file:
+        file.mktree("events", {"energy": np.full(EVENTS, 50.0), "e": np.ones((EVENTS, 3))})
+    given = {
+        "section": "ECAL",
+        "energy": {"name": "e", "index": 1, "unit": "GeV"},
+        **{key: {"value": 1} for key in ("layer", "row", "column")},
+    }
+    with pytest.raises(CalokitError, match=r"hits\.energy has an index, and lists of hits"):
+        convert(path, given)
 
 
 @pytest.mark.parametrize(

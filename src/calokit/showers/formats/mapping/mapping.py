@@ -97,6 +97,13 @@ class CellPlaces(Description):
     x: Length
     y: Length
 
+    @model_validator(mode="after")
+    def _check_maps(self) -> Self:
+        """Refuse maps that are one column or one number."""
+        if any(one.name is None or one.index is not None for one in (self.x, self.y)):
+            raise ConfigurationError("places: give the names of the maps of x and y, without index or value.")
+        return self
+
 
 class CellArray(Energy):
     """The energies of all cells of each event, as one array.

@@ -138,10 +138,10 @@ def _count_hits(table: Table, hits: HitColumns) -> int:
 def _find_runs(table: Table, hits: HitColumns, length: int, numbers: Int64 | None) -> EventRuns:
     """Return where the hits of each event stand in long columns."""
     assert hits.event is not None
-    name, first = hits.event.name or "", hits.event.first
+    event, first = hits.event, hits.event.first
 
     def read(start: int, stop: int) -> NDArray[Any]:
-        found = table.read(name, start, stop)
+        found = _read_column(table, event, start, stop, str(table.path))
         return (found.astype(np.int64) if found.dtype.kind == "u" else found) - first
 
     return find_runs(read, length, str(table.path), numbers)
@@ -205,6 +205,11 @@ def _read_lists(
     events = np.zeros(0, dtype=np.int64)
     counts: Int64 | None = None
     for key, one in hits.quantities().items():
+        if one.index is not None:
+            raise ConfigurationError(
+                f"{table.path}: hits.{key} has an index, and lists of hits in each event have no columns; "
+                "give the name of an array of its own, or the number of each hit's event with hits.event."
+            )
         flat, given = table.read_lists(one.name or "", start, stop) if one.name else (None, counts)
         if counts is not None and given is not None and not np.array_equal(counts, given):
             raise ShowerFileError(f"{where}: {one.name!r} has not as many entries as the energies of hits.")
@@ -243,14 +248,20 @@ def _take(table: Table, quantity: Quantity, start: int, stop: int, where: str) -
     """Return a quantity of some rows (row,), in calokit's unit."""
     if quantity.name is None:
         return np.full(stop - start, (quantity.value or 0.0) * quantity.factor)
-    values = table.read(quantity.name, start, stop)
+    values = _read_column(table, quantity, start, stop, where)
+    return np.asarray(values.astype(np.float64) * quantity.factor)
+
+
+def _read_column(table: Table, quantity: Quantity, start: int, stop: int, where: str) -> NDArray[Any]:
+    """Return what stands in the file of a quantity that has a name (row,)."""
+    values = table.read(quantity.name or "", start, stop)
     if quantity.index is not None:
         values = _pick(values, quantity.index, f"{where}: {quantity.name!r}")
     elif values.size != len(values):
         raise ShowerFileError(
             f"{where}: {quantity.name!r} has shape {values.shape}; say which column with the key index."
         )
-    return np.asarray(values.reshape(len(values)).astype(np.float64) * quantity.factor)
+    return values.reshape(len(values))
 
 
 def _pick(values: NDArray[Any], index: int | tuple[int, ...], where: str) -> NDArray[Any]:
