@@ -123,6 +123,10 @@ def test_empty_showers_and_other_particles_are_said(tmp_path):
     warnings = evaluate_showers(files[0], files[1], settings=quick).warnings
     assert any("of the generated showers are empty" in warning for warning in warnings)
     assert any(warning.startswith("incident energies of the generated") for warning in warnings)
+    assert not any("of the floor's" in warning for warning in warnings)
+    warnings = evaluate_showers(files[0], toy_showers(4, EVENTS), floor=files[1], settings=quick).warnings
+    assert any(warning.startswith("incident energies of the floor's") for warning in warnings)
+    assert not any("of the generated showers follow" in warning for warning in warnings)
 
 
 def test_classifiers_of_the_challenge_stand_in_the_scorecard(tmp_path, monkeypatch):

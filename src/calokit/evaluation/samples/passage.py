@@ -43,6 +43,7 @@ class Passage:
         floor: Kept showers of the floor.
         squared: Squared errors of the generated sample by energy.
         paired: Whether the generated showers are of the reference's incidents.
+        floor_paired: Whether the floor's are.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Passage:
         self.comparison, self.calculator, self.bins = comparison, calculator, bins
         self.sides = Sides(*(SideSums(calculator, bins, self.kept, maker) for _ in range(3)))
         self.squared, self._floor_squared = BinnedMoments(bins.energy), BinnedMoments(bins.energy)
-        self.paired, self._floor_paired = True, True
+        self.paired, self.floor_paired = True, True
         self._true_incidents: list[Incidents] = []
         self._floor_incidents: list[Incidents] = []
         for start, stop in comparison.blocks():
@@ -75,7 +76,7 @@ class Passage:
         Floor showers of the reference's incidents are taken as they come; else the kept showers are matched
         by `match_incidents`, with all that both truths know, also what the generated showers lack.
         """
-        if self._floor_paired:
+        if self.floor_paired:
             return self._floor_squared, "floor: two truth showers of each incident"
         matched = BinnedMoments(self.bins.energy)
         first, second = (
@@ -111,8 +112,8 @@ class Passage:
         self.sides.floor.add(comparison.common(floor))
         self._true_incidents.append(reference.incidents)
         self._floor_incidents.append(floor.incidents)
-        self._floor_paired = self._floor_paired and same
-        if self._floor_paired:
+        self.floor_paired = self.floor_paired and same
+        if self.floor_paired:
             self._add_squares(self._floor_squared, reference, floor)
 
     def _add_squares(self, moments: BinnedMoments, reference: Showers, other: Showers) -> None:

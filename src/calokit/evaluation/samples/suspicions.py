@@ -22,7 +22,7 @@ def find_suspicious(passage: Passage) -> list[str]:
 
     Empty showers (no cell above threshold) that are more or fewer than in the reference beyond chance;
     a sample that was cut at a higher threshold than the comparison's; incident particles of another law,
-    which every distance would see before it saw any shower.
+    which every distance would see before it saw any shower, or that raise the floor.
 
     Args:
         passage: The finished passage through the samples.
@@ -45,23 +45,27 @@ def find_suspicious(passage: Passage) -> list[str]:
             f"{max(smallest):.3g} MeV or more."
         )
     if not passage.paired:
-        found += _differing_conditions(passage.reference, passage.generated)
+        found += [
+            f"{names} of the generated showers follow another law than the reference's; every distance sees "
+            "that first. Generate at the reference's particles (calokit generate --like)."
+            for names in _differing_conditions(passage.reference, passage.generated)
+        ]
+    if not passage.floor_paired:
+        found += [
+            f"{names} of the floor's showers follow another law than the reference's: the floor is too high "
+            "and flatters every number beside it. Take truth of the reference's particles."
+            for names in _differing_conditions(passage.reference, passage.floor)
+        ]
     return found
 
 
-def _differing_conditions(reference: KeptShowers, generated: KeptShowers) -> list[str]:
-    one, two = _columns(reference), _columns(generated)
+def _differing_conditions(reference: KeptShowers, other: KeptShowers) -> list[str]:
+    """Return which conditions follow another law, in words: one text, or none."""
+    one, two = _columns(reference), _columns(other)
     differing = [
         name for name in one if name in two and float(ks_2samp(one[name], two[name]).pvalue) < IMPROBABLE
     ]
-    if not differing:
-        return []
-    names = " and ".join(differing)
-    words = (
-        f"{names} of the generated showers follow another law than the reference's; every distance sees that "
-        "first. Generate at the reference's particles (calokit generate --like)."
-    )
-    return [words]
+    return [" and ".join(differing)] if differing else []
 
 
 def _columns(kept: KeptShowers) -> dict[str, NDArray[np.float64]]:
