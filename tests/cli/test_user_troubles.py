@@ -39,6 +39,23 @@ def test_cells_in_another_unit_are_converted_by_an_option(command: Run, tmp_path
     assert "MeV" in misspelt.err
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--backend", "parametric", "--physics-list", "em4"], "--physics-list and --cut are for Geant4"),
+        (["--backend", "parametric", "--cut", "0.1"], "--physics-list and --cut are for Geant4"),
+        (
+            ["--backend", "parametric", "--dask", "tcp://127.0.0.1:1", "--workers", "2"],
+            "--workers 2: the cluster at tcp",
+        ),
+    ],
+)
+def test_what_a_simulation_could_not_heed_is_refused(command: Run, words: list[str], found: str) -> None:
+    ended = command("simulate", "zdc_ecal_positrons", "-n", 4, "-o", "made.h5", *words)
+    assert ended.code == 2
+    assert found in " ".join(ended.err.split())
+
+
 def test_a_file_that_cannot_be_judged_leaves_the_scorecards_of_those_before(
     command: Run, shower_file: MakeFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

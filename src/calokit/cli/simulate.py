@@ -55,9 +55,14 @@ def simulate(
     ] = None,
 ) -> None:
     """Simulate showers with Geant4 or by formulas; run again, it goes on where it stopped."""
+    from calokit.errors import ConfigurationError
     from calokit.simulation.production import prepare_production, produce_file
     from calokit.simulation.sample import load_sample
 
+    if backend == "parametric" and (physics_list is not None or cut is not None):
+        raise ConfigurationError(
+            "--physics-list and --cut are for Geant4; leave them out, or take --backend geant4."
+        )
     described = load_sample(sample, physics_list, cut)
     if entries:
         described = described.counting_entries()

@@ -38,7 +38,7 @@ class DaskExecutor:
         workers: Processes of a local cluster; 0 takes one for each processor that this process may use.
 
     Raises:
-        ConfigurationError: Dask is not installed.
+        ConfigurationError: Dask is not installed; or a number of processes for a cluster that has its own.
     """
 
     def __init__(self, address: str, workers: int = 0) -> None:
@@ -46,6 +46,10 @@ class DaskExecutor:
             import distributed  # noqa: F401
         except ImportError:
             raise ConfigurationError("Dask is not installed; run pip install dask distributed.") from None
+        if address != LOCAL and workers:
+            raise ConfigurationError(
+                f"--workers {workers}: the cluster at {address} has workers of its own; leave it out."
+            )
         self.address = address
         self.workers = workers or usable_processors()
 
