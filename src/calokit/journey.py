@@ -99,7 +99,7 @@ def train(
     changes: Sequence[str] = (),
     minutes: float | None = None,
     start_from: PathLike | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     progress: Progress = show_progress,
 ) -> TrainedRun:
     """Train a recipe on showers, or go on with the same training where it was interrupted.
@@ -111,7 +111,7 @@ def train(
         changes: Changes of the recipe, such as `training.steps=500`.
         minutes: Train for so long by the clock, instead of the recipe's steps.
         start_from: Begin with the weights of this bundle.
-        device: auto, cpu, cuda, cuda:1 or mps.
+        device: auto, cpu, cuda, cuda:1 or mps; None takes the processor or, going on, what it was on.
         progress: See `calokit.progress`.
 
     Returns:
@@ -131,10 +131,11 @@ def train(
     seconds = None if minutes is None else 60.0 * minutes
     if (folder / "run.json").is_file() and isinstance(recipe, str):
         steps = settle_steps(folder, Typed(recipe, list(changes), seconds, beginning))
-        return continue_training(
-            folder, progress, Path(data), steps, None if device == "cpu" else Device.of(device)
-        )
-    return start_training(chosen, Path(data), folder, progress, seconds, beginning, Device.of(device))
+        there = None if device is None else Device.of(device)
+        return continue_training(folder, progress, Path(data), steps, there)
+    return start_training(
+        chosen, Path(data), folder, progress, seconds, beginning, Device.of(device or "cpu")
+    )
 
 
 def generate(
