@@ -10,7 +10,7 @@ from torch import Tensor
 
 from calokit.models.batches import IncidentTensors, TrainingBatch
 from calokit.models.cascade.boxes import BoxValues
-from calokit.models.cascade.scenes import EventFacts, Memory, moments_of
+from calokit.models.cascade.scenes import EventFacts, Memory, moments_seen
 from calokit.models.cascade.sight import Scene
 from calokit.models.cascade.spectral_lines import LINE_WIDTHS, SMALLEST_WIDTH
 from calokit.models.cascade.stage import Stage, uniform_pair
@@ -104,7 +104,7 @@ class CascadeDrawing:
         features = self.surroundings.layer_features(*totals)
         events = torch.arange(len(keys), device=keys.device)
         memory = self.surroundings.first_memory(len(keys))
-        last = total = self.surroundings.weigh(0, memory.last[0])
+        last = total = self.surroundings.weigh(0, memory.last)
         drawn: list[Tensor] = []
         before: tuple[BoxValues, ...] = ()
         values = None
@@ -121,7 +121,7 @@ class CascadeDrawing:
                 if given
                 else BoxValues.empty(plane.tree.boxes, totals[:, layer])
             )
-            moments = torch.stack([moments_of(last, flight), moments_of(total, flight)], 1)
+            moments = moments_seen(last, total, flight)
             scene = Scene(
                 values, before, events, facts.features, features[layer], flight, facts.slopes, moments
             )
@@ -131,7 +131,7 @@ class CascadeDrawing:
             drawn.append(cells[0])
             if layer + 1 < self.tree.layers:
                 memory = self.surroundings.remember(memory, cells, layer)
-                last = self.surroundings.weigh(layer, cells[0])
+                last = self.surroundings.weigh(layer, cells)
                 total = total + last
         return torch.cat(drawn)
 

@@ -100,9 +100,10 @@ class CascadeLikelihood:
         cells = model.cells_of(TrainingBatch(anywhere, energies))
         facts = model.facts(anywhere, cells.visible, cells.count)
         known = [(stage, scene, stage.cuts(scene)) for stage, scene in model.scenes(facts, cells)]
+        places = [model.tree.cells_of(layer) for layer in range(model.tree.layers)]
         sums = [
-            model.surroundings.weigh(layer, cells.energy[model.tree.cells_of(layer)])
-            for layer in range(model.tree.layers)
+            model.surroundings.weigh(layer, torch.stack([cells.energy[place], cells.hits[place]]))
+            for layer, place in enumerate(places)
         ]
         unit = math.log(model.threshold_mev) * (cells.count - 1).clamp_min(0)
 

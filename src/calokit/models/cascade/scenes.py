@@ -111,10 +111,10 @@ class Surroundings(nn.Module):
         known = torch.stack([cells, memory.last, memory.all + cells])
         return Memory(*self.carry(known, layer, layer + 1))
 
-    def weigh(self, layer: int, energy: Tensor) -> Tensor:
-        """Return the sums of a layer's moments (MOMENTS + 1, event) over energies (cell, event)."""
-        with Device.holding(energy).full_precision():
-            summed: Tensor = self.get_buffer(f"weights_{self.tree.plane_of[layer]}") @ energy
+    def weigh(self, layer: int, cells: Tensor) -> Tensor:
+        """Return sums of a layer's moments (2, MOMENTS + 1, event) over energy and hits (2, cell, event)."""
+        with Device.holding(cells).full_precision():
+            summed: Tensor = self.get_buffer(f"weights_{self.tree.plane_of[layer]}") @ cells
         return summed
 
     def flight(self, facts: EventFacts, layer: int) -> Tensor:
@@ -122,7 +122,7 @@ class Surroundings(nn.Module):
         return facts.positions + float(self.tree.layer_z[layer]) * facts.slopes
 
     def moments(self, facts: EventFacts, sums: list[Tensor]) -> list[Tensor]:
-        """Return the moments (event, 2, MOMENTS) of the layer before each layer and of all before it.
+        """Return the moments (event, 4, MOMENTS) that each layer sees; see `Scene`.
 
         Args:
             facts: What is known of each event.
@@ -132,7 +132,7 @@ class Surroundings(nn.Module):
         moments = []
         for layer, found in enumerate(sums):
             flight = self.flight(facts, layer)
-            moments.append(torch.stack([moments_of(last, flight), moments_of(total, flight)], 1))
+            moments.append(moments_seen(last, total, flight))
             last, total = found, total + found
         return moments
 
@@ -156,6 +156,17 @@ def moment_weights(plane: Plane) -> Tensor:
     """Return the matrix (MOMENTS + 1, cell) that sums 1, x, y, x^2, y^2, x y and r over energies."""
     x, y, radius = torch.from_numpy(plane.cell_centres).float().unbind(1)
     return torch.stack([torch.ones_like(x), x, y, x * x, y * y, x * y, radius])
+
+
+def moments_seen(last: Tensor, before: Tensor, flight: Tensor) -> Tensor:
+    """Return the moments (event, 4, MOMENTS) of the layer before and of all before, by energy and by hits.
+
+    Args:
+        last: Sums of the layer before (2, MOMENTS + 1, event), as `Surroundings.weigh` returns them.
+        before: Those of all before.
+        flight: Where the line of flight meets the layer (event, 2), in mm.
+    """
+    return torch.stack([moments_of(one[kind], flight) for kind in range(2) for one in (last, before)], 1)
 
 
 def moments_of(sums: Tensor, flight: Tensor) -> Tensor:

@@ -10,9 +10,14 @@ from calokit.models.settings import Condition, ModelSettings
 
 CONDITIONS: tuple[Condition, ...] = ("energy", "position", "direction")
 
-PartName = Literal["incident", "box", "flight", "window", "layer", "memory", "track", "moments"]
+PartName = Literal[
+    "incident", "box", "flight", "window", "layer", "memory", "track", "moments", "hit_moments"
+]
 
 PARTS: tuple[PartName, ...] = get_args(PartName)
+
+SPECIAL: frozenset[PartName] = frozenset({"track", "hit_moments"})
+"""Parts that are left out unless asked for."""
 
 
 class CascadeSettings(ModelSettings):
@@ -24,9 +29,9 @@ class CascadeSettings(ModelSettings):
     """What may be used of the incident particle; what the showers lack or never change is left out."""
     threshold_mev: float | None = Field(None, gt=0)
     """Cells at or below it count as empty, MeV; None finds one (`choose_training_threshold`)."""
-    parts: tuple[PartName, ...] = tuple(name for name in PARTS if name != "track")
+    parts: tuple[PartName, ...] = tuple(name for name in PARTS if name not in SPECIAL)
     """What a box may look at beside its own energy and hits; what a detector does not have is left out.
-    All but "track", by default."""
+    All but "track" and "hit_moments", by default."""
     width: int = Field(96, ge=8)
     layers: int = Field(2, ge=1)
     """Hidden layers of each level's network."""

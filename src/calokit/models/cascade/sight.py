@@ -27,7 +27,8 @@ class Scene:
         layer: Features of the layer (block, feature); no columns where there are no layers.
         flight: Where the line of flight meets the layer, in mm (block, 2).
         slopes: dx/dz and dy/dz of the line of flight (block, 2).
-        moments: Of the layer before and of all layers before (block, 2, MOMENTS).
+        moments: Of the layer before and of all layers before, cells weighted by energy; then likewise by hits
+            (block, 4, MOMENTS).
     """
 
     values: BoxValues
@@ -177,10 +178,11 @@ class MomentPart:
     """Centre, widths and radius of the layer before and of all before, seen from the middle of the cut."""
 
     width = 12
+    first = 0
 
     def __call__(self, tables: BoxTables, scene: Scene, rows: Rows) -> Tensor:
         """Return (row, width)."""
-        moments = scene.moments[rows.block]
+        moments = scene.moments[rows.block, self.first : self.first + 2]
         axis, at = tables.along[rows.box], tables.at[rows.box]
         x, y = axis.unbind(1)
         columns = []
@@ -192,6 +194,12 @@ class MomentPart:
             total = (xx + yy).clamp_min(0).sqrt()
             columns += [along, across, wide, deep, radius, total]
         return torch.asinh(2 * torch.stack(columns, 1) / tables.pitch_mm)
+
+
+class HitMomentPart(MomentPart):
+    """The same of hits: a hadron's far particles hardly count in moments of the energy."""
+
+    first = 2
 
 
 def _turn(vector: Tensor, axis: Tensor) -> tuple[Tensor, Tensor]:

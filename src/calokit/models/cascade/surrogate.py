@@ -29,6 +29,7 @@ from calokit.models.cascade.settings import CascadeSettings
 from calokit.models.cascade.sight import (
     BoxPart,
     FlightPart,
+    HitMomentPart,
     IncidentPart,
     LayerPart,
     MemoryPart,
@@ -284,6 +285,7 @@ class CascadeSurrogate(Surrogate):
             ("memory", stacked, MemoryPart(neighbours)),
             ("track", stacked, TrackPart(neighbours)),
             ("moments", stacked, MomentPart()),
+            ("hit_moments", stacked, HitMomentPart()),
         ]
         parts = [part for name, there, part in choices if there and name in names]
         energy = (settings.shared_terms, settings.own_terms, settings.line_terms, settings.near_threshold)
@@ -418,11 +420,11 @@ class CascadeSurrogate(Surrogate):
         return self.surroundings.depth_scene(facts, BoxValues.of_cells(self.tree.depth, *totals))
 
     def _look_back(self, facts: EventFacts, layers: list[Tensor]) -> tuple[list[Memory], list[Tensor]]:
-        """Return the memory and the moments (event, 2, moment) of every layer."""
+        """Return the memory and the moments (event, 4, moment) of every layer."""
         memory = self.surroundings.first_memory(len(facts.positions))
         memories = [memory]
         for layer, cells in enumerate(layers[:-1]):
             memory = self.surroundings.remember(memory, cells, layer)
             memories.append(memory)
-        sums = [self.surroundings.weigh(layer, cells[0]) for layer, cells in enumerate(layers)]
+        sums = [self.surroundings.weigh(layer, cells) for layer, cells in enumerate(layers)]
         return memories, self.surroundings.moments(facts, sums)

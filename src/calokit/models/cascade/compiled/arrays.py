@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calokit.arrays import Float32
+from calokit.arrays import Float32, Float64
 from calokit.models.cascade.boxes import add_up
 from calokit.models.cascade.level_network import LevelNetwork
 from calokit.models.cascade.scenes import Memory
 from calokit.models.cascade.sight import (
+    MOMENTS,
     BoxPart,
     FlightPart,
+    HitMomentPart,
     IncidentPart,
     LayerPart,
     MemoryPart,
@@ -28,7 +30,17 @@ from calokit.models.cascade.sight import (
 from calokit.models.cascade.stage import COLOURS, Stage
 from calokit.models.cascade.tree import Int64, SplitTree
 
-BOX_PARTS = (OwnPart, IncidentPart, BoxPart, FlightPart, WindowPart, MemoryPart, TrackPart, MomentPart)
+BOX_PARTS = (
+    OwnPart,
+    IncidentPart,
+    BoxPart,
+    FlightPart,
+    WindowPart,
+    MemoryPart,
+    TrackPart,
+    MomentPart,
+    HitMomentPart,
+)
 """The parts that compiled loops write into a row a box, in this order."""
 
 PAIR_PARTS = (WindowPart, MemoryPart, TrackPart)
@@ -216,6 +228,13 @@ def memory_arrays(tree: SplitTree, memory: Memory) -> tuple[Float32, Float32]:
     cells = torch.stack([memory.last, memory.second, memory.all]).permute(2, 3, 0, 1)
     boxes = add_up(tree, cells.flatten(1)).view(-1, *cells.shape[1:]).transpose(0, 1)
     return as_array(torch.log1p(boxes)), as_array(boxes[:, :, 2])
+
+
+def moment_sums(stages: Iterable[object], events: int) -> Float64:
+    """Return the sums that moments are made of (2 or 4, event, MOMENTS + 1), before the first layer."""
+    parts = [part for stage in stages if isinstance(stage, Stage) for part in stage.parts]
+    kinds = 4 if any(isinstance(part, HitMomentPart) for part in parts) else 2
+    return np.zeros((kinds, events, MOMENTS + 1))
 
 
 def as_array(tensor: Tensor) -> np.ndarray:

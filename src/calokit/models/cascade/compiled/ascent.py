@@ -58,7 +58,7 @@ class Known(NamedTuple):
         shared: What all boxes of an event and layer see (layer, event, input), after a column of ones.
         seen: What was written of the layers before the first (event, box + 1, 3, 2); no events for nothing.
         sums: Energies and hits of all layers before it (event, box + 1, 2).
-        moments: Weighted sums of the layer before and of all before (2, event, MOMENTS + 1); move on.
+        moments: See `Memory` of `layers.py` (2 or 4, event, MOMENTS + 1); move on.
     """
 
     positions: Float32
@@ -203,17 +203,19 @@ def see_boxes(
             for axis in range(2):
                 slope = known.slopes[event, axis]
                 view.flight[0, axis] = known.positions[event, axis] + slabs.z[layer] * slope
-            for which in range(2):
+            for which in range(len(known.moments)):
                 find_moments(view.moments[0, which], known.moments[which, event], view.flight[0])
             climb(ascent, slabs, hits.cell[place:stop], hits.energy[place:stop], slabs.cells[layer])
             _show(ascent, view, deep)
             _look(event, layer, boxes, known, view, ascent, tile, places, found)
-            known.moments[0, event] = 0.0
+            known.moments[::2, event] = 0.0
             for hit in range(place, stop):
                 cell, energy = hits.cell[hit] - slabs.cells[layer], hits.energy[hit]
                 for number in range(slabs.weights.shape[1]):
                     known.moments[0, event, number] += slabs.weights[cell, number] * energy
-            add_moments(known.moments[1, event], known.moments[0, event])
+                    if len(known.moments) > 2:
+                        known.moments[2, event, number] += slabs.weights[cell, number]
+            add_moments(known.moments[:, event])
             if deep:
                 _move_on(ascent, view, sums)
             _forget(ascent)

@@ -22,6 +22,7 @@ from calokit.models.cascade.compiled.arrays import (
     event_inputs,
     hit_logarithms,
     memory_arrays,
+    moment_sums,
     weight_arrays,
 )
 from calokit.models.cascade.compiled.descent import CHOSEN, Bench, Rows, Written, descend
@@ -224,7 +225,7 @@ class _Chunk:
         incident, features = as_array(facts.features), as_array(surroundings.layer_features(*totals))
         plain = np.zeros_like(self.cells) if several else np.zeros((len(self.keys), 0), np.float32)
         memory = surroundings.first_memory(len(self.keys)) if several else None
-        moments = np.zeros((2, len(self.keys), MOMENTS + 1))
+        moments = moment_sums(drawing.model.stages, len(self.keys))
         drawn = _space_for_hits(int(totals[1].double().sum()))
         for kind, layers in drawing.runs:
             compiled = drawing.planes[kind]

@@ -21,6 +21,7 @@ from calokit.models.cascade.compiled.arrays import (
     event_inputs,
     hit_logarithms,
     memory_arrays,
+    moment_sums,
     row_columns,
 )
 from calokit.models.cascade.compiled.ascent import (
@@ -97,7 +98,7 @@ class GivenShowers:
         hits = _sort(as_array(cells.energy), as_array(cells.count))
         several = len(self.planes) > 1
         memory = model.surroundings.first_memory(len(features[0])) if several else None
-        moments = np.zeros((2, len(features[0]), MOMENTS + 1))
+        moments = moment_sums(model.stages, len(features[0]))
         incident, layers = as_array(facts.features), as_array(features)
         for kind, (stage, plane) in enumerate(zip(model.stages, self.planes, strict=True)):
             assert isinstance(stage, Stage)
@@ -178,7 +179,7 @@ class GivenShowers:
             np.zeros((1, 1), np.float32),
             np.zeros((1, 2), np.float32),
             np.zeros((1, 2), np.float32),
-            np.zeros((1, 2, MOMENTS), np.float32),
+            np.zeros((1, 4, MOMENTS), np.float32),
             self.log_hits,
             self.log1p_hits,
         )

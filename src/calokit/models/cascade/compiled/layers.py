@@ -47,7 +47,8 @@ class Memory(NamedTuple):
         pairs: The same memory (event, box + 1, 4).
         turn: (3,).
         sums: Energies and hits of all layers before (event, box + 1, 2).
-        moments: Weighted sums of the layer before and of all before (2, event, MOMENTS + 1).
+        moments: Sums over the energies of the layer before and of all before; where `View.moments` has them,
+            over their hits (2 or 4, event, MOMENTS + 1).
         log_hits, log1p_hits: See `View`.
     """
 
@@ -136,13 +137,14 @@ def draw_layers(
     count = len(events.keys)
     flight = np.empty((count, 2), np.float32)
     biases = np.empty((count, weights.event.shape[2]), np.float32)
-    moments = np.empty((count, 2, 6), np.float32)
+    kinds = len(memory.moments)
+    moments = np.empty((count, kinds, 6), np.float32)
     for layer in range(start, stop):
         for event in range(count):
             for axis in range(2):
                 slope = events.slopes[event, axis]
                 flight[event, axis] = events.positions[event, axis] + place.z[layer] * slope
-            for which in range(2):
+            for which in range(kinds):
                 find_moments(moments[event, which], memory.moments[which, event], flight[event])
         view = View(
             memory.seen,
@@ -168,7 +170,7 @@ def draw_layers(
                     events.hits[layer, event],
                 )
         last = descend(boxes, weights, view, events.keys, place.first_box[layer], rows, written, bench)
-        memory.moments[0] = 0.0
+        memory.moments[::2] = 0.0
         for row in range(rows.filled[last]):
             cell, event = rows.box[last, row] - place.first_leaf, rows.event[last, row]
             energy, hit = rows.energy[last, row], drawn.filled[0] + row
@@ -178,9 +180,11 @@ def draw_layers(
                 plain[event, place.first_cell[layer] + cell] = energy
             for number in range(place.weights.shape[1]):
                 memory.moments[0, event, number] += place.weights[cell, number] * energy
+                if kinds > 2:
+                    memory.moments[2, event, number] += place.weights[cell, number]
         drawn.filled[0] += rows.filled[last]
         for event in range(count):
-            add_moments(memory.moments[1, event], memory.moments[0, event])
+            add_moments(memory.moments[:, event])
         _move_on(memory, written)
 
 
@@ -201,10 +205,11 @@ def write_cells(drawn: Drawn, cells: Float32) -> None:
 
 
 @compiled
-def add_moments(sums: Float64, last: Float64) -> None:
-    """Add the weighted sums of the last layer to those of all."""
-    for number in range(len(sums)):
-        sums[number] += last[number]
+def add_moments(sums: Float64) -> None:
+    """Add an event's sums (2 or 4, MOMENTS + 1) of the last layer to those of all."""
+    for which in range(0, len(sums), 2):
+        for number in range(sums.shape[1]):
+            sums[which + 1, number] += sums[which, number]
 
 
 @compiled

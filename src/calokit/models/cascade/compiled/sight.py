@@ -42,7 +42,8 @@ class View(NamedTuple):
         biases: Space for the bias that it makes (event, width).
         flight: Where the line of flight meets the layer, in mm (event, 2).
         slopes: dx/dz and dy/dz (event, 2).
-        moments: Of the layer before and of all before (event, 2, moment).
+        moments: Of the layer before and of all before; where hits are looked at too, likewise by them
+            (event, 2 or 4, moment).
         log_hits: Logarithms of 0, 1, 2 ... hits.
         log1p_hits: Logarithms of one more than 0, 1, 2 ... hits.
     """
@@ -111,7 +112,7 @@ def look(
         energy: Their energies in thresholds (row,).
         hits: Their hits (row,).
     """
-    own, incident, shape, flight, window, memory, track, moments = boxes.columns
+    own, incident, shape, flight, window, memory, track, moments, hit_moments = boxes.columns
     if window >= 0:
         _look_around(
             sight.pairs, window // 2, view.pairs, view.turn[0], boxes.neighbours, boxes.known, box, event
@@ -130,7 +131,9 @@ def look(
     if flight >= 0:
         _look_along(sight, flight, boxes.at, boxes.along, boxes.pitch, view.flight, view.slopes, box, event)
     if moments >= 0:
-        _look_at_moments(sight, moments, boxes.at, boxes.along, boxes.pitch, view.moments, box, event)
+        _look_at_moments(sight, moments, boxes.at, boxes.along, boxes.pitch, view.moments, 0, box, event)
+    if hit_moments >= 0:
+        _look_at_moments(sight, hit_moments, boxes.at, boxes.along, boxes.pitch, view.moments, 2, box, event)
 
 
 @compiled
@@ -276,26 +279,27 @@ def _look_at_moments(
     axes: Float32,
     pitch: np.float32,
     moments: Float32,
+    first: int,
     box: Int64,
     event: Int64,
 ) -> None:
-    """Write the moments of the layer before and of all before (`MomentPart`)."""
+    """Write two of the moments, of the layer before and of all before (`MomentPart`, `HitMomentPart`)."""
     into, bends = sight.rows, sight.bends
     scale, count = TWO / pitch, len(box)
     for row in range(count):
         one, it = box[row], event[row]
         x, y = axes[one, 0], axes[one, 1]
         for which in range(2):
-            column = MOMENT_BENDS * row + 6 * which
-            off_x, off_y = moments[it, which, 0] - at[one, 0], moments[it, which, 1] - at[one, 1]
-            xx, yy, xy = moments[it, which, 2], moments[it, which, 3], moments[it, which, 4]
+            column, seen = MOMENT_BENDS * row + 6 * which, first + which
+            off_x, off_y = moments[it, seen, 0] - at[one, 0], moments[it, seen, 1] - at[one, 1]
+            xx, yy, xy = moments[it, seen, 2], moments[it, seen, 3], moments[it, seen, 4]
             wide = x * x * xx + y * y * yy + TWO * x * y * xy
             deep = y * y * xx + x * x * yy - TWO * x * y * xy
             bends[column] = scale * (off_x * x + off_y * y)
             bends[column + 1] = scale * (off_y * x - off_x * y)
             bends[column + 2] = scale * np.sqrt(max(wide, ZERO))
             bends[column + 3] = scale * np.sqrt(max(deep, ZERO))
-            bends[column + 4] = scale * moments[it, which, 5]
+            bends[column + 4] = scale * moments[it, seen, 5]
             bends[column + 5] = scale * np.sqrt(max(xx + yy, ZERO))
     inverse_sines(bends[: MOMENT_BENDS * count])
     for row in range(count):
