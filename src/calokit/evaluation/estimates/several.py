@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 
 from calokit.arrays import Float64
 from calokit.errors import CalokitError
+from calokit.evaluation.estimates.single import root_mean_square
 from calokit.units import MEV_PER_GEV
 
 MATCH_MM = 30.0
@@ -84,8 +85,8 @@ class ParticleErrors:
             _share(right),
             _part(len(pairs), int(true_number.sum())),
             _part(int(number.sum()) - len(pairs), int(number.sum())),
-            _root_mean_square(error),
-            (_root_mean_square(off[:, 0]), _root_mean_square(off[:, 1])),
+            root_mean_square(error),
+            (root_mean_square(off[:, 0]), root_mean_square(off[:, 1])),
             np.array(shares),
             edges,
         )
@@ -130,10 +131,3 @@ def _part(number: int, whole: int) -> tuple[float, float]:
         return float("nan"), float("nan")
     smooth = (number + 1) / (whole + 2)
     return number / whole, float(np.sqrt(smooth * (1 - smooth) / whole))
-
-
-def _root_mean_square(values: Float64) -> tuple[float, float]:
-    if len(values) == 0:
-        return float("nan"), float("nan")
-    root = float(np.sqrt((values**2).mean()))
-    return root, float((values**2).std() / np.sqrt(len(values)) / max(2 * root, 1e-300))

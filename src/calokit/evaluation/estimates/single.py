@@ -75,8 +75,8 @@ class EnergyErrors:
                     centred.std() / np.sqrt(number),
                     np.abs(error).mean(),
                     np.abs(error).std() / np.sqrt(number),
-                    *_root_mean_square(error),
-                    *_root_mean_square(centred),
+                    *root_mean_square(error),
+                    *root_mean_square(centred),
                     core.width,
                     core.width_error,
                 ]
@@ -206,7 +206,7 @@ def measure_coverage(
     for level in levels:
         part = float((np.abs(pulls) < norm.ppf(0.5 + 0.5 * level)).mean())
         found.append([part, np.sqrt(max(part * (1 - part), 1e-12) / len(pulls))])
-    width, error = _root_mean_square(pulls - pulls.mean())
+    width, error = root_mean_square(pulls - pulls.mean())
     return Coverage(np.array(levels), np.array(found), (width, error))
 
 
@@ -229,7 +229,7 @@ def memorised_energies(
         values = []
         for energy in grid:
             error = (estimated_mev[true_mev == energy] - energy) / np.sqrt(energy * MEV_PER_GEV)
-            values.append(_root_mean_square(error))
+            values.append(root_mean_square(error))
         table = np.array(values)
         return float(table[:, 0].mean()), float(np.sqrt((table[:, 1] ** 2).sum()) / len(table))
 
@@ -237,8 +237,15 @@ def memorised_energies(
     return unseen / seen - 1.0, float(np.hypot(seen_error, unseen_error) / seen)
 
 
-def _root_mean_square(values: Float64) -> tuple[float, float]:
-    """Return the root mean square and its first-order error."""
+def root_mean_square(values: Float64) -> tuple[float, float]:
+    """Return the root mean square of numbers (number,) and its first-order error; NaN of none.
+
+    Example:
+        >>> root_mean_square(np.array([3.0, -3.0, 3.0, 3.0]))
+        (3.0, 0.0)
+    """
+    if len(values) == 0:
+        return float("nan"), float("nan")
     square = values**2
     root = float(np.sqrt(square.mean()))
     return root, float(square.std() / np.sqrt(len(values)) / max(2.0 * root, 1e-300))

@@ -11,7 +11,12 @@ import numpy as np
 
 from calokit.arrays import Float64
 from calokit.evaluation.estimates.energy_groups import group_by_energy
-from calokit.evaluation.estimates.single import EnergyErrors, measure_coverage, paired_rms_ratio
+from calokit.evaluation.estimates.single import (
+    EnergyErrors,
+    measure_coverage,
+    paired_rms_ratio,
+    root_mean_square,
+)
 from calokit.files import check_folder_writable, write_json, write_text
 from calokit.report.figures.resolution import (
     draw_bias,
@@ -209,11 +214,11 @@ def _place_section(
             found = paired_rms_ratio(
                 estimates[name][:, axis], estimates[base_name][:, axis], true[:, axis], content.true_energies
             )
-            spreads = [float(np.sqrt((one**2).mean())) for one in off.values()]
-            cells = [_pair(one, one / np.sqrt(2 * len(true))) for one in spreads]
-            rows.append([f"{label} ({unit})", *cells, _pair(found.mean, found.mean_error)])
+            spreads = [root_mean_square(one) for one in off.values()]
+            pairs = [*spreads, (found.mean, found.mean_error)]
+            rows.append([f"{label} ({unit})", *(_pair(*one) for one in pairs)])
             numbers.setdefault("places", {})[label] = {
-                **dict(zip(off, spreads, strict=True)),
+                **{other: one for other, (one, _) in zip(off, spreads, strict=True)},
                 "ratio": [found.mean, found.mean_error],
             }
     return {

@@ -14,7 +14,13 @@ from calokit.bundles.bundle import Bundle
 from calokit.classical.methods import CALIBRATED_SUM, ClassicalEstimates, ClassicalInputs, ClassicalMethods
 from calokit.classical.track_fit import directions_to_slopes
 from calokit.compute.device import CPU, Device
-from calokit.evaluation.estimates.single import EnergyErrors, PairedRatio, measure_coverage, paired_rms_ratio
+from calokit.evaluation.estimates.single import (
+    EnergyErrors,
+    PairedRatio,
+    measure_coverage,
+    paired_rms_ratio,
+    root_mean_square,
+)
 from calokit.inference.reconstruct import reconstruct_showers, write_reconstruction
 from calokit.progress import Progress, show_progress
 from calokit.showers import ShowerFile, Split, open_showers
@@ -173,11 +179,8 @@ def _place_metrics(
             metrics[f"{name}.rms_ratio_{letter}"] = _ratio(found)
             slope, error = _slope(mine[:, axis], true[:, axis])
             metrics[f"{name}.slope_{letter}"] = [slope, error, *_slope(other[:, axis], true[:, axis])]
-            spread = (mine - true)[:, axis]
-            own = float(np.sqrt((spread**2).mean()))
-            theirs = float(np.sqrt(((other - true)[:, axis] ** 2).mean()))
-            number = np.sqrt(2.0 * len(spread))
-            metrics[f"{name}.rms_{letter}"] = [own, own / number, theirs, theirs / number]
+            own, theirs = (root_mean_square((one - true)[:, axis]) for one in (mine, other))
+            metrics[f"{name}.rms_{letter}"] = [*own, *theirs]
     return metrics
 
 
