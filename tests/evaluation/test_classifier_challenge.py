@@ -123,6 +123,7 @@ def test_shuffled_conditions_are_found_only_when_they_are_among_the_inputs():
     assert seeing.auc > 0.8
 
 
+@pytest.mark.slow
 def test_published_convolutions_cannot_see_conditions_of_another_image_and_a_hidden_layer_can():
     """Images of a spot on the left or right, and a condition that says which; or says nothing."""
     generator = np.random.default_rng(6)

@@ -101,7 +101,10 @@ def test_energy_and_hits_are_handed_down_whole(name: str, monkeypatch: pytest.Mo
     assert torch.allclose(seen.double().sum(1), visible.double(), rtol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["zdc_ecal", "luxe_ecal", "par04_siw", "calochallenge_1_photons"])
+@pytest.mark.parametrize(
+    "name",
+    ["zdc_ecal", pytest.param("luxe_ecal", marks=pytest.mark.slow), "par04_siw", "calochallenge_1_photons"],
+)
 def test_drawing_sees_what_training_sees(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Boxes are drawn layer by layer and colour by colour, and trained all at once: the inputs must agree."""
     detector = load_detector(name)
