@@ -49,8 +49,12 @@ def both_ways(stage: Stage, cuts: Cuts, monkeypatch: pytest.MonkeyPatch) -> tupl
 
 @pytest.mark.parametrize("settings", [SMALL, NEAR, PLAIN], ids=["small", "near", "plain"])
 @pytest.mark.parametrize("scale", [1.0, 30.0])
-def test_densities_and_slopes(settings: object, scale: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rarest", [0.0, 0.2])
+def test_densities_and_slopes(
+    settings: object, scale: float, rarest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage, cuts = cut_boxes(settings)
+    stage.hits.rarest.fill_(rarest)
     with torch.no_grad():
         for name, parameter in stage.named_parameters():
             if "head.weight" in name:  # places far out of bounds, widths at their ends
@@ -64,8 +68,10 @@ def test_densities_and_slopes(settings: object, scale: float, monkeypatch: pytes
         assert float((one - two).abs().max()) <= 1e-3 * float(two.abs().max()) + 1e-5
 
 
-def test_slopes_are_those_of_the_densities() -> None:
+@pytest.mark.parametrize("rarest", [0.0, 0.2])
+def test_slopes_are_those_of_the_densities(rarest: float) -> None:
     stage, cuts = cut_boxes(NEAR)
+    stage.hits.rarest.fill_(rarest)
     hits, shapes = (one.detach() for one in stage.run(cuts))
     from calokit.models.cascade.compiled.densities import find_energy_densities, find_hit_densities
 

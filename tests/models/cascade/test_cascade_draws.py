@@ -49,8 +49,12 @@ def test_truncated_logistic_keeps_its_digits(low: float, high: float) -> None:
     ("hits", "first", "second"),
     [(1, 4, 4), (2, 1, 1), (5, 3, 4), (7, 4, 4), (8, 4, 4), (40, 200, 100), (3, 1, 9)],
 )
-def test_hits_are_normalised_and_drawn_by_their_density(hits: int, first: int, second: int) -> None:
+@pytest.mark.parametrize("rarest", [0.0, 0.3])
+def test_hits_are_normalised_and_drawn_by_their_density(
+    hits: int, first: int, second: int, rarest: float
+) -> None:
     density = HitDraw(3)
+    density.rarest.fill_(rarest)
     outputs = density.start() + torch.randn(density.outputs, generator=torch.Generator().manual_seed(hits))
     taken = torch.arange(max(0, hits - second), min(hits, first) + 1).float()
 

@@ -35,8 +35,12 @@ def uniforms(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize(
     ("hits", "first", "second"), [(2, 1, 1), (5, 3, 4), (7, 4, 4), (8, 4, 4), (40, 200, 100), (3, 1, 9)]
 )
-def test_cumulative_hits_are_the_sums_of_their_probabilities(hits: int, first: int, second: int) -> None:
+@pytest.mark.parametrize("rarest", [0.0, 0.3])
+def test_cumulative_hits_are_the_sums_of_their_probabilities(
+    hits: int, first: int, second: int, rarest: float
+) -> None:
     density = HitDraw(3)
+    density.rarest.fill_(rarest)
     outputs = density.start() + torch.randn(density.outputs, generator=torch.Generator().manual_seed(hits))
     taken = torch.arange(max(0, hits - second), min(hits, first) + 1).float()
     numbers = [torch.full_like(taken, float(value)) for value in (hits, first, second)]

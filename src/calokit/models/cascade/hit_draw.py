@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from calokit.models.cascade.logistic import choose, draw_between, log_mass
 
 SMALLEST_WIDTH = 0.05
+MANY = 5
+"""Of boxes of fewer hits no probability falls off."""
+STEEPER = 4.0
+"""By so many powers a probability below `HitDraw.rarest` falls off more steeply than the network says."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +44,27 @@ class HitChoice:
         return torch.minimum(self.hits, self.first)
 
 
-class HitDraw:
+class HitDraw(nn.Module):
     """The density of the first child's hits.
 
     Atoms at 0 and at all hits, and a mixture of logistics on the whole numbers between, each truncated to
-    what the cells of both children allow.
+    what the cells of both children allow. Of a box of many hits an atom of a probability p below `rarest` has
+    p (p / rarest)^STEEPER (and all are normalised again); see `rare_atoms`.
 
     Args:
         terms: Logistics of the mixture.
+
+    Attributes:
+        rarest: A probability (); 0 changes none.
     """
 
+    rarest: Tensor
+
     def __init__(self, terms: int) -> None:
+        super().__init__()
         self.terms = terms
         self.outputs = 2 + 3 * terms
+        self.register_buffer("rarest", torch.zeros(()))
 
     def start(self) -> Tensor:
         """Return outputs (output,) to begin training from."""
@@ -103,6 +118,25 @@ class HitDraw:
         inside = torch.minimum(torch.maximum(torch.round(location + width * place), low), high)
         return torch.where(term == 0, torch.zeros_like(inside), torch.where(term == 1, choice.hits, inside))
 
+    def log_atoms(self, outputs: Tensor, choice: HitChoice) -> Tensor:
+        """Return the logarithms of the probabilities of none and of all (row, 2); -inf for what cannot be."""
+        logits = self._mixture(outputs, choice)[0]
+        cannot = torch.stack([choice.least > 0, choice.most < choice.hits], 1)
+        return torch.log_softmax(logits, 1)[:, :2].masked_fill(cannot, -math.inf)
+
+    def _load_from_state_dict(
+        self, state_dict: MutableMapping[str, Any], prefix: str, *others: Any, **named: Any
+    ) -> None:
+        """Take what was saved before there was `rarest`, too."""
+        state_dict.setdefault(f"{prefix}rarest", torch.zeros(()))
+        super()._load_from_state_dict(state_dict, prefix, *others, **named)
+
+    def _fall_off(self, logits: Tensor, cannot: Tensor, hits: Tensor) -> Tensor:
+        """Return logits (row, 2 + term) of which those of rare atoms are lower."""
+        below = torch.log_softmax(logits, 1)[:, :2] - torch.log(self.rarest)
+        below = below.clamp_max(0.0).masked_fill(cannot | (hits < MANY)[:, None], 0.0)
+        return torch.cat([logits[:, :2] + STEEPER * below, logits[:, 2:]], 1)
+
     def _mixture(self, outputs: Tensor, choice: HitChoice) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return logits of atoms and terms (row, 2 + term), bounds between (row, 1), locations and widths."""
         least, most, hits = choice.least, choice.most, choice.hits
@@ -113,6 +147,8 @@ class HitDraw:
         atoms = torch.stack([least > 0, most < hits], 1)
         banned = torch.cat([atoms, nothing.expand(-1, self.terms)], 1)
         logits = outputs[:, : 2 + self.terms].masked_fill(banned, never)
+        if self.rarest > 0:
+            logits = self._fall_off(logits, atoms, hits)
         high = torch.maximum(high, low)
         share = torch.log(choice.first / choice.second)[:, None]
         location = hits[:, None] * torch.sigmoid(share + outputs[:, 2 + self.terms : 2 + 2 * self.terms])

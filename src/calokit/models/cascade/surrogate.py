@@ -24,6 +24,7 @@ from calokit.models.cascade.incident_features import IncidentFeatures
 from calokit.models.cascade.likelihood import CascadeLikelihood
 from calokit.models.cascade.own_coordinate import measure_features
 from calokit.models.cascade.planes import grow_trees
+from calokit.models.cascade.rare_atoms import correct_rare_atoms
 from calokit.models.cascade.scenes import LAYER_FEATURES, EventFacts, Memory, Surroundings
 from calokit.models.cascade.settings import CascadeSettings
 from calokit.models.cascade.sight import (
@@ -155,12 +156,14 @@ class CascadeSurrogate(Surrogate):
 
     @torch.no_grad()
     def calibrate(self, sample: Showers, draws: Draws) -> None:
-        """Correct the spectrum of hits near the threshold, where the densities follow one."""
+        """Correct what hardly ever happens, and the spectrum near the threshold where one is followed."""
+        batch = self.device.put(TrainingBatch.of(sample))
+        correct_rare_atoms(self, batch)
         if self.settings.near_threshold:
-            correct_spectrum(self, self.device.put(TrainingBatch.of(sample)), draws)
+            correct_spectrum(self, batch, draws)
 
     def adapt_start(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return all but the trends and bounds of the totals: those are of the showers trained on now.
+        """Return all but what is of the showers trained on now: trends and bounds of the totals, rare atoms.
 
         Raises:
             RunError: The bundle's energies are shared in other coordinates.
@@ -172,7 +175,9 @@ class CascadeSurrogate(Surrogate):
                 f"go on from it with --set model.near_threshold={str(known).lower()}."
             )
         own = {f"totals.{name}" for name, _ in self.totals.named_buffers()}
-        return {name: one for name, one in tensors.items() if name not in own}
+        return {
+            name: one for name, one in tensors.items() if name not in own and not name.endswith(".rarest")
+        }
 
     def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch] | None:
         """Return the mirror images and turns of the detector, or None where it has none."""

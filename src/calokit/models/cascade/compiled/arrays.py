@@ -92,6 +92,7 @@ class Weights(NamedTuple):
         lines: Places and logarithms of widths of the spectrum's lines (level, 2 x line).
         knots: Of the coordinate that follows the spectrum of single hits (knot,); see `OwnCoordinate`.
         pairs: Of that of two single hits (row, knot); see `PairCoordinate`.
+        rarest: See `HitDraw`.
         terms: Terms of the hits' density; of the energy's, shared, own and lines; 1 where these follow the
             spectrum and children of several hits share what is above their thresholds (`EnergyChoice`).
     """
@@ -109,6 +110,7 @@ class Weights(NamedTuple):
     lines: Float32
     knots: Float32
     pairs: Float32
+    rarest: np.float32
     terms: Int64
 
 
@@ -170,6 +172,7 @@ def weight_arrays(stage: Stage) -> Weights:
         lines=_stack([network.lines for network in networks]),
         knots=_table(stage.energy.spectrum.knots, 1),
         pairs=_table(stage.energy.pairs.knots, 2),
+        rarest=np.float32(stage.hits.rarest),
         terms=np.array(terms, np.int64),
     )
 

@@ -97,6 +97,7 @@ def find_hit_densities(
             second[rows],
             taken[rows],
             draw.terms,
+            float(draw.rarest),
             np.empty((SHEETS, 2 + draw.terms)),
             density,
             slopes,
@@ -310,6 +311,7 @@ def hit_densities(
     second: Float32,
     taken: Float32,
     terms: int,
+    rarest: float,
     sheets: Float64,
     density: Float32,
     slopes: Float32,
@@ -323,6 +325,7 @@ def hit_densities(
         second: Cells of the second children (row,).
         taken: Hits of the first children (row,).
         terms: Logistics of the mixture.
+        rarest: See `HitDraw`.
         sheets: Space (SHEETS, 2 + term).
         density: What is written (row,).
         slopes: Takes the derivatives by the outputs where it has rows: zeros (row, output).
@@ -338,10 +341,11 @@ def hit_densities(
         for term in range(2, count):
             sheets[WEIGHT, term] = np.float64(NEVER) if high < low else np.float64(outputs[row, term])
             height = max(height, sheets[WEIGHT, term])
-        whole = 0.0
-        for term in range(count):
-            whole += double_exponential(sheets[WEIGHT, term] - height)
-        total = height + double_logarithm(whole)
+        total = _log_sum(height, count, sheets)
+        falls = rarest > 0.0 and every >= hit_draw.MANY
+        if falls:
+            _fall_off(total, math.log(rarest), count, sheets)
+            total = _log_sum(height, count, sheets)
         if 0.0 < here < every:
             _hit_terms(outputs, row, terms, every, one, two, here, low, max(high, low), sheets)
             highest = -math.inf
@@ -365,6 +369,32 @@ def hit_densities(
                     slopes[row, term + 2 * terms] = share * sheets[BY_WIDTH, term]
             else:
                 slopes[row, 0 if here <= 0.0 else 1] += 1.0
+            if falls:
+                pull = np.float64(slopes[row, 0]) * sheets[STEEP, 0]
+                pull += np.float64(slopes[row, 1]) * sheets[STEEP, 1]
+                for term in range(count):
+                    own = 1.0 + sheets[STEEP, term]
+                    slopes[row, term] = own * slopes[row, term] - pull * sheets[SHARE, term]
+
+
+@compiled
+def _log_sum(height: float, count: int, sheets: Float64) -> float:
+    """Return the logarithm of the sum of the exponentials of the weights, of which one is the height."""
+    whole = 0.0
+    for term in range(count):
+        whole += double_exponential(sheets[WEIGHT, term] - height)
+    return height + double_logarithm(whole)
+
+
+@compiled
+def _fall_off(total: float, log_rarest: float, count: int, sheets: Float64) -> None:
+    """Lower the weights of rare atoms; write the shares there were, and by how much steeper weights fall."""
+    for term in range(count):
+        sheets[SHARE, term] = double_exponential(sheets[WEIGHT, term] - total)
+        below = sheets[WEIGHT, term] - total - log_rarest
+        falls = term < 2 and sheets[WEIGHT, term] > NEVER and below < 0.0
+        sheets[STEEP, term] = hit_draw.STEEPER if falls else 0.0
+        sheets[WEIGHT, term] += sheets[STEEP, term] * below
 
 
 @compiled_for_vectors

@@ -222,6 +222,7 @@ def _draw(
         bench.hit_outputs,
         weights.hits_bias[level],
         weights.terms[0],
+        weights.rarest,
         bench.hits[:size],
         bench.first,
         bench.second,

@@ -39,6 +39,7 @@ ALMOST_SURE = 40.0
 BIN, BINS = own_coordinate.BIN, own_coordinate.BINS
 BEYOND, LOG_EDGE = energy_draw.BEYOND, math.log(energy_choice.EDGE)
 NEVER = np.float32(-1e30)
+STEEPER = int(hit_draw.STEEPER)
 LOWEST, HIT_HIGHEST, HIGHEST = np.float32(-6.0), np.float32(4.0), np.float32(3.0)
 SHARED, OWN, MIRRORED, LINE, MIRRORED_LINE = range(5)
 """Coordinates of terms: z; that of the first or the second child's own part; of lines, its logarithm."""
@@ -61,6 +62,7 @@ def draw_hits(
     outputs: Float32,
     bias: Float32,
     terms: int,
+    rarest: np.float32,
     hits: Float32,
     first: Float32,
     second: Float32,
@@ -78,6 +80,7 @@ def draw_hits(
         outputs: Of the network, without its bias (row, output).
         bias: (output,).
         terms: Logistics of the mixture.
+        rarest: See `HitDraw`.
         hits: Of the boxes (row,).
         first: Cells of the first children (row,).
         second: Cells of the second children (row,).
@@ -97,6 +100,9 @@ def draw_hits(
         heights[start + 1] = NEVER if first[row] < every else outputs[row, 1] + bias[1]
         for term in range(2, count):
             heights[start + term] = NEVER if high < low else outputs[row, term] + bias[term]
+    _exponentiate(heights, count, len(hits))
+    if rarest > ZERO:
+        _fall_off(heights, count, rarest, hits)
     _choose(heights, count, one[: len(hits)], chosen)
     found = START
     for row in range(len(hits)):
@@ -186,7 +192,9 @@ def share_energies(
         for sheet, hits in ((FIRST_LEAST, first[row]), (SECOND_LEAST, second[row])):
             sheets[sheet, row] = little if above and hits > ONE else log_hits[int(hits)]
     _weigh_terms(outputs, bias, lines, terms, log_hits, first, second, heights, sheets)
-    _choose(heights, terms[1] + 2 * terms[2] + 2 * terms[3], one[:count], chosen)
+    every = terms[1] + 2 * terms[2] + 2 * terms[3]
+    _exponentiate(heights, every, count)
+    _choose(heights, every, one[:count], chosen)
     _read_terms(outputs, bias, lines, terms, log_hits, first, second, chosen, sheets)
     if above:
         _follow_spectrum(knots, pairs, energy, first, second, chosen, sheets)
@@ -240,9 +248,8 @@ def _finalise(bits: np.uint64) -> np.uint64:
 
 
 @compiled
-def _choose(heights: Float32, count: int, shares: Float32, chosen: Int64) -> None:
-    """Draw one of `count` alternatives a row by their logarithms, which are overwritten."""
-    rows = len(shares)
+def _exponentiate(heights: Float32, count: int, rows: int) -> None:
+    """Replace logarithms of `count` alternatives a row by what is in proportion to their probabilities."""
     for row in range(rows):
         top = heights[count * row]
         for place in range(count * row + 1, count * (row + 1)):
@@ -250,7 +257,26 @@ def _choose(heights: Float32, count: int, shares: Float32, chosen: Int64) -> Non
         for place in range(count * row, count * (row + 1)):
             heights[place] -= top
     exponentials(heights[: count * rows])
-    for row in range(rows):
+
+
+@compiled
+def _fall_off(heights: Float32, count: int, rarest: np.float32, hits: Float32) -> None:
+    """Make rare atoms of boxes of many hits rarer; see `HitDraw`."""
+    for row in range(len(hits)):
+        if hits[row] >= hit_draw.MANY:
+            total = np.float64(0.0)
+            for place in range(count * row, count * (row + 1)):
+                total += heights[place]
+            for place in range(count * row, count * row + 2):
+                part = np.float32(heights[place] / (total * rarest))
+                if part < ONE:
+                    heights[place] *= part**STEEPER
+
+
+@compiled
+def _choose(heights: Float32, count: int, shares: Float32, chosen: Int64) -> None:
+    """Draw one of `count` alternatives a row by `_exponentiate`'s numbers, which are summed up in place."""
+    for row in range(len(shares)):
         total = np.float64(0.0)
         for place in range(count * row, count * (row + 1)):
             total += heights[place]
