@@ -90,6 +90,18 @@ def spectrum() -> str:
     return markdown(table)
 
 
+def broken() -> str:
+    """Return how many showers have layers without a hit in their middle, generated and Geant4's."""
+    record = result("broken_showers")
+    if record is None:
+        return NOT_YET
+    table = [["bundle", "showers", "one such layer", "two and more", "Geant4: one", "two and more"]]
+    for row in sorted(record["rows"], key=lambda row: str(row["bundle"])):
+        counts = [str(row[f"{who}, {how}"]) for who in ("generated", "Geant4") for how in ("one", "more")]
+        table.append([row["bundle"], f"{row['generated']:,}", *counts])
+    return markdown(table)
+
+
 def rings() -> str:
     """Return the cascade on rings that differ by layer, trained and judged on showers by formulas."""
     card = result("scorecard_calochallenge_photons_parametric")
@@ -234,6 +246,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ranges": ranges,
     "seeds": seeds,
     "spectrum": spectrum,
+    "broken": broken,
     "rings": rings,
     "peer": peer,
     "steps": steps,

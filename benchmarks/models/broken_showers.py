@@ -1,0 +1,80 @@
+"""Showers that break off in their middle, of a cascade's and of Geant4's: no training tells rare from never.
+
+    python -m benchmarks.models.broken_showers BUNDLE --data TEST.h5 [--showers 4000] [--label before]
+
+One shower is generated for each incident particle. Of showers with more than 60 hits those are counted that
+have one layer without a hit, or two and more, between the layers before which 15 % and 85 % of their hits
+lie. A row takes the place of the one of its name in benchmarks/results/broken_showers.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
+from calokit.arrays import Integer
+from calokit.inference import ShowerGenerator, read_bundle
+from calokit.inference.generate import BLOCK, need_surrogate
+from calokit.showers import ShowerFile, Showers, open_showers
+from calokit.showers.hits import find_hits
+
+NAME = "broken_showers"
+LEAST_HITS = 60
+CORE = (0.15, 0.85)
+
+
+def count_gaps(showers: Showers, threshold: float) -> Integer:
+    """Return how many layers without a hit each shower of many hits has in its core (shower,)."""
+    layers = showers.detector.number_of_layers
+    hits = find_hits(showers, threshold)
+    places = hits.event * layers + showers.detector.cells.layer[hits.cell]
+    by_layer = np.bincount(places, minlength=len(showers) * layers).reshape(len(showers), layers)
+    by_layer = by_layer[by_layer.sum(1) > LEAST_HITS]
+    part = by_layer.cumsum(1) / by_layer.sum(1, keepdims=True)
+    core = (part > CORE[0]) & (np.roll(part, 1, axis=1) < CORE[1])
+    core[:, 0] = part[:, 0] > CORE[0]
+    found: Integer = ((by_layer == 0) & core).sum(1)
+    return found
+
+
+def count_all(view: ShowerFile, threshold: float, generator: ShowerGenerator | None) -> Integer:
+    """Return the gaps of Geant4's showers, or of those generated for their particles."""
+    found = []
+    for block, start in enumerate(range(0, len(view), BLOCK)):
+        showers = view.read(start, min(start + BLOCK, len(view)))
+        if generator is not None:
+            showers = generator.draw(showers.incidents, block)
+        found.append(count_gaps(showers, threshold))
+    return np.concatenate(found)
+
+
+def main() -> None:
+    """Generate, count, print and record."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--showers", type=int, default=4000)
+    parser.add_argument("--label", default="")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    bundle = read_bundle(arguments.bundle)
+    threshold = need_surrogate(bundle).threshold_mev
+    view = open_showers(arguments.data).head(arguments.showers)
+    row: Row = {"bundle": f"{bundle.name}{arguments.label and ', '}{arguments.label}"}
+    for who, generator in (("generated", ShowerGenerator(bundle, seed=1)), ("Geant4", None)):
+        gaps = count_all(view, threshold, generator)
+        row |= {who: len(gaps), f"{who}, one": int((gaps == 1).sum()), f"{who}, more": int((gaps > 1).sum())}
+    circumstances = describe_circumstances(1)
+    rows = [one for one in recorded_rows(NAME) if one["bundle"] != row["bundle"]] + [row]
+    print_rows("Showers of which layers in the middle have no hit", rows, circumstances)
+    write_record(NAME, rows, circumstances)
+
+
+if __name__ == "__main__":
+    main()
