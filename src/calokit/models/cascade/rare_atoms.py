@@ -2,7 +2,7 @@
 
 That a box of many hits hands all of them to one half is a thing of the edges of a shower. In its middle it
 never happens, but a network that is trained by likelihood learns no difference between one in ten thousand
-and never; and where hundreds of boxes are cut, one shower of a hundred breaks off there. Below the
+and never; and where hundreds of boxes are cut, one shower of two hundred breaks off there. Below the
 probability where they are no longer what happens, `HitDraw` lets probabilities fall off steeply.
 """
 
