@@ -62,10 +62,13 @@ def find_suspicious(passage: Passage) -> list[str]:
 def _differing_conditions(reference: KeptShowers, other: KeptShowers) -> list[str]:
     """Return which conditions follow another law, in words: one text, or none."""
     one, two = _columns(reference), _columns(other)
-    differing = [
-        name for name in one if name in two and float(ks_2samp(one[name], two[name]).pvalue) < IMPROBABLE
-    ]
+    differing = [name for name in one if name in two and _probability(one[name], two[name]) < IMPROBABLE]
     return [" and ".join(differing)] if differing else []
+
+
+def _probability(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
+    """Return how probable a larger difference of two samples of one law is, for large ones."""
+    return float(ks_2samp(one, two, method="asymp").pvalue)
 
 
 def _columns(kept: KeptShowers) -> dict[str, NDArray[np.float64]]:

@@ -55,7 +55,7 @@ def choose_rarest(logarithms: Float64, happened: Float64) -> float:
         happened: 1 for the atoms that happened, 0 for others (atom,).
 
     Example:
-        >>> choose_rarest(np.full(100_000, -8.0), np.zeros(100_000)) > np.exp(-8.0)
+        >>> bool(choose_rarest(np.full(100_000, -8.0), np.zeros(100_000)) > np.exp(-8.0))
         True
         >>> choose_rarest(np.full(100_000, -8.0), np.arange(100_000) % 2981 == 0)
         0.0
