@@ -213,7 +213,8 @@ def see_boxes(
                 cell, energy = hits.cell[hit] - slabs.cells[layer], hits.energy[hit]
                 for number in range(slabs.weights.shape[1]):
                     known.moments[0, event, number] += slabs.weights[cell, number] * energy
-                    if len(known.moments) > 2:
+                if len(known.moments) > 2:
+                    for number in range(slabs.weights.shape[1]):
                         known.moments[2, event, number] += slabs.weights[cell, number]
             add_moments(known.moments[:, event])
             if deep:

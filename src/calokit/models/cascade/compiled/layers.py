@@ -180,7 +180,8 @@ def draw_layers(
                 plain[event, place.first_cell[layer] + cell] = energy
             for number in range(place.weights.shape[1]):
                 memory.moments[0, event, number] += place.weights[cell, number] * energy
-                if kinds > 2:
+            if kinds > 2:
+                for number in range(place.weights.shape[1]):
                     memory.moments[2, event, number] += place.weights[cell, number]
         drawn.filled[0] += rows.filled[last]
         for event in range(count):
