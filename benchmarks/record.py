@@ -64,6 +64,11 @@ def recorded_rows(name: str) -> list[Row]:
     return rows
 
 
+def rows_with(name: str, row: Row) -> list[Row]:
+    """Return the recorded rows of the other bundles, and a new row of one."""
+    return [one for one in recorded_rows(name) if one["bundle"] != row["bundle"]] + [row]
+
+
 def print_rows(title: str, rows: Sequence[Row], circumstances: dict[str, Any]) -> None:
     """Print rows of equal keys as one table, with the circumstances below it."""
     table = Table(title=title, title_justify="left")

@@ -79,27 +79,34 @@ def _over_seeds(areas: list[list[float]]) -> str:
 
 def spectrum() -> str:
     """Return how the spectrum of hits near the threshold differs from Geant4's."""
-    record = result("hit_spectrum")
-    if record is None:
-        return NOT_YET
-    table = [["bundle", "showers", "χ² a bin", "floor", "worst bin, thresholds", "generated / Geant4 there"]]
-    for row in sorted(record["rows"], key=lambda row: str(row["bundle"])):
+
+    def cells(row: dict[str, Any]) -> list[str]:
         squares = [f"{row[key]:.2f}" for key in ("chi-square / bin", "chi-square / bin, floor")]
         worst = plain(1 + row["worst (%)"] / 100, row["its error (%)"] / 100)
-        table.append([row["bundle"], f"{row['showers']:,}", *squares, f"{row['worst, from']:.2f}", worst])
-    return markdown(table)
+        return [f"{row['showers']:,}", *squares, f"{row['worst, from']:.2f}", worst]
+
+    head = ["showers", "χ² a bin", "floor", "worst bin, thresholds", "generated / Geant4 there"]
+    return _by_bundle("hit_spectrum", head, cells)
 
 
 def broken() -> str:
     """Return how many showers have layers without a hit in their middle, generated and Geant4's."""
-    record = result("broken_showers")
+
+    def cells(row: dict[str, Any]) -> list[str]:
+        counts = [str(row[f"{who}, {how}"]) for who in ("generated", "Geant4") for how in ("one", "more")]
+        return [f"{row['generated']:,}", *counts]
+
+    head = ["showers", "one such layer", "two and more", "Geant4: one", "two and more"]
+    return _by_bundle("broken_showers", head, cells)
+
+
+def _by_bundle(name: str, head: list[str], cells: Callable[[dict[str, Any]], list[str]]) -> str:
+    """Return a record's rows as a table in order of the bundles, whose names stand in front."""
+    record = result(name)
     if record is None:
         return NOT_YET
-    table = [["bundle", "showers", "one such layer", "two and more", "Geant4: one", "two and more"]]
-    for row in sorted(record["rows"], key=lambda row: str(row["bundle"])):
-        counts = [str(row[f"{who}, {how}"]) for who in ("generated", "Geant4") for how in ("one", "more")]
-        table.append([row["bundle"], f"{row['generated']:,}", *counts])
-    return markdown(table)
+    rows = sorted(record["rows"], key=lambda row: str(row["bundle"]))
+    return markdown([["bundle", *head], *([row["bundle"], *cells(row)] for row in rows)])
 
 
 def rings() -> str:

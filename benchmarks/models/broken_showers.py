@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.record import Row, describe_circumstances, print_rows, recorded_rows, write_record
+from benchmarks.record import Row, describe_circumstances, print_rows, rows_with, write_record
 from calokit.arrays import Integer
 from calokit.inference import ShowerGenerator, read_bundle
 from calokit.inference.generate import BLOCK, need_surrogate
@@ -71,7 +71,7 @@ def main() -> None:
         gaps = count_all(view, threshold, generator)
         row |= {who: len(gaps), f"{who}, one": int((gaps == 1).sum()), f"{who}, more": int((gaps > 1).sum())}
     circumstances = describe_circumstances(1)
-    rows = [one for one in recorded_rows(NAME) if one["bundle"] != row["bundle"]] + [row]
+    rows = rows_with(NAME, row)
     print_rows("Showers of which layers in the middle have no hit", rows, circumstances)
     write_record(NAME, rows, circumstances)
 

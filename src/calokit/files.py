@@ -13,6 +13,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -323,12 +324,20 @@ def _partial_name(target: Path) -> Path:
 
 def _remove_left_behind(target: Path) -> None:
     """Remove the temporary files of a target that nobody has written to for long."""
-    mine = _partial_name(target).name
-    left = re.compile(re.escape(mine.removesuffix(f"{os.getpid()}.partial")) + r"\d+\.partial")
-    with suppress(OSError):  # another process was faster, or the folder cannot be listed
-        for path in target.parent.iterdir():
-            if left.fullmatch(path.name) and time.time() - path.stat().st_mtime > _LEFT_BEHIND_SECONDS:
-                path.unlink()
+    mine = re.escape(_partial_name(target).name.removesuffix(f"{os.getpid()}.partial"))
+    for path in _find_partials(target.parent):
+        if re.fullmatch(rf"{mine}\d+\.partial", path.name):
+            with suppress(OSError):  # another process was faster
+                if time.time() - path.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                    path.unlink()
+
+
+@cache
+def _find_partials(folder: Path) -> list[Path]:
+    """Return a folder's temporary files as they were at first: listing a folder of many files is slow."""
+    with suppress(OSError):  # it cannot be listed
+        return list(folder.glob(".*.partial"))
+    return []
 
 
 def _check_place(path: Path, target: Path) -> None:

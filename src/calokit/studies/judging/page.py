@@ -66,20 +66,23 @@ def describe_fit(train: ShowerFile, test: ShowerFile) -> str:
     words = f"classical methods fitted on {len(train)} showers of {train.path.name}, {_name_part(train)}"
     if len(train) < FEW_FITTED:
         words += f"; with fewer than {FEW_FITTED} they are worse than they could be"
-    common = min(train.last, test.last) - max(train.first, test.first)
-    if common > 0 and train.sha256 == test.sha256:
-        words += f"; {common} of the showers judged are among them, which flatters these methods"
-    return words
+    return words + _caution((train.first, train.last), train.sha256, test, "these methods")
 
 
 def describe_training(bundle: Bundle, test: ShowerFile) -> str:
     """Return what a bundle was trained on, and a caution where some of that is judged."""
     made = bundle.provenance
     words = f"trained on {made['data_showers']} showers in {made['cpu_seconds'] / 60:.1f} minutes"
-    common = min(made["data_showers"], test.last) - test.first  # what trains is at the front of a file
-    if common > 0 and made["data_sha256"] == test.sha256:
-        words += f"; {common} of the showers judged are among them, which flatters it"
-    return words
+    known = (0, made["data_showers"])  # what trains is at the front of a file
+    return words + _caution(known, made["data_sha256"], test, "it")
+
+
+def _caution(known: tuple[int, int], sha256: str, test: ShowerFile, whom: str) -> str:
+    """Return how many of the showers judged are among known ones (first, past the last) of a file, if any."""
+    common = min(known[1], test.last) - max(known[0], test.first)
+    if common <= 0 or sha256 != test.sha256:
+        return ""
+    return f"; {common} of the showers judged are among them, which flatters {whom}"
 
 
 def _name_part(view: ShowerFile) -> str:
