@@ -62,13 +62,17 @@ def run_page(folder: Path, small: bool, backend: str) -> list[Row]:
                 continue
             words = ["train", "-o", "run", "--resume"]
         started = time.monotonic()
-        environment = dict(os.environ, COLUMNS="110")
-        command = [sys.executable, "-m", "calokit", *words]
-        ended = subprocess.run(command, cwd=folder, env=environment, check=False)
-        if ended.returncode:
-            raise SystemExit(f"calokit {shlex.join(words)} ended with {ended.returncode}.")
+        code = call(words, folder)
+        if code:
+            raise SystemExit(f"calokit {shlex.join(words)} ended with {code}.")
         rows.append({"command": shlex.join(words), "seconds": round(time.monotonic() - started, 1)})
     return rows
+
+
+def call(words: list[str], folder: Path) -> int:
+    """Call `calokit` with some words in a folder, as a user does; return how it ended."""
+    command = [sys.executable, "-m", "calokit", *words]
+    return subprocess.run(command, cwd=folder, env=dict(os.environ, COLUMNS="110"), check=False).returncode
 
 
 def findings(folder: Path) -> dict[str, object]:

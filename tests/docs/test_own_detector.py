@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import runpy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from page_tables import fill
@@ -16,8 +18,20 @@ from calokit.showers import open_showers
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def test_the_page_works_up_to_the_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("ignore::calokit.errors.ConditionWarning")
+def test_the_page_works_up_to_the_judge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Any]
+) -> None:
+    """All in one process, which loads torch once; `test_the_page_works` calls a process a command."""
     monkeypatch.setitem(own_detector.SMALL, "4000", "60")
+
+    def call(words: list[str], folder: Path) -> int:
+        assert folder == Path.cwd()
+        ended = command(*words)
+        assert ended.code == 0, ended.err
+        return 0
+
+    monkeypatch.setattr(own_detector, "call", call)
     kept = [words for words in commands_of(PAGE.read_text(), True, "parametric") if words[0] != "evaluate"]
     monkeypatch.setattr(own_detector, "commands_of", lambda *_: kept)
     rows = own_detector.run_page(tmp_path, small=True, backend="parametric")
