@@ -74,22 +74,26 @@ def test_too_few_known_showers_are_told(shower_file: MakeFile) -> None:
 
 
 def test_a_likelihood_is_widened_by_training_showers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few_of_them in (("CANDIDATES", 20), ("SCAN", 1), ("NEWTON_STEPS", 1), ("SAMPLES", 8)):
+        monkeypatch.setattr(f"calokit.inference.likelihood_fit.{name}", few_of_them)  # a coarse fit will do
     monkeypatch.setattr("calokit.inference.widening.PIECES", 1)
+    monkeypatch.setattr("calokit.inference.widening.LEAST_KNOWN", 20)
     bundle = read_bundle(HOME / "zoo" / "zdc_cascade.calokit")
-    few = open_showers(HOME / "samples" / "zdc_ecal_positrons_test.h5").head(20)
-    known = open_showers(HOME / "samples" / "zdc_ecal_positrons.h5").head(60)
+    few = open_showers(HOME / "samples" / "zdc_ecal_positrons_test.h5").head(8)
+    known = open_showers(HOME / "samples" / "zdc_ecal_positrons.h5").head(20)
     plain = reconstruct_showers(bundle, few, no_progress, prior=next(known.incident_chunks()))
     made = calokit.reconstruct(bundle, few, known=known, progress=no_progress)
     assert plain.widening is None
     assert made.widening is not None
-    assert made.widening.showers == 60
+    assert made.widening.showers == 20
+    assert {"energy", "position"} <= set(made.widening.factors)
     assert np.array_equal(made.columns["energy"], plain.columns["energy"])
     for name, factor in made.widening.factors.items():
         wanted = plain.columns[f"{name}_uncertainty"] * factor
         assert np.allclose(made.columns[f"{name}_uncertainty"], wanted, rtol=1e-6)
     write_reconstruction(tmp_path / "found.h5", made, bundle, few)
     with h5py.File(tmp_path / "found.h5") as file:
-        assert "as 60 showers whose truth is known say" in file.attrs["uncertainties"]
+        assert "as 20 showers whose truth is known say" in file.attrs["uncertainties"]
 
 
 def _unit(slopes: np.ndarray) -> np.ndarray:
