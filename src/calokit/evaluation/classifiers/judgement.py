@@ -84,7 +84,7 @@ class TreeJudge:
             Measurements `PREFIX.auc_boosted` and `PREFIX_group.GROUP`, and names of observables.
         """
         showers = len(tables.reference.values)
-        value = self._areas(tables.reference, tables.generated)
+        value = self._areas(tables.reference, tables.generated, MOST_TELLING)
         floor = memory.within(showers).recall(
             f"{prefix}.auc_boosted", lambda: self._areas(tables.reference, tables.floor)
         )
@@ -111,8 +111,8 @@ class TreeJudge:
             )
         return measurements, tuple(name for name, _ in value.whole.telling)
 
-    def _areas(self, reference: FeatureTable, other: FeatureTable) -> _Areas:
-        whole = judge_by_trees(reference, other, self.seed, telling=MOST_TELLING)
+    def _areas(self, reference: FeatureTable, other: FeatureTable, telling: int = 0) -> _Areas:
+        whole = judge_by_trees(reference, other, self.seed, telling=telling)
         return _Areas(whole, areas_by_group(reference, other, self.seed) if self.by_group else {})
 
 
