@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 
 from made_up_runs import MakeFile
+from quick_judges import quick_judges
 
 Run = Callable[..., Any]
 
@@ -23,10 +24,11 @@ def test_both_headlines_stand_in_the_scorecard_and_the_terminal(
         # Small energies are on a lattice of 1 MeV, which noise of 5 MeV hides.
         cells = file["showers"][:]
         file["showers"][:] = cells.round() * (cells > 1.0)
-    ended = command(
-        "evaluate", truth, fake, "--floor", floor, "--classifiers", "0", "--threshold", "0.1",
-        "--readout", "5", "20", "--readout-spread", "0.03", "--no-page", "-o", "report",
-    )  # fmt: skip
+    with quick_judges():
+        ended = command(
+            "evaluate", truth, fake, "--floor", floor, "--classifiers", "0", "--threshold", "0.1",
+            "--readout", "5", "20", "--readout-spread", "0.03", "--no-page", "-o", "report",
+        )  # fmt: skip
     assert ended.code == 0, ended.err
     card = json.loads((tmp_path / "report" / "scorecard.json").read_text())
     assert card["headline"] == "classifier.auc_boosted"

@@ -27,6 +27,7 @@ from calokit.showers.damages import scale_energies
 from calokit.showers.digitisation import Digitisation
 from calokit.showers.memory import as_view
 from made_up_runs import calling
+from quick_judges import quick_judges
 from toy_showers import toy_showers, write_showers
 
 EVENTS = 600
@@ -201,16 +202,22 @@ def test_positions_that_one_file_lacks_are_not_used(files):
 
 def test_classifiers_are_trained_and_the_damage_is_found(files):
     settings = EvaluationSettings(
-        classifier_seeds=1, classifier_epochs=4, classifier_showers=500, energy_bins=4, cells=(5,)
+        classifier_seeds=1,
+        classifier_epochs=4,
+        classifier_showers=500,
+        energy_bins=4,
+        cells=(5,),
+        group_areas=False,
     )
     told: list[int] = []
-    card = evaluate_showers(
-        files["truth"],
-        files["scaled"],
-        floor=files["floor"],
-        settings=settings,
-        progress=calling(lambda n, _: told.append(n)),
-    )
+    with quick_judges():
+        card = evaluate_showers(
+            files["truth"],
+            files["scaled"],
+            floor=files["floor"],
+            settings=settings,
+            progress=calling(lambda n, _: told.append(n)),
+        )
     high, low = card.measurement("classifier.auc_high"), card.measurement("classifier.auc_low")
     assert high.showers_per_class == 500
     assert high.value > 0.65
@@ -341,12 +348,13 @@ def test_what_is_remembered_of_truth_changes_no_number(files, monkeypatch):
     truth, scaled, alike, floor = (
         files[name].head(LEAST_SHOWERS) for name in ("truth", "scaled", "alike", "floor")
     )
-    several = Evaluation(truth, floor, settings)
-    several.judge(scaled)
-    first = len(clustered)
-    known = several.judge(alike)
-    again = len(clustered) - first
-    alone = Evaluation(truth, floor, settings).judge(alike)
+    with quick_judges():
+        several = Evaluation(truth, floor, settings)
+        several.judge(scaled)
+        first = len(clustered)
+        known = several.judge(alike)
+        again = len(clustered) - first
+        alone = Evaluation(truth, floor, settings).judge(alike)
     assert known.to_json() == alone.to_json()
     assert 0 < again < first
 

@@ -18,6 +18,7 @@ from calokit.evaluation.topology.features import FeatureMaker
 from calokit.showers import open_showers
 from calokit.showers.damages import scale_energies
 from calokit.showers.digitisation import Digitisation
+from quick_judges import quick_judges
 from toy_showers import toy_showers, write_showers
 
 THRESHOLD = 20.0
@@ -41,7 +42,8 @@ def tables():
 
 
 def test_lost_neighbour_correlations_are_seen_by_topology_and_not_by_totals(tables):
-    measurements, telling = TreeJudge(1).judge(tables, TruthMemory(), "classifier", "")
+    with quick_judges(telling=6):
+        measurements, telling = TreeJudge(1).judge(tables, TruthMemory(), "classifier", "")
     found = {m.name: m for m in measurements}
     assert found["classifier.auc_boosted"].deviation > 5.0
     assert abs(found["classifier.auc_boosted"].floor - 0.5) < 4 * found["classifier.auc_boosted"].floor_error

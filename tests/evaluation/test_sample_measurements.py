@@ -14,6 +14,7 @@ from calokit.report.verdict import state_verdict
 from calokit.showers import Showers, open_showers
 from calokit.showers.damages import collapse_showers, kill_cell, scale_energies, widen_showers
 from calokit.showers.digitisation import Digitisation
+from quick_judges import quick_judges
 from toy_showers import toy_showers, write_showers
 
 EVENTS = 400
@@ -32,7 +33,8 @@ def cards(tmp_path_factory: pytest.TempPathFactory):
     collapsed = collapse_showers(alike, 0.5, 1)
     samples = {"alike": alike, "wider": widen_showers(alike, 1.3), "collapsed": collapsed}
     evaluation = Evaluation(truth, floor, SETTINGS)
-    return {name: evaluation.judge(written(folder, name, showers)) for name, showers in samples.items()}
+    with quick_judges(telling=6):
+        return {name: evaluation.judge(written(folder, name, showers)) for name, showers in samples.items()}
 
 
 def test_showers_of_one_law_stand_at_the_floor(cards):
@@ -88,8 +90,10 @@ def test_samples_are_judged_once_more_behind_a_readout(tmp_path):
         gallery_events=0,
         readout=Digitisation(noise=4.0, spread=0.03, threshold=20.0),
         frechet_topology=True,
+        group_areas=False,
     )
-    card = evaluate_showers(truth, alike, floor=floor, settings=settings)
+    with quick_judges():
+        card = evaluate_showers(truth, alike, floor=floor, settings=settings)
     assert card.headline_read_out == "readout.auc_boosted"
     assert abs(card.measurement("readout.auc_boosted").deviation) < 4
     assert abs(card.measurement("distance.fpd_topology").deviation) < 4
@@ -105,7 +109,9 @@ def test_one_monstrous_shower_does_not_own_the_clipped_distance(tmp_path):
     energies[7] *= 300.0
     monster = replace(alike, energies=energies)
     files = [written(tmp_path, name, s) for name, s in (("t", truth), ("f", floor), ("m", monster))]
-    card = evaluate_showers(files[0], files[2], floor=files[1], settings=SETTINGS)
+    settings = SETTINGS.model_copy(update={"group_areas": False})
+    with quick_judges():
+        card = evaluate_showers(files[0], files[2], floor=files[1], settings=settings)
     assert any("generated shower 7 of those compared alone makes" in warning for warning in card.warnings)
     assert card.measurement("distance.fpd_clipped").deviation < 4
 

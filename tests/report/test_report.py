@@ -34,6 +34,7 @@ from calokit.report.topics import MORE, page_of
 from calokit.showers import open_showers
 from made_up_runs import calling
 from made_up_scorecards import make_scorecard, with_measurements
+from quick_judges import quick_judges
 
 
 @pytest.fixture(scope="module")
@@ -428,7 +429,8 @@ def test_a_value_far_better_than_the_floor_is_remarked(card, tmp_path):
 
 def test_everything_that_an_evaluation_finds_has_a_page(shower_file):
     files = [open_showers(shower_file(300, seed, f"{seed}.h5")) for seed in (1, 2)]
-    found = evaluate_showers(*files, settings=EvaluationSettings(classifier_seeds=0, gallery_events=0))
+    with quick_judges():
+        found = evaluate_showers(*files, settings=EvaluationSettings(classifier_seeds=0, gallery_events=0))
     entries = [*found.measurements, *found.curves, *found.spectra, *found.images]
     assert len(entries) > 20
     assert [entry.name for entry in entries if page_of(entry.topic) == MORE] == []
