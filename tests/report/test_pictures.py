@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from calokit.detector import load_detector
 from calokit.evaluation.estimates.single import EnergyErrors
+from calokit.evaluation.scorecard import Scorecard
 from calokit.report.compared import ComparedCards
 from calokit.report.figures.catalogue import (
     draw_curve,
@@ -40,11 +42,14 @@ TOLERANCE = 0.03
 """Root mean square difference of a colour (0 to 1) that fonts and versions may make; see the last test."""
 
 
+@cache
+def card(label: str, width: float) -> Scorecard:
+    return make_scorecard(label, width=width, showers=600, events=3)
+
+
 def compared(width: float = 1.25) -> ComparedCards:
     """Two samples, one as truth and one too wide, of different times."""
-    alike, wide = (
-        make_scorecard(label, width=w, showers=600, events=3) for label, w in (("flow", 1.0), ("gan", width))
-    )
+    alike, wide = card("flow", 1.0), card("gan", width)
     fast = wide.generated.model_copy(update={"milliseconds_per_shower": 0.004 * width})
     return ComparedCards.of(alike, wide.model_copy(update={"generated": fast}))
 

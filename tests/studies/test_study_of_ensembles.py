@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from calokit.errors import ConfigurationError
+from calokit.showers import ShowerWriter
 from calokit.studies.description import StudyEntry, StudyFile
 from calokit.studies.study import run_study
 from calokit.studies.table import read_table
-from made_up_runs import TINY_MODELS, TINY_TRAINING, MakeFile, silent
+from made_up_runs import TINY_MODELS, TINY_TRAINING, MakeShowers, silent
 
 pytestmark = pytest.mark.filterwarnings("ignore::calokit.errors.ConditionWarning")
 
 
-@pytest.fixture
-def study(tmp_path: Path, shower_file: MakeFile) -> StudyFile:
-    shower_file(200, 1, "train.h5", split="train")
-    shower_file(120, 2, "test.h5", split="test")
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, make_showers: MakeShowers) -> StudyFile:
+    """A study that has been run; its runs are in the folder `runs` beside it."""
+    folder = tmp_path_factory.mktemp("study")
+    for name, count, seed in (("train", 200, 1), ("test", 120, 2)):
+        showers = make_showers(count, seed)
+        made_by = ("e+", "made up for a test", {"split": name})
+        with ShowerWriter(folder / f"{name}.h5", showers.detector, *made_by) as writer:
+            writer.write(showers)
     entry = {"recipe": "zdc_flow", "set": TINY_MODELS["zdc_flow"]}
     content = {
         "name": "tiny",
@@ -37,14 +41,15 @@ def study(tmp_path: Path, shower_file: MakeFile) -> StudyFile:
         "kept_metrics": False,
         "ensemble_metrics": True,
     }
-    path = tmp_path / "tiny.yaml"
+    path = folder / "tiny.yaml"
     path.write_text(yaml.safe_dump(content))
-    return StudyFile.read(path)
+    study = StudyFile.read(path)
+    run_study(study, folder / "runs", silent)
+    return study
 
 
-def test_members_are_trained_once_and_every_number_is_judged(study: StudyFile, tmp_path: Path) -> None:
-    folder = tmp_path / "runs"
-    run_study(study, folder, silent)
+def test_members_are_trained_once_and_every_number_is_judged(study: StudyFile) -> None:
+    folder = study.table_path.parent / "runs"
     rows = {row["label"]: row for row in read_table(study.table_path)}
     assert {label: row["presentations"] for label, row in rows.items()} == {
         "star-1": 96,
@@ -62,12 +67,13 @@ def test_members_are_trained_once_and_every_number_is_judged(study: StudyFile, t
         assert "sampling_fraction" in row["curves"]
 
 
-def test_rows_of_fewer_members_are_made_from_a_longer_ensemble(study: StudyFile, tmp_path: Path) -> None:
-    run_study(study, tmp_path / "runs", silent)
+def test_rows_of_fewer_members_are_made_from_a_longer_ensemble(study: StudyFile) -> None:
     before = {row["label"]: row for row in read_table(study.table_path)}
     study.table_path.unlink()
-    run_study(study, tmp_path / "runs", silent)
-    for row in read_table(study.table_path):
+    run_study(study, study.table_path.parent / "runs", silent)
+    again = read_table(study.table_path)
+    assert len(again) == len(before) == 3
+    for row in again:
         assert row["metrics"] == before[row["label"]]["metrics"]
 
 
