@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -51,11 +51,13 @@ class Pretended(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", str(func))
-        given = list(_tensors(args[0] if name == "__deepcopy__" else (args, kwargs)))
-        there = [one for one in given if self._is_there(one)]
-        if getattr(func, "__self__", None) is torch.Tensor.device and there:
-            return PLACE
-        self._judge(name, given, there)
+        given = _tensors(args[0] if name == "__deepcopy__" else (args, kwargs))
+        places = [self._is_there(one) for one in given]
+        there = any(places)
+        if there:
+            if getattr(func, "__self__", None) is torch.Tensor.device:
+                return PLACE
+            self._judge(name, [one for one, known in zip(given, places, strict=True) if not known])
         result = func(*args, **kwargs)
         goes = torch.device("cpu") if name == "cpu" else _asked_place(args, kwargs)
         if goes is None:
@@ -71,14 +73,13 @@ class Pretended(TorchFunctionMode):
         place = _memory(tensor).data_ptr()
         return place in self._there if place else id(tensor) in self._empty
 
-    def _judge(self, name: str, given: list[torch.Tensor], there: list[torch.Tensor]) -> None:
-        if not there:
-            return
+    def _judge(self, name: str, others: list[torch.Tensor]) -> None:
+        """Look at a call that meets tensors of the device, and these others."""
         if name in WAITS:
             self.waits[_where(name)] += 1
             return
         least = 0 if name in ONE_PLACE_ONLY else 1
-        here = [one for one in given if not self._is_there(one) and one.dim() >= least and one.numel()]
+        here = [one for one in others if one.dim() >= least and one.numel()]
         if name in LEAVES or (here and name not in MAY_MEET):
             place = _where(name)
             if place:
@@ -95,18 +96,28 @@ class Pretended(TorchFunctionMode):
 
 
 def _memory(tensor: torch.Tensor) -> torch.UntypedStorage:
-    with torch._C.DisableTorchFunction():
-        return tensor.untyped_storage()
+    """Return where a tensor lies; asked by the watch alone, which does not watch itself."""
+    return tensor.untyped_storage()
 
 
-def _tensors(what: Any) -> Iterator[torch.Tensor]:
+SEVERAL = (list, tuple)
+
+
+def _tensors(what: Any) -> list[torch.Tensor]:
+    found: list[torch.Tensor] = []
+    _collect(what, found)
+    return found
+
+
+def _collect(what: Any, found: list[torch.Tensor]) -> None:
     if isinstance(what, torch.Tensor):
-        yield what
-    elif isinstance(what, list | tuple):
+        found.append(what)
+    elif isinstance(what, SEVERAL):
         for one in what:
-            yield from _tensors(one)
+            _collect(one, found)
     elif isinstance(what, dict):
-        yield from _tensors(tuple(what.values()))
+        for one in what.values():
+            _collect(one, found)
 
 
 def _asked_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.device | None:

@@ -40,7 +40,7 @@ def test_families_stay_on_their_device(
     watch = Pretended()
     with watch:
         run = start_training(recipe, data, tmp_path / "run", no_progress, device=PRETENDED)
-        continue_training(tmp_path / "run", no_progress, steps=6, device=PRETENDED)
+        continue_training(tmp_path / "run", no_progress, steps=4, device=PRETENDED)
         view = open_showers(data)
         if isinstance(run.bundle.model, Surrogate):
             generate_file(

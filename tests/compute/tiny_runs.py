@@ -20,7 +20,7 @@ def tiny_of(kind: str) -> Recipe:
     settings = tiny_settings(kind)
     fitting = [name for name in list_detectors() if settings.misfit(load_detector(name)) is None]
     training = TrainingSettings(
-        steps=4,
+        steps=2,
         batch_size=16,
         validate_every=2,
         validation_showers=16,
