@@ -18,7 +18,7 @@ from calokit.models.cascade.compiled.availability import compiled_drawing, numba
 from calokit.models.cascade.drawing import CascadeDrawing
 from calokit.models.cascade.settings import PARTS
 from calokit.models.cascade.surrogate import CascadeSurrogate
-from models.cascade.test_cascade_surrogate import SMALL, made_up, shaken
+from models.cascade.test_cascade_surrogate import SMALL, THIN, detector_of, made_up, shaken
 from tiny_families import slow_detectors
 
 ZOO = Path(__file__).resolve().parents[3] / "zoo"
@@ -30,7 +30,7 @@ with_numba = pytest.mark.skipif(not numba_compiles(), reason="numba is not insta
 def incidents_and_keys(
     model: CascadeSurrogate, name: str, events: int
 ) -> tuple[IncidentTensors, torch.Tensor]:
-    incidents = TrainingBatch.of(made_up(load_detector(name), events, seed=5)).incidents
+    incidents = TrainingBatch.of(made_up(detector_of(name), events, seed=5)).incidents
     return incidents, draw_noise(Noise("key"), events, torch.Generator().manual_seed(1))[:, 0]
 
 
@@ -60,10 +60,16 @@ def compare(
 
 @with_numba
 @pytest.mark.parametrize(
-    "name", slow_detectors(["zdc_ecal", "par04_siw", "calochallenge_1_photons", "zdc_ecal_hcal"])
+    "name",
+    [
+        "zdc_ecal",
+        pytest.param("par04_siw", marks=pytest.mark.slow),
+        THIN,
+        *slow_detectors(["calochallenge_1_photons", "zdc_ecal_hcal"]),
+    ],
 )
 def test_any_detector_gives_the_same_showers(name: str) -> None:
-    model = shaken(load_detector(name))
+    model = shaken(detector_of(name))
     near = 0.999 if name == "calochallenge_1_photons" else 0.9995
     compare(model, *incidents_and_keys(model, name, 60), least=0.98, near=near)
 
