@@ -26,9 +26,10 @@ from calokit.evaluation.samples.streams import plan_comparison
 from calokit.evaluation.samples.sums import MERGED, SideSums
 from calokit.evaluation.samples.survey import Bins, survey_reference
 from calokit.evaluation.topology.lines import FineSpectrum
-from calokit.showers import Showers, open_showers
+from calokit.showers import Showers
 from calokit.showers.hits import find_hits
-from toy_showers import toy_showers, write_showers
+from calokit.showers.memory import as_view
+from toy_showers import toy_showers
 
 DETECTOR = load_detector("zdc_ecal_hcal")
 EDGES = np.geomspace(1e3, 1e5, 5)
@@ -140,13 +141,9 @@ def test_sums_of_parts_equal_the_whole(name: str, places: list[int]) -> None:
 
 
 @pytest.fixture(scope="module")
-def bins(tmp_path_factory: pytest.TempPathFactory) -> tuple[ObservableCalculator, Bins]:
-    folder = tmp_path_factory.mktemp("sums")
-    views = [
-        open_showers(write_showers(folder / f"{seed}.h5", toy_showers(seed, 120, DETECTOR)))
-        for seed in (5, 6, 7)
-    ]
-    comparison = plan_comparison(views[0], views[1], views[2])
+def bins() -> tuple[ObservableCalculator, Bins]:
+    reference = as_view(SHOWERS, "reference")  # which fixes the bins alone
+    comparison = plan_comparison(reference, as_view(SHOWERS, "generated"), as_view(SHOWERS, "floor"))
     calculator = ObservableCalculator(DETECTOR, 0.1)
     return calculator, survey_reference(comparison, calculator, 4, (7, 300))
 

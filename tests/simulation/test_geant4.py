@@ -131,7 +131,7 @@ def test_the_cells_of_a_cylinder_do_not_change_its_showers(tmp_path: Path) -> No
     for x, y in ((0.0, 0.0), (6.0, 5.0)):
         incidence = {"kind": "normal", "x_mm": x, "y_mm": y}
         fine, coarse, one = (
-            shoot(detector, tmp_path, 20, incidence=incidence).images for detector in (equal, unequal, whole)
+            shoot(detector, tmp_path, 6, incidence=incidence).images for detector in (equal, unequal, whole)
         )
         joined = np.stack([fine[..., 0], fine[..., 1:3].sum(-1), fine[..., 3:].sum(-1)], axis=-1)
         np.testing.assert_allclose(joined, coarse, rtol=1e-5, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from calokit.detector import load_detector
 from calokit.showers import Showers, ShowerWriter, open_showers
+from calokit.studies.judging import prd_areas
 from calokit.studies.judging.prd_areas import ScoreByGroup
 from tiny_families import make_showers_in
 
@@ -19,7 +21,8 @@ def write(path: Path, showers: Showers) -> Path:
     return path
 
 
-def test_areas_beside_their_floor(tmp_path: Path) -> None:
+def test_areas_beside_their_floor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prd_areas, "SETTINGS", replace(prd_areas.SETTINGS, runs=2))
     detector = load_detector("lhcb_ecal")
     truth, floor, made = (make_showers_in(detector, 200, seed) for seed in (1, 2, 3))
     shuffled = np.random.default_rng(1).permutation(900)

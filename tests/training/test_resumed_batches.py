@@ -17,7 +17,7 @@ from made_up_runs import MakeFile
 
 
 @given(
-    start=st.integers(0, 40),
+    start=st.integers(0, 15),
     batch_size=st.integers(1, 60),
     sampler=st.sampled_from(["even", "inverse_energy"]),
     blocks=st.integers(1, 3),
