@@ -8,7 +8,7 @@ import numpy as np
 
 from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes
-from calokit.models.cascade.compiled.compiler import START, compiled
+from calokit.models.cascade.compiled.compiler import START, compiled, compiled_with_arrays
 from calokit.models.cascade.compiled.functions import logarithms
 from calokit.models.cascade.compiled.layers import add_moments, find_moments
 from calokit.models.cascade.compiled.sight import ALL, Sight, View, look
@@ -133,7 +133,7 @@ class Tile(NamedTuple):
     sight: Sight
 
 
-@compiled
+@compiled_with_arrays
 def sort_hits(energy: Float32, hits: Hits) -> None:
     """Fill in cells and energies of hits (cell, event); `start` is given."""
     place = hits.start[:-1].copy()

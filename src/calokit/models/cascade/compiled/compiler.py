@@ -80,7 +80,17 @@ def _compile(function: AnyFunction, **how: Any) -> AnyFunction:
 
 
 def compiled(function: AnyFunction) -> AnyFunction:
-    """Compile a function, where numba is there; a division by zero gives infinity, as in numpy."""
+    """Compile a function that makes no arrays, where numba is there; a number by zero is infinity.
+
+    It does not count that it holds the arrays it is handed: its caller does, and each is an atomic addition.
+    """
+    if not COMPILES:
+        return function
+    return _compile(function, _nrt=False)
+
+
+def compiled_with_arrays(function: AnyFunction) -> AnyFunction:
+    """Compile a function that makes arrays of its own."""
     if not COMPILES:
         return function
     return _compile(function)
@@ -90,7 +100,7 @@ def compiled_for_vectors(function: AnyFunction) -> AnyFunction:
     """Compile a function of finite numbers so that the processor's vectors are used."""
     if not COMPILES:
         return function
-    return _compile(function, fastmath=FINITE)
+    return _compile(function, fastmath=FINITE, _nrt=False)
 
 
 def compiled_into_loops(function: AnyFunction) -> AnyFunction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from calokit.arrays import Float32
-from calokit.models.cascade.compiled.compiler import compiled, compiled_for_vectors
+from calokit.models.cascade.compiled.compiler import compiled_for_vectors, compiled_with_arrays
 from calokit.models.cascade.compiled.functions import exponential
 from calokit.models.cascade.tree import Int64
 
@@ -14,7 +14,7 @@ MOST = 950_000
 """Rows x inputs x outputs of a product at most: below a million OpenBLAS has a faster way."""
 
 
-@compiled
+@compiled_with_arrays
 def multiply(rows: Float32, matrix: Float32, product: Float32) -> None:
     """Write rows (row, input) times a matrix (input, output) to a product (row, output)."""
     count = len(rows)

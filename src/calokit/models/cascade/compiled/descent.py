@@ -8,7 +8,7 @@ import numpy as np
 
 from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes, UInt32, Weights
-from calokit.models.cascade.compiled.compiler import START, compiled
+from calokit.models.cascade.compiled.compiler import START, compiled, compiled_with_arrays
 from calokit.models.cascade.compiled.dense import add_and_bend, add_own_and_bend, multiply
 from calokit.models.cascade.compiled.draws import draw_hits, share_energies, uniform
 from calokit.models.cascade.compiled.functions import logarithms
@@ -112,7 +112,7 @@ class Bench(NamedTuple):
     child_log: Float32
 
 
-@compiled
+@compiled_with_arrays
 def descend(
     boxes: Boxes,
     weights: Weights,
@@ -166,7 +166,7 @@ def descend(
     return now
 
 
-@compiled
+@compiled_with_arrays
 def _sort(box: Int64, colour: Int64, picked: Int64) -> Int64:
     """Write the numbers of the rows by turn, those not cut first; return where each turn ends."""
     count = np.zeros(COLOURS + 1, np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from calokit.arrays import Float32, Float64
 from calokit.models.cascade.compiled.arrays import Boxes, Weights
-from calokit.models.cascade.compiled.compiler import compiled
+from calokit.models.cascade.compiled.compiler import compiled, compiled_with_arrays
 from calokit.models.cascade.compiled.descent import Bench, Rows, UInt64, Written, descend
 from calokit.models.cascade.compiled.functions import logarithms
 from calokit.models.cascade.compiled.sight import ALL, View
@@ -103,7 +103,7 @@ class Drawn(NamedTuple):
     filled: Int64
 
 
-@compiled
+@compiled_with_arrays
 def draw_layers(
     start: int,
     stop: int,
@@ -189,7 +189,7 @@ def draw_layers(
         _move_on(memory, written)
 
 
-@compiled
+@compiled_with_arrays
 def write_cells(drawn: Drawn, cells: Float32) -> None:
     """Write hits into zeros (event, cell), event after event: memory far away is best gone through once."""
     start = np.zeros(len(cells) + 1, np.int64)

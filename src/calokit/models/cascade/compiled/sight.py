@@ -1,8 +1,7 @@
 """What boxes see, written into one row a box: the parts of `calokit.models.cascade.sight`.
 
 What is the same for all boxes of an event and layer may be left out: its products with the first layer's
-weights are the bias there (`Weights.event`). Each part is one loop over the rows that takes plain arrays:
-handing an array to a function costs two atomic additions, which a call for each row would pay for each row.
+weights are the bias there (`Weights.event`). Each part is one loop over the rows that takes plain arrays.
 """
 
 from __future__ import annotations
