@@ -23,6 +23,7 @@ UNSAID: dict[str, dict[str, Any]] = {
         "corrects_totals": False,
         "angle_weight": 25.0,
         "near_threshold": False,
+        "deviations": False,
     },
 }
 """Keys that came when rows of studies were there already: where they hold what was done before them, the

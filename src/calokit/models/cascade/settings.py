@@ -47,3 +47,6 @@ class CascadeSettings(ModelSettings):
     near_threshold: bool = False
     """Whether energies are shared by what is known of hits near the threshold: the narrow features of their
     spectrum (`OwnCoordinate`), and that several hits are hardly ever all at it (`EnergyChoice`)."""
+    deviations: bool = False
+    """Whether boxes are told how far the shower's energy and hits lie from what is usual, in standard widths:
+    beside energies that differ tenfold a network hardly sees that one in fifty is missing."""

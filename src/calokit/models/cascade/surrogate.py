@@ -56,7 +56,8 @@ from calokit.showers import Showers
 FIT_CELLS = 1_000_000
 """The scales of the inputs are found on showers of about so many cells together."""
 
-TOTALS_FEATURES = 3
+TOTALS_FEATURES, DEVIATIONS = 3, 2
+"""What boxes are told of the shower's energy and hits, and of how far these lie from their trends."""
 
 SPREAD_SHOWERS = 256
 """Tiles of so many showers are shared over the cells of a file at a time: these are many."""
@@ -175,9 +176,30 @@ class CascadeSurrogate(Surrogate):
                 f"go on from it with --set model.near_threshold={str(known).lower()}."
             )
         own = {f"totals.{name}" for name, _ in self.totals.named_buffers()}
-        return {
+        kept = {
             name: one for name, one in tensors.items() if name not in own and not name.endswith(".rarest")
         }
+        return self._told_of_deviations(kept)
+
+    def _told_of_deviations(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights of a bundle that tell boxes of deviations, where these are told.
+
+        Raises:
+            RunError: The bundle's boxes are told of them, and these are not.
+        """
+        mine, place = self.state_dict(), OwnPart.width + self.incident.width + TOTALS_FEATURES
+        for name, one in tensors.items():
+            if name.endswith(("trunk.0.weight", ".mean", ".scale")) and name in mine:
+                more = mine[name].shape[-1] - one.shape[-1]
+                if more == -DEVIATIONS and not self.settings.deviations:
+                    raise RunError(
+                        "the boxes of the bundle are told of deviations; go on from it with --set "
+                        "model.deviations=true."
+                    )
+                if more == DEVIATIONS and self.settings.deviations:
+                    new = one.new_full((*one.shape[:-1], more), float(name.endswith(".scale")))
+                    tensors[name] = torch.cat([one[..., :place], new, one[..., place:]], -1)
+        return tensors
 
     def symmetries(self) -> Callable[[TrainingBatch, Draws], TrainingBatch] | None:
         """Return the mirror images and turns of the detector, or None where it has none."""
@@ -280,7 +302,7 @@ class CascadeSurrogate(Surrogate):
             lender = None if laid.like == plane else self.stages[laid.like]
         neighbours = len(BESIDE if plane is None else AROUND)
         stacked = plane is not None and self.tree.layers > 1
-        incident = self.incident.width + TOTALS_FEATURES
+        incident = self.incident.width + TOTALS_FEATURES + (DEVIATIONS if settings.deviations else 0)
         choices: list[tuple[str, bool, Part]] = [
             ("incident", True, IncidentPart(incident)),
             ("box", True, BoxPart(tables.shape.shape[1])),
@@ -330,9 +352,15 @@ class CascadeSurrogate(Surrogate):
             features: Of the incident particles, where they are known already (event, feature).
         """
         logarithms = [torch.log1p(visible), torch.log1p(count)]
-        totals = torch.stack([*logarithms, logarithms[0] - logarithms[1]], 1)
+        known = [
+            self.incident(incidents) if features is None else features,
+            torch.stack([*logarithms, logarithms[0] - logarithms[1]], 1),
+        ]
+        if self.settings.deviations:
+            energies = visible * self.threshold
+            known.append(self.totals.deviations(incidents.energies, energies, count, self.threshold))
         return EventFacts(
-            torch.cat([self.incident(incidents) if features is None else features, totals], 1),
+            torch.cat(known, 1),
             self.incident.positions(incidents),
             self.incident.slopes(incidents),
         )

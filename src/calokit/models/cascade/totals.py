@@ -17,6 +17,8 @@ SMALLEST_WIDTH = 0.02
 LARGEST_WIDTH = 30.0
 MARGIN = 0.5
 """How far beyond the training showers a total may lie, in standard widths."""
+FARTHEST = 8.0
+"""Standard widths from the trend beyond which networks are told no more."""
 
 
 class Trend(nn.Module):
@@ -209,6 +211,18 @@ class Totals(nn.Module):
         loud = nn.functional.logsigmoid(-outputs[:, 0]) + energy + count
         return torch.where(full, loud, silent)
 
+    def deviations(self, incident: Tensor, visible: Tensor, hits: Tensor, threshold: Tensor) -> Tensor:
+        """Return how far energies and hits lie from their trends (event, 2), in standard widths.
+
+        Arguments as for the density; a shower without hits counts as one at the threshold.
+        """
+        visible = torch.maximum(visible, threshold)
+        centre, width, low, high = self._energy_bounds(incident, threshold)
+        energy = ((torch.log(visible.double() / incident.double()) - centre) / width).clamp(low, high)
+        centre, width = self._hits_scale(torch.log(visible.double()))
+        count = (torch.log(hits.clamp_min(1).double()) - centre) / width
+        return torch.stack([energy, count], 1).clamp(-FARTHEST, FARTHEST).float()
+
     def beyond(self, incident: Tensor, visible: Tensor, threshold: Tensor) -> Tensor:
         """Return by how many widths (event,) visible energies lie beyond what can be drawn."""
         centre, width, low, high = self._energy_bounds(incident, threshold)
@@ -278,6 +292,11 @@ class Totals(nn.Module):
         high = torch.maximum(self.bounds[1].expand_as(floor), low + 0.1)
         return centre, width, low, high
 
+    def _hits_scale(self, logarithm: Tensor) -> tuple[Tensor, Tensor]:
+        """Return centre and width of ln(hits) at logarithms of the visible energy (event,)."""
+        centre, width = self.hits_trend(logarithm)
+        return centre, width.clamp_min(1e-3)
+
     def _most(self, visible: Tensor, threshold: Tensor) -> Tensor:
         most: Tensor = torch.floor(visible.double() / threshold.double() * (1 - 1e-6)).clamp(1, self.cells)
         return most
@@ -287,13 +306,12 @@ class Totals(nn.Module):
     ) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
         """Return trend, bounds of its standard value (event,) and the network's outputs for the hits."""
         logarithm = torch.log(visible.double())
-        centre, width = self.hits_trend(logarithm)
-        width = width.clamp_min(1e-3)
+        centre, width = self._hits_scale(logarithm)
         low = (math.log(0.5) - centre) / width
         high = (torch.log(self._most(visible, threshold) + 0.5) - centre) / width
         low_knot, high_knot = self.hits_trend.range
         standard = 2 * (logarithm - low_knot) / (high_knot - low_knot) - 1
-        known = torch.stack([place.clamp(-8, 8) / 2, 2 * standard], 1).float()
+        known = torch.stack([place.clamp(-FARTHEST, FARTHEST) / 2, 2 * standard], 1).float()
         return (centre, width), low, high, self.hits_network(torch.cat([features, known], 1)).double()
 
 
