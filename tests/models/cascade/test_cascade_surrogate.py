@@ -9,7 +9,7 @@ import torch
 from calokit.compute.draws import Draws, Noise, draw_noise
 from calokit.config import Description
 from calokit.detector import Detector, list_detectors, load_detector
-from calokit.errors import ConfigurationError
+from calokit.errors import ConfigurationError, RunError
 from calokit.models.batches import TrainingBatch
 from calokit.models.cascade.boxes import Rows
 from calokit.models.cascade.compiled import availability
@@ -18,11 +18,12 @@ from calokit.models.cascade.settings import PARTS, CascadeSettings
 from calokit.models.cascade.sight import Scene
 from calokit.models.cascade.stage import Stage
 from calokit.models.cascade.surrogate import CascadeSurrogate
+from calokit.models.cascade.totals import FARTHEST
 from calokit.showers import Showers
 from tiny_families import slow_detectors
 
 DETECTORS = [name if isinstance(name, str) else name.name for name in list_detectors()]
-SMALL = CascadeSettings(width=16, totals_width=16, near_threshold=True)
+SMALL = CascadeSettings(width=16, totals_width=16, near_threshold=True, deviations=True)
 
 
 THIN = "par04_siw of 9 layers"
@@ -47,7 +48,8 @@ def made_up(detector: Detector, events: int, seed: int = 1, conditions: bool = T
     directions = (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
     distance = np.hypot(cells.x - positions[:, :1], cells.y - positions[:, 1:])
     weight = np.exp(-distance / 30) * rng.gamma(0.3, size=distance.shape) * np.exp(-cells.layer / 10)
-    energies = 0.2 * incident[:, None] * weight / weight.sum(1, keepdims=True)
+    visible = 0.2 * incident * rng.normal(1.0, 0.03, events)
+    energies = visible[:, None] * weight / weight.sum(1, keepdims=True)
     energies[energies < 0.05] = 0
     energies[0] = 0
     return Showers(
@@ -259,3 +261,37 @@ def test_showers_completed_in_pieces_are_those_of_one_piece(monkeypatch: pytest.
     pieces = model.complete(batch, keys, 2)
     assert torch.equal(whole > 0, pieces > 0)
     assert torch.allclose(whole, pieces, rtol=1e-4)
+
+
+def test_boxes_that_are_told_of_deviations_begin_as_those_that_are_not() -> None:
+    detector = load_detector("par04_siw")
+    untold = SMALL.model_copy(update={"deviations": False})
+    before, after = shaken(detector, untold), CascadeSurrogate(SMALL, detector).eval()
+    weights = before.state_dict()
+    after.load_state_dict(weights | after.adapt_start(dict(weights)))
+    batch = TrainingBatch.of(made_up(detector, 6, seed=9))
+    torch.testing.assert_close(
+        after.log_likelihood(batch), before.log_likelihood(batch), rtol=1e-5, atol=1e-3
+    )
+    with pytest.raises(RunError, match=r"--set model\.deviations=true"):
+        before.adapt_start(dict(after.state_dict()))
+
+
+def test_deviations_are_of_order_one_whatever_the_energy() -> None:
+    detector = load_detector("lhcb_ecal")
+    model, showers = shaken(detector), made_up(detector, 200, seed=9)
+    batch = TrainingBatch.of(showers)
+    cells = model.cells_of(batch)
+    told = model.facts(batch.incidents, cells.visible, cells.count).features[:, -2:].numpy()
+    full = showers.visible_energies > 0
+    assert np.isfinite(told).all()
+    assert np.abs(told).max() <= FARTHEST
+    energies = np.log(showers.incident_energies[full])
+    for column in told[full].T:
+        assert 0.5 < np.std(column) < 2
+        assert abs(np.corrcoef(column, energies)[0, 1]) < 0.3
+    more = cells.visible * 1.001
+    moved = model.facts(batch.incidents, more, cells.count).features[:, -2:].numpy() - told
+    assert (moved[full, 0] >= 0).all()
+    assert (moved[full, 1] <= 0).all()
+    assert np.median(moved[full, 0]) > 0 > np.median(moved[full, 1])
