@@ -100,6 +100,18 @@ def broken() -> str:
     return _by_bundle("broken_showers", head, cells)
 
 
+def core() -> str:
+    """Return how visible energy and core go together, Geant4's and generated."""
+
+    def cells(row: dict[str, Any]) -> list[str]:
+        return [
+            f"{row['showers']:,}",
+            *(plain(row[who], row[f"{who}, error"]) for who in ("Geant4", "generated")),
+        ]
+
+    return _by_bundle("core_correlation", ["showers", "Geant4", "generated"], cells)
+
+
 def _by_bundle(name: str, head: list[str], cells: Callable[[dict[str, Any]], list[str]]) -> str:
     """Return a record's rows as a table in order of the bundles, whose names stand in front."""
     record = result(name)
@@ -254,6 +266,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "seeds": seeds,
     "spectrum": spectrum,
     "broken": broken,
+    "core": core,
     "rings": rings,
     "peer": peer,
     "steps": steps,
