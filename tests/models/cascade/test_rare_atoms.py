@@ -42,6 +42,18 @@ def test_only_rare_atoms_of_many_hits_fall_off() -> None:
     assert torch.allclose(after[1:, 1], before[1:, 1], rtol=0.01)
 
 
+def test_where_none_is_rare_none_falls_off() -> None:
+    """On accelerators `rarest` is not looked at before: zero must change nothing there, slopes included."""
+    draw = HitDraw(3)
+    logits = torch.randn(4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    cannot = torch.tensor([[False, False], [True, False], [False, True], [False, False]])
+    found = draw._fall_off(logits, cannot, torch.tensor([500.0, 5.0, 9.0, 2.0]))
+    assert torch.equal(found, logits)
+    found.square().sum().backward()
+    assert logits.grad is not None
+    assert torch.equal(logits.grad, 2 * logits.detach())
+
+
 def test_what_was_saved_before_is_read() -> None:
     model = falling_off(shaken(load_detector("par04_siw"), SMALL), 0.1)
     old = {name: one for name, one in model.state_dict().items() if not name.endswith(".rarest")}

@@ -147,7 +147,7 @@ class HitDraw(nn.Module):
         atoms = torch.stack([least > 0, most < hits], 1)
         banned = torch.cat([atoms, nothing.expand(-1, self.terms)], 1)
         logits = outputs[:, : 2 + self.terms].masked_fill(banned, never)
-        if self.rarest > 0:
+        if self.rarest.device.type != "cpu" or self.rarest > 0:  # to ask an accelerator is to wait for it
             logits = self._fall_off(logits, atoms, hits)
         high = torch.maximum(high, low)
         share = torch.log(choice.first / choice.second)[:, None]
