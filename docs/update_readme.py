@@ -94,7 +94,7 @@ def results_text() -> str:
         "approximate neutron cross sections. Measured by `python -m benchmarks.systems.scorecard`,",
         "`benchmarks.metrics.zdc_damages`, `benchmarks.systems.demo_result` (after `make demo`) and",
         f"`benchmarks.speed.generation_speed`. Times on {processors(cascades, speed['processor'])};",
-        f"on the first Geant4 takes {flows_geant4} ms in the ZDC's crystals.",
+        f"in the flow's run Geant4 took {flows_geant4} ms in the ZDC's crystals.",
     ]
     return "\n".join([*rows, "", *reconstruction_rows()])
 
