@@ -6,6 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 from page_tables import READ_OUT, TREES, beside_floor, fill, markdown, processor_time
 
 from calokit.bundles.bundle import Bundle, read_bundle
@@ -67,28 +71,38 @@ def draw_picture() -> None:
         for _, _, card in shown:
             own = {key: one for key, one in card["measurements"].items() if key.startswith("classifier.auc")}
             areas.append(max(own.values(), key=lambda one: float(one[0])))
-        for (name, detector, _), area, time in zip(shown, areas, times, strict=True):
+        for (_, detector, _), area, time in zip(shown, areas, times, strict=True):
             value, error, floor, floor_error = area
             colour = colour_of(detectors.index(detector))
             axes.errorbar(time, value, yerr=error, color=colour, marker="o", linestyle="none")
             axes.errorbar(
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
             )
-            # a name stands where no point is, and no other's name
-            others = [(other / time, one[0] - value) for one, other in zip(areas, times, strict=True)]
-            above = any(1.0 < there < 2.0 and -0.003 < higher < 0.05 for there, higher in others)
-            beside = any(0.5 < there < 1.0 and 0.0 < higher < 0.03 for there, higher in others)
-            last = time == max(times)
-            place = (-6 if last else 6, -12 if above else -4 if beside else 5)
-            side = "right" if last else "left"
-            axes.annotate(name, (time, value), textcoords="offset points", xytext=place, ha=side, fontsize=9)
         axes.axhline(0.5, color="0.5", linewidth=0.8)
         axes.set_xscale("log")
         axes.set_xlabel("processor time of a shower (ms, batch 10,000, one core)")
         axes.set_ylabel("largest AUC of all classifiers (bars: truth against truth)")
         axes.margins(x=0.3, y=0.15)
         fix_layout(figure)
+        points = [np.column_stack([times, [float(area[of]) for area in areas]]) for of in (0, 2)]
+        names = {name: colour_of(detectors.index(detector)) for name, detector, _ in shown}
+        name_points(axes, names, np.concatenate(points))
     save_figure(figure, PICTURE)
+
+
+def name_points(axes: Axes, names: dict[str, str], points: NDArray[np.float64]) -> None:
+    """Write coloured names beside the first points (point, 2), where no point is and no other name."""
+    places = [(x, y, side) for y in (5, -12, 16, -23, 27, 38, 49) for x, side in ((6, "left"), (-6, "right"))]
+    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in axes.transData.transform(points)]
+    for (name, colour), point in zip(names.items(), points, strict=False):
+        for x, y, side in places:
+            text = axes.annotate(name, point, textcoords="offset points", xytext=(x, y), ha=side, fontsize=9)
+            text.set_color(colour)
+            box = text.get_window_extent()
+            if box.x1 < axes.bbox.x1 and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            text.remove()
 
 
 TABLES: dict[str, Callable[[], str]] = {"table": table}
