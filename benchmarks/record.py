@@ -64,9 +64,12 @@ def recorded_rows(name: str) -> list[Row]:
     return rows
 
 
-def rows_with(name: str, row: Row) -> list[Row]:
-    """Return the recorded rows of the other bundles, and a new row of one."""
-    return [one for one in recorded_rows(name) if one["bundle"] != row["bundle"]] + [row]
+def keep_row(name: str, title: str, row: Row) -> None:
+    """Print and record a new row of one bundle, taken on one thread, among the rows of the others."""
+    circumstances = describe_circumstances(1)
+    rows = [one for one in recorded_rows(name) if one["bundle"] != row["bundle"]] + [row]
+    print_rows(title, rows, circumstances)
+    write_record(name, rows, circumstances)
 
 
 def print_rows(title: str, rows: Sequence[Row], circumstances: dict[str, Any]) -> None:

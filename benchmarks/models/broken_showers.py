@@ -9,17 +9,14 @@ lie. A row takes the place of the one of its name in benchmarks/results/broken_s
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
-import torch
 
-from benchmarks.record import Row, describe_circumstances, print_rows, rows_with, write_record
+from benchmarks.models.bundle_on_file import ask_bundle_on_file
+from benchmarks.record import Row, keep_row
 from calokit.arrays import Integer
-from calokit.inference import ShowerGenerator, read_bundle
-from calokit.inference.generate import BLOCK, need_surrogate
-from calokit.showers import ShowerFile, Showers, open_showers
+from calokit.inference import ShowerGenerator
+from calokit.inference.generate import BLOCK
+from calokit.showers import ShowerFile, Showers
 from calokit.showers.hits import find_hits
 
 NAME = "broken_showers"
@@ -54,26 +51,12 @@ def count_all(view: ShowerFile, threshold: float, generator: ShowerGenerator | N
 
 def main() -> None:
     """Generate, count, print and record."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--showers", type=int, default=4000)
-    parser.add_argument("--label", default="")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    bundle = read_bundle(arguments.bundle)
-    threshold = need_surrogate(bundle).threshold_mev
-    view = open_showers(arguments.data).head(arguments.showers)
-    row: Row = {"bundle": f"{bundle.name}{arguments.label and ', '}{arguments.label}"}
-    for who, generator in (("generated", ShowerGenerator(bundle, seed=1)), ("Geant4", None)):
-        gaps = count_all(view, threshold, generator)
+    asked = ask_bundle_on_file(__doc__)
+    row: Row = {"bundle": asked.name}
+    for who, generator in (("generated", ShowerGenerator(asked.bundle, seed=1)), ("Geant4", None)):
+        gaps = count_all(asked.view, asked.threshold, generator)
         row |= {who: len(gaps), f"{who}, one": int((gaps == 1).sum()), f"{who}, more": int((gaps > 1).sum())}
-    circumstances = describe_circumstances(1)
-    rows = rows_with(NAME, row)
-    print_rows("Showers of which layers in the middle have no hit", rows, circumstances)
-    write_record(NAME, rows, circumstances)
+    keep_row(NAME, "Showers of which layers in the middle have no hit", row)
 
 
 if __name__ == "__main__":

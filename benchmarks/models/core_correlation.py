@@ -10,19 +10,17 @@ benchmarks/results/core_correlation.json.
 
 from __future__ import annotations
 
-import argparse
 import math
-from pathlib import Path
 
 import torch
 from scipy.stats import spearmanr
 
-from benchmarks.record import Row, describe_circumstances, print_rows, rows_with, write_record
+from benchmarks.models.bundle_on_file import ask_bundle_on_file
+from benchmarks.record import Row, keep_row
 from calokit.evaluation.samples.observables import ObservableCalculator
-from calokit.inference import ShowerGenerator, read_bundle
-from calokit.inference.generate import need_surrogate
+from calokit.inference import ShowerGenerator
 from calokit.models.cascade.totals import Trend
-from calokit.showers import Showers, open_showers
+from calokit.showers import Showers
 
 NAME = "core_correlation"
 
@@ -43,29 +41,13 @@ def correlate(showers: Showers, threshold: float) -> tuple[float, float]:
 
 def main() -> None:
     """Generate, correlate, print and record."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--showers", type=int, default=4000)
-    parser.add_argument("--label", default="")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    bundle = read_bundle(arguments.bundle)
-    threshold = need_surrogate(bundle).threshold_mev
-    truth = open_showers(arguments.data).head(arguments.showers).read_all()
-    generated = ShowerGenerator(bundle, seed=1).draw(truth.incidents)
-    row: Row = {
-        "bundle": f"{bundle.name}{arguments.label and ', '}{arguments.label}",
-        "showers": len(truth),
-    }
+    asked = ask_bundle_on_file(__doc__)
+    truth = asked.view.read_all()
+    generated = ShowerGenerator(asked.bundle, seed=1).draw(truth.incidents)
+    row: Row = {"bundle": asked.name, "showers": len(truth)}
     for who, showers in (("Geant4", truth), ("generated", generated)):
-        row[who], row[f"{who}, error"] = correlate(showers, threshold)
-    circumstances = describe_circumstances(1)
-    rows = rows_with(NAME, row)
-    print_rows("Correlation of visible energy and core", rows, circumstances)
-    write_record(NAME, rows, circumstances)
+        row[who], row[f"{who}, error"] = correlate(showers, asked.threshold)
+    keep_row(NAME, "Correlation of visible energy and core", row)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.record import Row, describe_circumstances, print_rows, rows_with, write_record
+from benchmarks.record import Row, keep_row
 from calokit.arrays import Float64
 from calokit.inference import ShowerGenerator, read_bundle
 from calokit.inference.generate import need_surrogate
@@ -83,10 +83,7 @@ def main() -> None:
         **compare(made, truth),
     }
     row["chi-square / bin, floor"] = compare(floor, truth)["chi-square / bin"]
-    circumstances = describe_circumstances(1)
-    rows = rows_with(NAME, row)
-    print_rows("Hits of 1 to 5 thresholds, generated over Geant4's", rows, circumstances)
-    write_record(NAME, rows, circumstances)
+    keep_row(NAME, "Hits of 1 to 5 thresholds, generated over Geant4's", row)
 
 
 if __name__ == "__main__":
