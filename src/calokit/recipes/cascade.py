@@ -8,6 +8,7 @@ from calokit.recipes.recipe import Recipe, TrainingSettings
 SOURCE = "Binary splits by exact one-dimensional draws; Polya trees: Mauldin, Sudderth, Williams 1992"
 
 DEFAULT = CascadeSettings(near_threshold=True, deviations=True)
+NARROW = DEFAULT.model_copy(update={"width": 64})
 
 
 def cascade() -> Recipe:
@@ -41,16 +42,14 @@ def clic_cascade() -> Recipe:
 
 def luxe_cascade() -> Recipe:
     """The cascade on the pads of the LUXE ECAL-P."""
-    model = DEFAULT.model_copy(update={"width": 64})
     title = "LUXE ECAL-P, splitting cascade"
-    return _recipe("luxe_cascade", title, "luxe_ecal", 8_000, 64, model, validate_every=500)
+    return _recipe("luxe_cascade", title, "luxe_ecal", 8_000, 64, NARROW, validate_every=500)
 
 
 def zdc_neutrons_cascade() -> Recipe:
     """The cascade on the crystals and hexagonal tiles of the ZDC, for neutrons."""
-    model = DEFAULT.model_copy(update={"width": 64})
     title = "EIC ZDC ECAL + HCAL, splitting cascade for neutrons"
-    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 2_400, 32, model, validate_every=400)
+    return _recipe("zdc_neutrons_cascade", title, "zdc_ecal_hcal", 2_400, 32, NARROW, validate_every=400)
 
 
 def calochallenge_photons_cascade() -> Recipe:

@@ -203,8 +203,7 @@ class Totals(nn.Module):
         silent = nn.functional.logsigmoid(outputs[:, 0])
         visible = torch.where(full, visible, 1.001 * threshold)
         counted = hits.clamp_min(1).double()
-        centre, width, low, high = self._energy_bounds(incident, threshold)
-        place = ((torch.log(visible.double() / incident.double()) - centre) / width).clamp(low, high)
+        place, width, low, high = self._energy_place(incident, visible, threshold)
         energy = self.mixture.log_density(outputs[:, 1:], low, high, place)
         energy = energy - torch.log(width) - torch.log(visible.double())
         count = self._count(features, visible, place, counted, threshold)
@@ -217,8 +216,7 @@ class Totals(nn.Module):
         Arguments as for the density; a shower without hits counts as one at the threshold.
         """
         visible = torch.maximum(visible, threshold)
-        centre, width, low, high = self._energy_bounds(incident, threshold)
-        energy = ((torch.log(visible.double() / incident.double()) - centre) / width).clamp(low, high)
+        energy = self._energy_place(incident, visible, threshold)[0]
         centre, width = self._hits_scale(torch.log(visible.double()))
         count = (torch.log(hits.clamp_min(1).double()) - centre) / width
         return torch.stack([energy, count], 1).clamp(-FARTHEST, FARTHEST).float()
@@ -242,8 +240,7 @@ class Totals(nn.Module):
         full = hits > 0
         silent = torch.sigmoid(outputs[:, 0])
         visible = torch.where(full, visible, 1.001 * threshold)
-        centre, width, low, high = self._energy_bounds(incident, threshold)
-        place = ((torch.log(visible.double() / incident.double()) - centre) / width).clamp(low, high)
+        place, _, low, high = self._energy_place(incident, visible, threshold)
         loud = silent + (1 - silent) * self.mixture.cumulative(outputs[:, 1:], low, high, place)
         energy = torch.stack([torch.where(full, loud, torch.zeros_like(loud)), loud.where(full, silent)], 1)
         scale, bottom, top, outputs = self._hit_bounds(features, visible, place, threshold)
@@ -283,6 +280,14 @@ class Totals(nn.Module):
         bottom = (torch.log(hits - 0.5) - scale[0]) / scale[1]
         top = (torch.log(hits + 0.5) - scale[0]) / scale[1]
         return self.mixture.log_probability(outputs, low, high, bottom, top)
+
+    def _energy_place(
+        self, incident: Tensor, visible: Tensor, threshold: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the standard value of ln(visible / incident), its width, and bounds of the value."""
+        centre, width, low, high = self._energy_bounds(incident, threshold)
+        place = ((torch.log(visible.double() / incident.double()) - centre) / width).clamp(low, high)
+        return place, width, low, high
 
     def _energy_bounds(self, incident: Tensor, threshold: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return centre and width of ln(visible / incident), and bounds of its standard value."""
