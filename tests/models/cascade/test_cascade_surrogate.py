@@ -277,6 +277,17 @@ def test_boxes_that_are_told_of_deviations_begin_as_those_that_are_not() -> None
         before.adapt_start(dict(after.state_dict()))
 
 
+def test_a_bundle_of_other_conditions_is_not_taken_for_one_that_is_told_of_deviations() -> None:
+    detector = load_detector("par04_siw")
+    untold = SMALL.model_copy(update={"deviations": False})
+    wide = CascadeSurrogate(untold, detector)
+    narrow = CascadeSurrogate(untold.model_copy(update={"conditions": ("energy", "position")}), detector)
+    weights = wide.state_dict()
+    name = "stages.0.networks.0.trunk.0.weight"
+    assert weights[name].shape[1] - narrow.state_dict()[name].shape[1] == 2
+    assert narrow.adapt_start(dict(weights))[name].shape == weights[name].shape
+
+
 def test_deviations_are_of_order_one_whatever_the_energy() -> None:
     detector = load_detector("lhcb_ecal")
     model, showers = shaken(detector), made_up(detector, 200, seed=9)

@@ -188,6 +188,9 @@ class CascadeSurrogate(Surrogate):
             RunError: The bundle's boxes are told of them, and these are not.
         """
         mine, place = self.state_dict(), OwnPart.width + self.incident.width + TOTALS_FEATURES
+        told = "totals.energy_network.0.weight"  # of the incident particle alone
+        if told not in tensors or tensors[told].shape != mine[told].shape:
+            return tensors
         for name, one in tensors.items():
             if name.endswith(("trunk.0.weight", ".mean", ".scale")) and name in mine:
                 more = mine[name].shape[-1] - one.shape[-1]
