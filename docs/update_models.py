@@ -71,9 +71,9 @@ def draw_picture() -> None:
         for _, _, card in shown:
             own = {key: one for key, one in card["measurements"].items() if key.startswith("classifier.auc")}
             areas.append(max(own.values(), key=lambda one: float(one[0])))
-        for (_, detector, _), area, time in zip(shown, areas, times, strict=True):
+        colours = {name: colour_of(detectors.index(detector)) for name, detector, _ in shown}
+        for colour, area, time in zip(colours.values(), areas, times, strict=True):
             value, error, floor, floor_error = area
-            colour = colour_of(detectors.index(detector))
             axes.errorbar(time, value, yerr=error, color=colour, marker="o", linestyle="none")
             axes.errorbar(
                 time, floor, yerr=floor_error, color=colour, marker="_", alpha=0.5, linestyle="none"
@@ -85,21 +85,21 @@ def draw_picture() -> None:
         axes.margins(x=0.3, y=0.15)
         fix_layout(figure)
         points = [np.column_stack([times, [float(area[of]) for area in areas]]) for of in (0, 2)]
-        names = {name: colour_of(detectors.index(detector)) for name, detector, _ in shown}
-        name_points(axes, names, np.concatenate(points))
+        name_points(axes, colours, np.concatenate(points))
     save_figure(figure, PICTURE)
 
 
-def name_points(axes: Axes, names: dict[str, str], points: NDArray[np.float64]) -> None:
-    """Write coloured names beside the first points (point, 2), where no point is and no other name."""
+def name_points(axes: Axes, colours: dict[str, str], points: NDArray[np.float64]) -> None:
+    """Write coloured names beside the first points (point, 2), if it can be where nothing is."""
     places = [(x, y, side) for y in (5, -12, 16, -23, 27, 38, 49) for x, side in ((6, "left"), (-6, "right"))]
     taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in axes.transData.transform(points)]
-    for (name, colour), point in zip(names.items(), points, strict=False):
+    for (name, colour), point in zip(colours.items(), points, strict=False):
         for x, y, side in places:
             text = axes.annotate(name, point, textcoords="offset points", xytext=(x, y), ha=side, fontsize=9)
             text.set_color(colour)
             box = text.get_window_extent()
-            if box.x1 < axes.bbox.x1 and not any(box.overlaps(other) for other in taken):
+            free = box.x1 < axes.bbox.x1 and not any(box.overlaps(other) for other in taken)
+            if free or (x, y, side) == places[-1]:
                 taken.append(box)
                 break
             text.remove()
