@@ -53,6 +53,7 @@ def compare(
     assert one.dtype == two.dtype
     same = torch.isclose(one, two, rtol=1e-3, atol=0.0).all(1)
     assert float(same.float().mean()) >= least
+    assert torch.allclose(one.sum(1), two.sum(1), rtol=1e-4)
     close = (one - two).abs() <= CLOSE * two + CLOSE * model.threshold_mev
     assert float(close[same].float().mean()) > near
 
